@@ -1,0 +1,1 @@
+"""What can be built, and what does it cost?"""

@@ -1,0 +1,25 @@
+"""From a configuration to the Flax module that computes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from space.config import Config, MixerConfig
+from space.mixer import MlpMixer
+from space.vit import VisionTransformer
+
+
+def build(config: Config, dtype: Any = jnp.float32) -> nn.Module:
+    """The network of a configuration: `module.apply({"params": params}, images) -> logits`.
+
+    Args:
+        config: a Mixer's or a ViT's.
+        dtype: of the computation (float32, or bfloat16 on accelerators that have it);
+            parameters and logits are float32 always.
+    """
+    if isinstance(config, MixerConfig):
+        return MlpMixer(config, dtype)
+    return VisionTransformer(config, dtype)

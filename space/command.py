@@ -1,0 +1,26 @@
+"""How a command of ours ends: exit codes, and a sentence where the user can mend something."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from space.errors import MixerSearchError
+
+
+def run_app(app: typer.Typer, argv: list[str] | None, prog_name: str) -> int:
+    """Runs a Typer app.
+
+    Returns:
+        The exit code: 0; 2 for bad input, after its sentence on stderr; or what the command asked
+        for with `typer.Exit`. An unexpected exception escapes with its traceback.
+    """
+    try:
+        app(args=argv, prog_name=prog_name)
+    except MixerSearchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except SystemExit as stop:  # how Click ends
+        return stop.code if isinstance(stop.code, int) else 0
+    return 0

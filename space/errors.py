@@ -1,0 +1,43 @@
+"""The family of errors a user can cause and a user can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import pydantic
+from pydantic_core import ErrorDetails
+
+
+class MixerSearchError(Exception):
+    """Bad input or unfit surroundings, in one sentence: what was asked, what is so, what to do.
+
+    Commands print it without a traceback and exit with code 2. Anything else that escapes is a
+    bug and keeps its traceback. Each package defines its own children beside the code that
+    raises them.
+    """
+
+
+class ConfigError(MixerSearchError):
+    """A configuration, search space or preset that cannot be: the sentence names the field."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` for the closest of the known words, else the empty string."""
+    match = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {match[0]!r}?)" if match else ""
+
+
+def explain(error: pydantic.ValidationError) -> str:
+    """What pydantic found wrong, as `field: reason` parts joined by semicolons."""
+    return "; ".join(dict.fromkeys(explain_one(found) for found in error.errors()))
+
+
+def explain_one(found: ErrorDetails) -> str:
+    """One of `error.errors()` as `field: reason, not value`, a long value cut."""
+    field = ".".join(str(step) for step in found["loc"]) or "value"
+    reason = found["msg"].removeprefix("Value error, ")
+    if found["type"] not in {"missing", "extra_forbidden", "json_invalid"}:
+        value = repr(found["input"])
+        reason += f", not {value if len(value) <= 80 else f'{value[:77]}...'}"
+    return f"{field}: {reason[:1].lower()}{reason[1:]}"

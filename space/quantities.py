@@ -1,0 +1,64 @@
+"""Counts and durations as people write them: `20M` or `2h` in, `20.0 M` or `2 h 00 min` out."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from space.errors import MixerSearchError
+
+_UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
+
+def parse_count(text: str) -> int:
+    """`20M`, `1.5G`, `800k`, `20e6` or plain digits as a whole number.
+
+    Between digits may stand `_`, a space, or a comma before every three.
+
+    Raises:
+        MixerSearchError: not such a number, or not positive.
+    """
+    compact = re.sub(r"[\s_]|(?<=\d),(?=\d{3}(?!\d))", "", text)
+    found = re.fullmatch(r"(\d+\.?\d*(?:[eE]\+?\d+)?|\.\d+)([kKmMgGtT]?)", compact)
+    if found:
+        unit = found[2].upper().replace("K", "k")
+        count = float(found[1]) * _UNITS[unit]
+        if 0.5 < count < math.inf:
+            return round(count)
+    raise MixerSearchError(f"{text!r} is no positive count; write it like 20M, 1.5G or 20000000")
+
+
+def format_count(count: float) -> str:
+    """Three figures and a unit: 75_891_968 -> `75.9 M`."""
+    for unit in ("T", "G", "M", "k"):
+        if count >= 0.9995 * _UNITS[unit]:
+            value = count / _UNITS[unit]
+            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+            return f"{value:.{digits}f} {unit}"
+    return f"{count:.0f}"
+
+
+def parse_duration(text: str) -> float:
+    """`45s`, `30m`, `2h`, `1h30m` or plain seconds as seconds.
+
+    Raises:
+        MixerSearchError: not such a duration, or not positive.
+    """
+    compact = re.sub(r"\s", "", text).lower()
+    if compact.isdecimal():
+        compact += "s"
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", compact)
+    if found:
+        hours, minutes, seconds = (float(part or 0) for part in found.groups())
+        total = 3600 * hours + 60 * minutes + seconds
+        if 0 < total < math.inf:
+            return total
+    raise MixerSearchError(f"{text!r} is no duration; write it like 45s, 30m, 2h or 1h30m")
+
+
+def format_seconds(seconds: float) -> str:
+    """`47 s`, `12 min`, `3 h 05 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
