@@ -1,0 +1,138 @@
+"""The records that cross packages: what is known of a study, a trial, an epoch.
+
+Frozen, and replaced as facts arrive (`dataclasses.replace`). No rows, sessions or Optuna trials
+leave their own package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from space.config import Config
+
+
+class State(StrEnum):
+    """Where a trial stands."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"  # stopped early on purpose
+    FAILED = "failed"  # a known failure: diverged, out of memory
+    REFUSED = "refused"  # never started: over the budget, or tried before
+
+
+class Origin(StrEnum):
+    """Who chose a trial's configuration."""
+
+    SEARCH = "search"  # the sampler
+    BASELINE = "baseline"  # it was given
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """A search with one space, recipe, data set and goal."""
+
+    name: str
+    spec: dict[str, Any]
+    """The full specification, as `StudySpec.model_dump(mode="json")` gives it."""
+    num_classes: int
+    """K: guessing is right once in K times, the accuracy of the reference point."""
+    data_digest: str
+    """Of the images trained and validated on: results on other images do not belong here."""
+    flops_ceiling: int
+    """FLOPs of the reference point: the dearest configuration the study may try."""
+    created_at: datetime
+
+    @property
+    def guess_accuracy(self) -> float:
+        """Accuracy of guessing, 1/K: the lower left of the hypervolume."""
+        return 1.0 / self.num_classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Where a trial's time went, in seconds of wall clock."""
+
+    compile_seconds: float
+    train_seconds: float
+    eval_seconds: float
+    images_per_second: float
+    """Training images seen in a second of `train_seconds`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a trial ran on."""
+
+    device_kind: str
+    versions: dict[str, str]
+    """Library name to version."""
+    git_revision: str | None
+    """Of the working tree the code came from; `-dirty` where it differs; None outside git."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One configuration evaluated once in a study."""
+
+    number: int
+    """Position in the study, from 0; refused trials have one too."""
+    state: State
+    origin: Origin
+    config: Config
+    params: int
+    macs: int
+    seed: int
+    epochs: int
+    """How many epochs were asked for."""
+    accuracy: float | None = None
+    """Top-1 on the validation split after the last epoch, in [0, 1]."""
+    loss: float | None = None
+    """Cross-entropy on the validation split after the last epoch, in nats."""
+    timing: Timing | None = None
+    surroundings: Surroundings | None = None
+    error: str | None = None
+    """Why it failed, was pruned or refused, in words."""
+    sampler_attrs: dict[str, Any] = field(default_factory=dict)
+    """What Optuna's sampler wrote on the trial; NSGA-II keeps its generation there."""
+    started_at: datetime
+    finished_at: datetime | None = None
+
+    @property
+    def flops(self) -> int:
+        """2 x MACs, one image, forward."""
+        return 2 * self.macs
+
+    @property
+    def label(self) -> str:
+        """A short name for tables and plots, such as `Mixer p4 C128 L8 T64 D512`."""
+        return label_of(self.config)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One pass over the training images, and the validation after it."""
+
+    trial: int
+    """The trial's number in its study."""
+    epoch: int
+    """From 1."""
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    """At the last step of the epoch."""
+    elapsed_seconds: float
+    """Since the trial's first step, compilation not counted."""
+
+
+def label_of(config: Config) -> str:
+    """A short name for a configuration: patch, channels, blocks and MLP dims (or heads)."""
+    shape = f"p{config.patch_size} C{config.hidden_dim} L{config.num_blocks}"
+    if config.family == "mixer":
+        return f"Mixer {shape} T{config.tokens_mlp_dim} D{config.channels_mlp_dim}"
+    return f"ViT {shape} D{config.mlp_dim} H{config.num_heads}"

@@ -1,0 +1,122 @@
+"""Records to table columns and back; a round trip gives an equal record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from runs.record import (
+    EpochRecord,
+    Origin,
+    State,
+    StudyRecord,
+    Surroundings,
+    Timing,
+    TrialRecord,
+)
+from runs.tables import EpochRow, StudyRow
+from space.config import Config, parse_config
+
+
+def digest(config: Config) -> str:
+    """Equal for equal configurations, whatever the order of their fields."""
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def study_columns(study: StudyRecord) -> dict[str, Any]:
+    return asdict(study)
+
+
+def study_record(row: StudyRow) -> StudyRecord:
+    return StudyRecord(
+        name=row.name,
+        spec=row.spec,
+        num_classes=row.num_classes,
+        data_digest=row.data_digest,
+        flops_ceiling=row.flops_ceiling,
+        created_at=row.created_at,
+    )
+
+
+def trial_columns(trial: TrialRecord) -> dict[str, Any]:
+    timing, surroundings = trial.timing, trial.surroundings
+    return {
+        "number": trial.number,
+        "state": trial.state.value,
+        "origin": trial.origin.value,
+        "config": trial.config.model_dump(mode="json"),
+        "config_digest": digest(trial.config),
+        "params": trial.params,
+        "macs": trial.macs,
+        "seed": trial.seed,
+        "epochs": trial.epochs,
+        "accuracy": trial.accuracy,
+        "loss": trial.loss,
+        "compile_seconds": timing and timing.compile_seconds,
+        "train_seconds": timing and timing.train_seconds,
+        "eval_seconds": timing and timing.eval_seconds,
+        "images_per_second": timing and timing.images_per_second,
+        "device_kind": surroundings and surroundings.device_kind,
+        "versions": surroundings and surroundings.versions,
+        "git_revision": surroundings and surroundings.git_revision,
+        "error": trial.error,
+        "sampler_attrs": trial.sampler_attrs,
+        "started_at": trial.started_at,
+        "finished_at": trial.finished_at,
+    }
+
+
+def trial_record(row: Any) -> TrialRecord:
+    timing = surroundings = None
+    if row.train_seconds is not None:
+        timing = Timing(
+            compile_seconds=row.compile_seconds,
+            train_seconds=row.train_seconds,
+            eval_seconds=row.eval_seconds,
+            images_per_second=row.images_per_second,
+        )
+    if row.device_kind is not None:
+        surroundings = Surroundings(
+            device_kind=row.device_kind, versions=row.versions, git_revision=row.git_revision
+        )
+    return TrialRecord(
+        number=row.number,
+        state=State(row.state),
+        origin=Origin(row.origin),
+        config=parse_config(row.config),
+        params=row.params,
+        macs=row.macs,
+        seed=row.seed,
+        epochs=row.epochs,
+        accuracy=row.accuracy,
+        loss=row.loss,
+        timing=timing,
+        surroundings=surroundings,
+        error=row.error,
+        sampler_attrs=row.sampler_attrs,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def epoch_columns(epoch: EpochRecord) -> dict[str, Any]:
+    """All but the trial, which the row knows by its key."""
+    columns = asdict(epoch)
+    del columns["trial"]
+    return columns
+
+
+def epoch_record(row: EpochRow, number: int) -> EpochRecord:
+    return EpochRecord(
+        trial=number,
+        epoch=row.epoch,
+        train_loss=row.train_loss,
+        train_accuracy=row.train_accuracy,
+        validation_loss=row.validation_loss,
+        validation_accuracy=row.validation_accuracy,
+        learning_rate=row.learning_rate,
+        elapsed_seconds=row.elapsed_seconds,
+    )

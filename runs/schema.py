@@ -1,0 +1,112 @@
+"""The schema's age: created, upgraded by the writer, refused when newer than this code."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import URL
+
+from runs.storage import APPLICATION_ID, StorageError, engine_for, reason
+
+VERSION_TABLE = "run_schema"
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Brings the database to this code's schema, creating it in an empty one.
+
+    Runs inside the caller's transaction, so a failure half-way leaves what was there.
+
+    Raises:
+        StorageError: the database was written by a newer version of this program.
+    """
+    config = _alembic()
+    if _revision(connection, config) == _head(config):
+        return
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def create_sqlite(path: Path) -> None:
+    """Makes an empty database of ours, which appears under its name only when it is whole.
+
+    Of several processes that do so at once the first wins and the others use its file.
+
+    Raises:
+        StorageError: the file cannot be made there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(handle)
+        unfinished = Path(name)
+        try:
+            engine = engine_for(URL.create("sqlite", database=name), read_only=False)
+            with engine.connect() as connection:
+                connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+                upgrade(connection)
+                connection.commit()
+            engine.dispose()
+            unfinished.chmod(0o644)
+            with suppress(FileExistsError):
+                os.link(unfinished, path)
+        finally:
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                Path(f"{name}{suffix}").unlink(missing_ok=True)
+    except sa.exc.DBAPIError as error:
+        raise StorageError(f"storage {path} cannot be created: {reason(error)}") from error
+    except OSError as error:
+        raise StorageError(
+            f"storage {path} cannot be created ({error.strerror}); "
+            "name a file in a folder that can be written with --storage"
+        ) from None
+
+
+def check(connection: sa.Connection) -> None:
+    """For a reader, who may not upgrade.
+
+    Raises:
+        StorageError: the schema is newer or older than this code, or there is none.
+    """
+    config = _alembic()
+    revision = _revision(connection, config)
+    if revision is None:
+        raise StorageError(
+            "the database holds no studies of ours; start one: "
+            "python -m search.run --study mixer_digits"
+        )
+    if revision != _head(config):
+        raise StorageError(
+            f"the database is of an older schema ({revision}); the next search.run upgrades it"
+        )
+
+
+def _revision(connection: sa.Connection, config: Config) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    revision = context.get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise StorageError(
+            f"the database was written by a newer version of this program (schema {revision}); "
+            "update this program, or name another database with --storage"
+        )
+    return revision
+
+
+def _head(config: Config) -> str:
+    head = ScriptDirectory.from_config(config).get_current_head()
+    assert head is not None, "the migrations lie in the package"
+    return head
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

@@ -1,0 +1,277 @@
+"""The store: the only file that opens a session. One writer, any number of readers.
+
+with open_writer(url) as store: ...     # the coordinator of a search
+with open_reader(url) as store: ...     # the dashboard, exports, notebooks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+from sqlalchemy.orm import Session
+
+from runs import schema
+from runs.record import EpochRecord, StudyRecord, TrialRecord
+from runs.rows import (
+    epoch_columns,
+    epoch_record,
+    study_columns,
+    study_record,
+    trial_columns,
+    trial_record,
+)
+from runs.storage import (
+    APPLICATION_ID,
+    StorageError,
+    check_sqlite_file,
+    describe,
+    engine_for,
+    exists,
+    identity,
+    parse_storage,
+    reason,
+)
+from runs.tables import EpochRow, StudyRow, TrialRow
+from space.errors import ConfigError, nearest
+
+
+class UnknownStudyError(StorageError):
+    """There is no study of that name in the database, or no trial of that number in the study."""
+
+
+class Reader:
+    """Reads studies, trials and epochs as records."""
+
+    def __init__(self, engine: sa.Engine, where: str) -> None:
+        self._engine = engine
+        self.where = where
+        """The database as a person is told of it; a password in its URL is hidden."""
+
+    def studies(self) -> list[StudyRecord]:
+        """All studies, the newest first."""
+        with self._session() as session:
+            rows = session.scalars(sa.select(StudyRow).order_by(StudyRow.id.desc()))
+            return [study_record(row) for row in rows]
+
+    def study(self, name: str) -> StudyRecord:
+        """The study of that name.
+
+        Raises:
+            UnknownStudyError: there is none.
+        """
+        with self._session() as session:
+            return study_record(self._study_row(session, name))
+
+    def trials(self, study: str) -> list[TrialRecord]:
+        """All trials of a study in the order of their numbers.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        with self._session() as session:
+            study_id = self._study_row(session, study).id
+            rows = session.execute(
+                sa.select(TrialRow.__table__)
+                .where(TrialRow.study_id == study_id)
+                .order_by(TrialRow.number)
+            )
+            return [trial_record(row) for row in rows]
+
+    def trial(self, study: str, number: int) -> TrialRecord:
+        """One trial.
+
+        Raises:
+            UnknownStudyError: there is no such study or no such trial in it.
+        """
+        with self._session() as session:
+            return trial_record(self._trial_row(session, study, number))
+
+    def epochs(self, study: str, trial: int | None = None) -> list[EpochRecord]:
+        """The learning curves of a study, or of one of its trials, ordered by trial and epoch.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        with self._session() as session:
+            query = (
+                sa.select(EpochRow, TrialRow.number)
+                .join(TrialRow, EpochRow.trial_id == TrialRow.id)
+                .where(TrialRow.study_id == self._study_row(session, study).id)
+                .order_by(TrialRow.number, EpochRow.epoch)
+            )
+            if trial is not None:
+                query = query.where(TrialRow.number == trial)
+            return [epoch_record(row, number) for row, number in session.execute(query)]
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """One transaction; a failure of the database becomes a sentence."""
+        try:
+            with Session(self._engine) as session, session.begin():
+                yield session
+        except sa.exc.IntegrityError:
+            raise  # a bug of ours, not of the surroundings
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            raise StorageError(f"storage {self.where}: {reason(error)}") from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise StorageError(
+                f"storage {self.where} can hold no such name or number ({error}); use another"
+            ) from error
+        except (ConfigError, TypeError, ValueError) as error:  # a row says what we never write
+            raise StorageError(
+                f"storage {self.where} is damaged, a row cannot be read ({error}); "
+                "restore it from a copy"
+            ) from error
+
+    def _study_row(self, session: Session, name: str) -> StudyRow:
+        row = session.scalar(sa.select(StudyRow).where(StudyRow.name == name))
+        if row is None:
+            known = list(session.scalars(sa.select(StudyRow.name).order_by(StudyRow.id.desc())))
+            there = f"there are: {', '.join(known[:10])}" if known else "there is none yet"
+            raise UnknownStudyError(
+                f"study {name!r} is not in {self.where}{nearest(name, known)}; {there}"
+            )
+        return row
+
+    def _trial_row(self, session: Session, study: str, number: int) -> TrialRow:
+        study_id = self._study_row(session, study).id
+        row = session.scalar(
+            sa.select(TrialRow).where(TrialRow.study_id == study_id, TrialRow.number == number)
+        )
+        if row is None:
+            last = session.scalar(
+                sa.select(sa.func.max(TrialRow.number)).where(TrialRow.study_id == study_id)
+            )
+            there = "it has none yet" if last is None else f"its trials are 0 to {last}"
+            raise UnknownStudyError(f"study {study!r} has no trial {number}; {there}")
+        return row
+
+
+class Writer(Reader):
+    """Writes what happened; every method is one transaction, committed when it returns.
+
+    Raises:
+        StorageError: the database file was removed or replaced, which SQLite does not notice.
+    """
+
+    def __init__(self, engine: sa.Engine, where: str, file: Path | None = None) -> None:
+        super().__init__(engine, where)
+        self._file = file
+        self._opened = identity(file)
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        if identity(self._file) != self._opened:
+            raise StorageError(
+                f"storage {self.where} was removed or replaced while it was written to; "
+                "put the file back, with its -wal file, and start the search again"
+            )
+        with super()._session() as session:
+            yield session
+
+    def add_study(self, study: StudyRecord) -> StudyRecord:
+        """Adds the study, or returns the one of that name that is there already."""
+        with self._session() as session:
+            row = session.scalar(sa.select(StudyRow).where(StudyRow.name == study.name))
+            if row is not None:
+                return study_record(row)
+            session.add(StudyRow(**study_columns(study)))
+        return study
+
+    def add_trial(self, study: str, trial: TrialRecord) -> TrialRecord:
+        """Adds a trial under the study's next number; the record given need not know it yet."""
+        with self._session() as session:
+            study_id = self._study_row(session, study).id
+            last = session.scalar(
+                sa.select(sa.func.max(TrialRow.number)).where(TrialRow.study_id == study_id)
+            )
+            trial = replace(trial, number=0 if last is None else last + 1)
+            session.add(TrialRow(study_id=study_id, **trial_columns(trial)))
+        return trial
+
+    def update_trial(self, study: str, trial: TrialRecord) -> None:
+        """Replaces what is known of a trial, found by its number."""
+        with self._session() as session:
+            row = self._trial_row(session, study, trial.number)
+            for name, value in trial_columns(trial).items():
+                setattr(row, name, value)
+
+    def restart_trial(self, study: str, trial: TrialRecord) -> None:
+        """As `update_trial`, and forgets the epochs of the interrupted attempt."""
+        with self._session() as session:
+            row = self._trial_row(session, study, trial.number)
+            session.execute(sa.delete(EpochRow).where(EpochRow.trial_id == row.id))
+            for name, value in trial_columns(trial).items():
+                setattr(row, name, value)
+
+    def add_epoch(self, study: str, epoch: EpochRecord) -> None:
+        """Adds one epoch to a trial's curve."""
+        with self._session() as session:
+            row = self._trial_row(session, study, epoch.trial)
+            session.add(EpochRow(trial_id=row.id, **epoch_columns(epoch)))
+
+
+@contextmanager
+def open_reader(storage: str | None = None) -> Iterator[Reader]:
+    """Opens a database that is there, read-only.
+
+    Raises:
+        StorageError: it is not there, not ours, or of another schema version.
+    """
+    url = parse_storage(storage)
+    if url.get_backend_name() == "sqlite":
+        path = Path(str(url.database))
+        if not exists(path):
+            raise StorageError(
+                f"storage {path} does not exist; start a search first "
+                "(python -m search.run --study mixer_digits) or name the database with --storage"
+            )
+        check_sqlite_file(path)
+    reader = Reader(engine_for(url, read_only=True), describe(url))
+    try:
+        with reader._session() as session:
+            schema.check(session.connection())
+        yield reader
+    finally:
+        reader._engine.dispose()
+
+
+@contextmanager
+def open_writer(storage: str | None = None) -> Iterator[Writer]:
+    """Opens a database for writing; creates it, or upgrades its schema, where needed.
+
+    Raises:
+        StorageError: it cannot be created, is not ours, or was written by a newer version.
+    """
+    url = parse_storage(storage)
+    path = None
+    if url.get_backend_name() == "sqlite":
+        path = Path(str(url.database))
+        if not exists(path):
+            schema.create_sqlite(path)
+        check_sqlite_file(path)
+    _upgrade(url)
+    writer = Writer(engine_for(url, read_only=False), describe(url), path)
+    try:
+        yield writer
+    finally:
+        writer._engine.dispose()
+
+
+def _upgrade(url: URL) -> None:
+    """Brings the schema up to date, in one transaction."""
+    writer = Writer(engine_for(url, read_only=False, foreign_keys=False), describe(url))
+    try:
+        with writer._session() as session:
+            if url.get_backend_name() == "postgresql":  # two first starts: one upgrades
+                session.execute(
+                    sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPLICATION_ID}
+                )
+            schema.upgrade(session.connection())
+    finally:
+        writer._engine.dispose()

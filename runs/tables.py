@@ -1,0 +1,122 @@
+"""The SQL tables. Every name begins with `run_`, so they can share a database with others'."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware datetime, kept as UTC: SQLite forgets time zones."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that a later migration can address it."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  read by SQLAlchemy as declared
+        dict[str, Any]: sa.JSON(none_as_null=True),
+        datetime: UtcDateTime,
+    }
+
+
+class StudyRow(Base):
+    """One search: its name and its full specification."""
+
+    __tablename__ = "run_study"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(200), unique=True)
+    spec: Mapped[dict[str, Any]]
+    num_classes: Mapped[int]
+    data_digest: Mapped[str] = mapped_column(sa.String(64))
+    flops_ceiling: Mapped[int] = mapped_column(sa.BigInteger)
+    created_at: Mapped[datetime]
+
+
+class TrialRow(Base):
+    """One configuration evaluated once in a study."""
+
+    __tablename__ = "run_trial"
+    __table_args__ = (
+        sa.UniqueConstraint("study_id", "number"),
+        # A configuration is tried once a seed; asking for it again is refused, and may be recorded.
+        sa.Index(
+            "uq_run_trial_tried",
+            "study_id",
+            "config_digest",
+            "seed",
+            unique=True,
+            sqlite_where=sa.text("state <> 'refused'"),
+            postgresql_where=sa.text("state <> 'refused'"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('running', 'complete', 'pruned', 'failed', 'refused')", name="state"
+        ),
+        sa.CheckConstraint("origin IN ('search', 'baseline')", name="origin"),
+        sa.CheckConstraint("accuracy >= 0 AND accuracy <= 1", name="accuracy"),
+        sa.CheckConstraint("state <> 'complete' OR accuracy IS NOT NULL", name="complete"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(sa.ForeignKey("run_study.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    state: Mapped[str] = mapped_column(sa.String(16))
+    origin: Mapped[str] = mapped_column(sa.String(16))
+    config: Mapped[dict[str, Any]]
+    config_digest: Mapped[str] = mapped_column(sa.String(64))
+    params: Mapped[int] = mapped_column(sa.BigInteger)
+    macs: Mapped[int] = mapped_column(sa.BigInteger)
+    flops: Mapped[int] = mapped_column(sa.BigInteger, sa.Computed("2 * macs", persisted=True))
+    seed: Mapped[int]
+    epochs: Mapped[int]
+    accuracy: Mapped[float | None] = mapped_column(sa.Double)
+    loss: Mapped[float | None] = mapped_column(sa.Double)
+    compile_seconds: Mapped[float | None] = mapped_column(sa.Double)
+    train_seconds: Mapped[float | None] = mapped_column(sa.Double)
+    eval_seconds: Mapped[float | None] = mapped_column(sa.Double)
+    images_per_second: Mapped[float | None] = mapped_column(sa.Double)
+    device_kind: Mapped[str | None] = mapped_column(sa.String(200))
+    versions: Mapped[dict[str, Any] | None]
+    git_revision: Mapped[str | None] = mapped_column(sa.String(64))
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    sampler_attrs: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class EpochRow(Base):
+    """One pass over the training images of one trial, and the validation after it."""
+
+    __tablename__ = "run_epoch"
+
+    trial_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("run_trial.id", ondelete="CASCADE"), primary_key=True
+    )
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    train_loss: Mapped[float] = mapped_column(sa.Double)
+    train_accuracy: Mapped[float] = mapped_column(sa.Double)
+    validation_loss: Mapped[float] = mapped_column(sa.Double)
+    validation_accuracy: Mapped[float] = mapped_column(sa.Double)
+    learning_rate: Mapped[float] = mapped_column(sa.Double)
+    elapsed_seconds: Mapped[float] = mapped_column(sa.Double)

@@ -1,0 +1,119 @@
+"""Which trial to take home, and the preset it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runs import pareto
+from runs.record import Origin, State, StudyRecord, TrialRecord
+from space.errors import MixerSearchError
+from space.presets import Preset
+
+
+class NoWinnerError(MixerSearchError):
+    """No finished trial of the study answers the question."""
+
+
+def candidates(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The finished trials the search itself proposed: baselines are for comparison."""
+    return [t for t in trials if t.state is State.COMPLETE and t.origin is Origin.SEARCH]
+
+
+def front(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Those of the given finished trials that nobody among them dominates, cheapest first."""
+    return [trials[i] for i in pareto.front(*objectives(trials))]
+
+
+def objectives(trials: Sequence[TrialRecord]) -> tuple[list[float], list[float]]:
+    """FLOPs and accuracies of finished trials, as `runs.pareto` takes them."""
+    pairs = [(float(t.flops), t.accuracy) for t in trials if t.accuracy is not None]
+    return [flops for flops, _ in pairs], [accuracy for _, accuracy in pairs]
+
+
+def pick(
+    trials: Sequence[TrialRecord],
+    rule: str,
+    *,
+    max_flops: float | None = None,
+    min_accuracy: float | None = None,
+) -> TrialRecord:
+    """The trial a rule names.
+
+    Args:
+        trials: all trials of a study.
+        rule: `best` (most accurate), `knee`, `cheapest`, or `trial=N`, which may be a baseline.
+        max_flops: only trials of at most so many FLOPs are looked at.
+        min_accuracy: only trials of at least this accuracy are looked at.
+
+    Raises:
+        NoWinnerError: unknown rule, no finished trial, none inside the bounds, no trial N.
+    """
+    if rule.startswith("trial="):
+        return _numbered(trials, rule.removeprefix("trial="))
+    if rule not in {"best", "knee", "cheapest"}:
+        raise NoWinnerError(
+            f"--pick {rule!r} is no rule; use best, knee, cheapest or trial=N (N a number)"
+        )
+    finished = candidates(trials)
+    if not finished:
+        raise NoWinnerError(
+            f"none of the study's {len(trials)} trials is finished, so there is nothing to pick; "
+            "run the search first, or longer"
+        )
+    inside = [t for t in finished if max_flops is None or t.flops <= max_flops]
+    if not inside:
+        cheapest = min(t.flops for t in finished)
+        raise NoWinnerError(
+            f"no finished trial has at most {max_flops:,.0f} FLOPs; "
+            f"the cheapest has {cheapest:,}: raise --max-flops to that or more"
+        )
+    able = [t for t in inside if min_accuracy is None or (t.accuracy or 0.0) >= min_accuracy]
+    if not able:
+        best = max(t.accuracy or 0.0 for t in inside)
+        raise NoWinnerError(
+            f"no finished trial there reaches an accuracy of {min_accuracy}; "
+            f"the best has {best:.4f}: lower --min-accuracy to that or less"
+        )
+    on_front = front(able)
+    if rule == "best":
+        return next(t for t in on_front if t.flops == on_front[-1].flops)
+    if rule == "cheapest":
+        return on_front[0]
+    knee = pareto.knee(*objectives(on_front))
+    assert knee is not None, "a front of at least one trial has a knee"
+    return on_front[knee]
+
+
+def preset_of(study: StudyRecord, trial: TrialRecord, name: str) -> Preset:
+    """The trial's configuration as a preset that says where it was found."""
+    surroundings = trial.surroundings
+    return Preset.of(
+        name,
+        trial.config,
+        source={
+            "study": study.name,
+            "trial": trial.number,
+            "accuracy": trial.accuracy,
+            "accuracy_split": "validation",
+            "loss": trial.loss,
+            "epochs": trial.epochs,
+            "seed": trial.seed,
+            "dataset": study.spec.get("dataset"),
+            "recipe": study.spec.get("recipe"),
+            "device_kind": surroundings and surroundings.device_kind,
+            "versions": surroundings and surroundings.versions,
+            "git_revision": surroundings and surroundings.git_revision,
+        },
+    )
+
+
+def _numbered(trials: Sequence[TrialRecord], number: str) -> TrialRecord:
+    for trial in trials:
+        if str(trial.number) == number:
+            if trial.state is not State.COMPLETE:
+                raise NoWinnerError(
+                    f"trial {number} is {trial.state.value}, not complete; pick a finished one"
+                )
+            return trial
+    finished = ", ".join(str(t.number) for t in candidates(trials)[:20]) or "none"
+    raise NoWinnerError(f"the study has no trial {number!r}; finished ones: {finished}")
