@@ -1,0 +1,120 @@
+"""Prepare a data set ahead of a study: `python -m search.data prepare cifar10`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from search.data import prepared
+from search.data.arrays import TASKS, to_stderr
+from search.data.errors import DataError
+from search.data.preparation import prepare
+from space.errors import MixerSearchError
+
+# The built-in study of a data set, to name the command that comes next.
+STUDIES = {"digits": "mixer_digits", "cifar10": "mixer_cifar"}
+
+app = typer.Typer(
+    help="Where do the images come from?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where prepared data sets lie; by default $TFDS_DATA_DIR or ~/tensorflow_datasets.",
+        show_default=False,
+    ),
+]
+
+
+@app.command("prepare")
+def prepare_command(
+    dataset: Annotated[str, typer.Argument(help="cifar10, mnist, ... or a data set of TFDS.")],
+    data_dir: DataDir = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(
+            help="The original file, or the folder that holds the original files; "
+            "by default they are downloaded.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Make a data set ready for studies; what is ready already is left as it is."""
+    if dataset == "digits" and archive is None:
+        print("digits come with scikit-learn: there is nothing to prepare")
+    else:
+        folder = data_dir or prepared.data_folder(None)
+        with _progress() as report:
+            directory = prepare(dataset, folder, archive=archive, report=report)
+        prepared.read_task(dataset, directory)  # refuse now what no study could use
+        counts = prepared.count(dataset, directory)
+        images = " and ".join(f"{number:,} {split}" for split, number in counts.items())
+        print(f"{dataset} lies in {directory}: {images} images")
+    if dataset in STUDIES:
+        print(f"next: python -m search.run --study {STUDIES[dataset]}")
+
+
+@app.command("list")
+def list_command(data_dir: DataDir = None) -> None:
+    """The data sets that need no TensorFlow, and where they are prepared."""
+    folder = prepared.data_folder(data_dir)
+    for dataset, task in TASKS.items():
+        size, channels = task.image_size, task.image_channels
+        print(
+            f"{dataset:<14} {size} x {size} x {channels}, {task.num_classes} classes, "
+            f"{_whereabouts(dataset, folder)}"
+        )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code: 0, 2 for what the user can mend, 130 when interrupted."""
+    try:
+        app(args=argv, prog_name="python -m search.data")
+    except MixerSearchError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 0
+        if code == 130:
+            print(
+                "interrupted; what was downloaded is kept, and the same command goes on from there",
+                file=sys.stderr,
+            )
+        return code
+    return 0
+
+
+def _whereabouts(dataset: str, folder: Path) -> str:
+    if dataset == "digits":
+        return "come with scikit-learn"
+    try:
+        directory = prepared.find(dataset, folder)
+    except DataError as error:
+        return str(error)
+    return f"prepared in {directory}" if directory else f"not prepared in {folder}"
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """A line that changes on a terminal, else one line after another."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield to_stderr
+        return
+    with console.status("preparing") as status:
+        yield lambda line: status.update(escape(line))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
