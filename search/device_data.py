@@ -1,0 +1,60 @@
+"""A data set on the device: uint8 images, moved once, an argument of every program."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from search.data import ImageData
+
+EVAL_BATCH = 500
+"""Validation images in one forward pass."""
+
+
+class DeviceData(NamedTuple):
+    """What an epoch reads. Validation is padded to whole batches; padding has label -1."""
+
+    train_images: jax.Array
+    """uint8 [n, size, size, channels]"""
+    train_labels: jax.Array
+    """int32 [n]"""
+    validation_images: jax.Array
+    """uint8 [batches, batch, size, size, channels]"""
+    validation_labels: jax.Array
+    """int32 [batches, batch]"""
+    mean: jax.Array
+    """float32 [channels], of the training images, in units of a pixel value"""
+    std: jax.Array
+    """float32 [channels]"""
+
+    @property
+    def num_train(self) -> int:
+        """How many training images there are."""
+        return int(self.train_labels.shape[0])
+
+    def normalise(self, images: jax.Array) -> jax.Array:
+        """uint8 pixels to float32 of mean 0 and standard deviation 1 a channel."""
+        mean, std = (value[None, None, None] for value in (self.mean, self.std))
+        return (images.astype(jnp.float32) - mean) / std
+
+
+def put(data: ImageData, device: jax.Device) -> DeviceData:
+    """Moves a data set to the device and measures its mean and standard deviation."""
+    pixels = data.train_images.reshape(-1, data.task.image_channels)
+    count = len(data.validation_labels)
+    batch = min(EVAL_BATCH, count)
+    padding = -count % batch
+    images = np.pad(data.validation_images, ((0, padding), (0, 0), (0, 0), (0, 0)))
+    labels = np.pad(data.validation_labels.astype(np.int32), (0, padding), constant_values=-1)
+    std = pixels.std(axis=0, dtype=np.float64)
+    return DeviceData(
+        train_images=jax.device_put(data.train_images, device),
+        train_labels=jax.device_put(data.train_labels.astype(np.int32), device),
+        validation_images=jax.device_put(images.reshape(-1, batch, *images.shape[1:]), device),
+        validation_labels=jax.device_put(labels.reshape(-1, batch), device),
+        mean=jax.device_put(pixels.mean(axis=0, dtype=np.float64).astype(np.float32), device),
+        std=jax.device_put(np.maximum(std, 1.0).astype(np.float32), device),
+    )

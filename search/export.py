@@ -1,0 +1,88 @@
+"""`python -m search.export --study mixer_cifar --pick knee`: a winner as a preset file."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runs import winners
+from runs.store import open_reader
+from space import presets
+from space.command import run_app
+from space.quantities import format_count, parse_count
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(
+    help="Write the best configuration of a study as a preset file.",
+    epilog="Example: python -m search.export --study mixer_cifar --pick best --max-flops 20M",
+    no_args_is_help=True,
+)
+def export(
+    study: Annotated[str, typer.Option(help="The study's name.", metavar="NAME")],
+    pick: Annotated[
+        str | None,
+        typer.Option(
+            help="knee (the default), best (most accurate), cheapest, or trial=N.",
+            metavar="RULE",
+        ),
+    ] = None,
+    max_flops: Annotated[
+        str | None,
+        typer.Option(
+            help="Only trials of at most so many FLOPs; alone it means --pick best.",
+            metavar="FLOPS",
+        ),
+    ] = None,
+    min_accuracy: Annotated[
+        float | None,
+        typer.Option(
+            help="Only trials at least so accurate (0 to 1); alone it means --pick cheapest.",
+            metavar="A",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="By default runs/presets/STUDY_RULE.json.", metavar="FILE"),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Database URL; by default $MIXER_STORAGE or sqlite:///runs/mixer_search.db.",
+            metavar="URL",
+        ),
+    ] = None,
+) -> None:
+    """Parses, calls, returns."""
+    rule = pick or ("best" if max_flops else "cheapest" if min_accuracy else "knee")
+    with open_reader(storage) as store:
+        record = store.study(study)
+        trial = winners.pick(
+            store.trials(study),
+            rule,
+            max_flops=None if max_flops is None else parse_count(max_flops),
+            min_accuracy=min_accuracy,
+        )
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", f"{study}_{rule}")
+    path = out or Path("runs") / "presets" / f"{name}.json"
+    presets.save(winners.preset_of(record, trial, name), path)
+    accuracy = "" if trial.accuracy is None else f", accuracy {100 * trial.accuracy:.1f} %"
+    print(
+        f"trial {trial.number}: {trial.label}, {format_count(trial.params)} parameters, "
+        f"{format_count(trial.flops)}FLOPs{accuracy}"
+    )
+    print(f"written to {path}; load it with space.presets.load({str(path)!r})")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code: 0, or 2 for bad input."""
+    return run_app(app, argv, "python -m search.export")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""From a specification and images to a study in the database that can be run or continued."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from runs.record import StudyRecord
+from runs.store import Writer
+from search.data import ImageData
+from search.studies import StudyError, StudySpec
+from space import presets
+from space.config import Config, ImageTask
+from space.cost import cost
+from space.ladder import vit_ladder
+from space.search_space import SearchSpace
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a specification means for images of one kind."""
+
+    space: SearchSpace
+    """As specified, what was left open fitted to the images."""
+    affordable: SearchSpace
+    """Without the values that nothing under the ceiling can have."""
+    flops_ceiling: int
+    baselines: tuple[Config, ...]
+
+
+def plan(spec: StudySpec, task: ImageTask) -> Plan:
+    """Works a specification out; arithmetic only.
+
+    Raises:
+        ConfigError: a patch does not tile the images, nothing is under `max_flops`, or a
+            baseline is no preset.
+        StudyError: a baseline is made for other images, or not under `max_flops`.
+    """
+    space = spec.space.fitted(task)
+    ceiling = cost(space.dearest(task)).flops
+    if spec.max_flops is not None:
+        ceiling = min(ceiling, spec.max_flops)
+    return Plan(
+        space=space,
+        affordable=space.within(task, ceiling),
+        flops_ceiling=ceiling,
+        baselines=_baselines(spec, task, cost(space.cheapest(task)).flops, ceiling),
+    )
+
+
+def open_study(store: Writer, spec: StudySpec, plan: Plan, data: ImageData) -> StudyRecord:
+    """The study of that name in the database, added if it is new.
+
+    Raises:
+        StudyError: it is there with another specification, or began on other images.
+    """
+    fixed = spec.fixed() | {"space": plan.space.model_dump(mode="json")}
+    study = store.add_study(
+        StudyRecord(
+            name=spec.name,
+            spec=fixed,
+            num_classes=data.task.num_classes,
+            data_digest=data.digest,
+            flops_ceiling=plan.flops_ceiling,
+            created_at=datetime.now(UTC),
+        )
+    )
+    different = _differences(study.spec, fixed)
+    if different:
+        raise StudyError(
+            f"study {spec.name!r} is in {store.where} with another specification: "
+            f"{'; '.join(different)}; ask for the same, or name another study with --study-name"
+        )
+    if study.data_digest != data.digest:
+        raise StudyError(
+            f"study {spec.name!r} began on other images of {spec.dataset} (digest "
+            f"{study.data_digest}, these are {data.digest}); use the same --data-dir, "
+            "or name another study with --study-name"
+        )
+    return study
+
+
+def _baselines(spec: StudySpec, task: ImageTask, floor: int, ceiling: int) -> tuple[Config, ...]:
+    if isinstance(spec.baselines, int):
+        if spec.baselines == 0:
+            return ()
+        return tuple(vit_ladder(task, min_flops=floor, max_flops=ceiling, rungs=spec.baselines))
+    configs = []
+    for name in spec.baselines:
+        config = presets.load(name).config
+        if config.task != task:
+            raise StudyError(
+                f"baseline {name!r} is made for {_images(config.task)}, the study has "
+                f"{_images(task)}; choose presets made for these images, or a number of ViTs"
+            )
+        if cost(config).flops > ceiling:
+            raise StudyError(
+                f"baseline {name!r} costs {cost(config).flops:,} FLOPs, over the study's ceiling "
+                f"of {ceiling:,}; raise --max-flops or leave it out"
+            )
+        configs.append(config)
+    return tuple(configs)
+
+
+def _images(task: ImageTask) -> str:
+    side = f"{task.image_size}x{task.image_size}x{task.image_channels}"
+    return f"{side} images of {task.num_classes} classes"
+
+
+def _differences(there: dict[str, Any], asked: dict[str, Any], path: str = "") -> list[str]:
+    """`field: A there, B asked` for every leaf that differs."""
+    found = []
+    for key in sorted(there.keys() | asked.keys()):
+        a, b = there.get(key), asked.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b, f"{path}{key}.")
+        elif a != b:
+            found.append(f"{path}{key} is {a} there, {b} asked")
+    return found

@@ -1,0 +1,190 @@
+"""`python -m search.run --study mixer_cifar`: runs a study, or goes on with it."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from search.studies import STUDIES, StudyError, with_changes
+from search.study_file import find_study
+from space.command import run_app
+from space.quantities import format_count, parse_count, parse_duration
+
+EXAMPLE = """
+Example, a quick look at CIFAR-10 on a laptop:
+
+    python -m search.run --study mixer_cifar --trials 6 --epochs 3 --train-limit 4000
+    --max-flops 10M
+"""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(
+    help="Search for MLP-Mixers that are as accurate as they can be for their FLOPs. "
+    "Repeating a command goes on with its study.",
+    epilog=EXAMPLE,
+    no_args_is_help=True,
+)
+def run(
+    study: Annotated[
+        str, typer.Option(help="A built-in study, or a .toml file.", metavar="NAME|FILE")
+    ] = "",
+    list_studies: Annotated[
+        bool, typer.Option("--list", help="List the built-in studies and leave.")
+    ] = False,
+    study_name: Annotated[
+        str | None, typer.Option(help="Keep the results under another name.", metavar="NAME")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Mixers the study is to have in the end.", metavar="N")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training images a trial.", metavar="N")
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(help="Start no trial after so long: 45s, 30m, 2h.", metavar="TIME"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of sampler and training.", metavar="N")] = None,
+    max_flops: Annotated[
+        str | None,
+        typer.Option(help="Dearest Mixer tried, one image forward: 20M, 1.5G.", metavar="FLOPS"),
+    ] = None,
+    min_accuracy: Annotated[
+        float | None,
+        typer.Option(help="Less accurate trials count as useless (0 to 1).", metavar="A"),
+    ] = None,
+    train_limit: Annotated[
+        int | None,
+        typer.Option(help="Only the first N training images, for a quick look.", metavar="N"),
+    ] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="Who proposes configurations.", metavar="tpe|nsga2|random")
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines/--no-baselines", help="Train the ViTs to compare with.")
+    ] = True,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Database URL; by default $MIXER_STORAGE or sqlite:///runs/mixer_search.db.",
+            metavar="URL",
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with prepared TFDS data sets; by default $TFDS_DATA_DIR or "
+            "~/tensorflow_datasets.",
+            metavar="DIR",
+        ),
+    ] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(help="The data set's original archive, instead of a download.", metavar="F"),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="Where to train.", metavar="auto|cpu|cuda|rocm|tpu")
+    ] = "auto",
+) -> None:
+    """Parses, calls, returns."""
+    console = Console()
+    if list_studies:
+        console.print(studies_table())
+        return
+    if not study:
+        raise StudyError("no study was named; give --study NAME (--list shows the built-in ones)")
+    spec = with_changes(
+        find_study(study),
+        name=study_name,
+        trials=trials,
+        epochs=epochs,
+        seed=seed,
+        max_flops=None if max_flops is None else parse_count(max_flops),
+        min_accuracy=min_accuracy,
+        train_limit=train_limit,
+        sampler=sampler,
+    )
+    seconds = None if timeout is None else parse_duration(timeout)
+    signal.signal(signal.SIGTERM, _terminate)
+
+    from search.run_study import run_study  # only now: JAX takes a second to load
+
+    began = time.monotonic()
+    try:
+        run_study(
+            spec,
+            console,
+            storage=storage,
+            data_dir=data_dir,
+            archive=archive,
+            device_kind=device,
+            with_baselines=baselines,
+            deadline=None if seconds is None else began + seconds,
+        )
+    except KeyboardInterrupt as stop:
+        console.print(
+            "\nStopped. Finished trials are stored; a trial that was running starts again.\n"
+            f"Go on with the same command: {_same_command()}",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
+        raise typer.Exit(143 if isinstance(stop, _Terminated) else 130) from None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code: 0; 2 for bad input; 130 after Ctrl-C, 143 after SIGTERM."""
+    return run_app(app, argv, "python -m search.run")
+
+
+def studies_table() -> Table:
+    """The built-in studies, a line each."""
+    from search.data import find_task
+    from search.open_study import plan
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("study", "data set", "images", "space", "FLOPs", "trials", "epochs", "ViTs"):
+        left = column in {"study", "data set", "images"}
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    for spec in STUDIES.values():
+        task = find_task(spec.dataset)
+        planned = plan(spec, task)
+        table.add_row(
+            spec.name,
+            spec.dataset,
+            f"{task.image_size}x{task.image_size}x{task.image_channels}",
+            f"{planned.space.size:,}",
+            f"< {format_count(planned.flops_ceiling)}",
+            str(spec.trials),
+            str(spec.recipe.epochs),
+            str(len(planned.baselines)),
+        )
+    return table
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a study as Ctrl-C does."""
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _same_command() -> str:
+    return shlex.join(["python", "-m", "search.run", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""A study from specification to summary: storage, data, device, loop, display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from runs.store import open_writer
+from search import data as images
+from search.device_data import put
+from search.devices import choose
+from search.loop import Search
+from search.open_study import open_study, plan
+from search.progress import open_reporter
+from search.standing import Standing
+from search.studies import StudyError, StudySpec
+from search.summary import counts_line, front_table, next_commands
+from search.surroundings import surroundings
+from search.train import steps_per_epoch
+from search.trial import run_trial
+from space.quantities import format_count
+
+
+def run_study(
+    spec: StudySpec,
+    console: Console,
+    *,
+    storage: str | None = None,
+    data_dir: Path | None = None,
+    archive: Path | None = None,
+    device_kind: str = "auto",
+    with_baselines: bool = True,
+    deadline: float | None = None,
+) -> Standing:
+    """Runs a study, or goes on with it, and prints how it goes and what it found.
+
+    Args:
+        spec: the study.
+        console: where it is shown.
+        storage: database URL; None for the default.
+        data_dir: folder with prepared data sets; None for TFDS's.
+        archive: the data set's original archive, where it has to be prepared.
+        device_kind: as `search.devices.choose` takes it.
+        with_baselines: False leaves baselines that are missing for another time.
+        deadline: of `time.monotonic()`, after which no trial is started.
+
+    Raises:
+        MixerSearchError: study, data, device or storage are not fit; nothing is lost.
+        KeyboardInterrupt: stopped; what is finished is stored.
+    """
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    device = choose(device_kind)
+    with open_writer(storage) as store:
+        data = images.load(
+            spec.dataset,
+            data_dir=data_dir,
+            archive=archive,
+            validation_fraction=spec.validation_fraction,
+            train_limit=spec.train_limit,
+            report=say,
+        )
+        planned = plan(spec, data.task)
+        num_train, num_validation = len(data.train_labels), len(data.validation_labels)
+        steps = steps_per_epoch(spec.recipe, num_train)
+        if steps == 0:
+            raise StudyError(
+                f"recipe.batch_size={spec.recipe.batch_size} is more than the {num_train:,} "
+                "training images; choose a smaller batch or more images"
+            )
+        study = open_study(store, spec, planned, data)
+        baselines = planned.baselines if with_baselines else ()
+        say(
+            f"{study.name}: {spec.dataset}, {num_train:,} images to train and {num_validation:,} "
+            f"to validate on; {planned.space.size:,} configurations, "
+            f"at most {format_count(study.flops_ceiling)}FLOPs"
+        )
+        say(f"on {device.device_kind}; results in {store.where}")
+        standing = Standing(
+            study,
+            store.trials(study.name),
+            goal=spec.trials,
+            baselines=len(baselines),
+            images_per_epoch=steps * spec.recipe.batch_size,
+            min_accuracy=spec.min_accuracy,
+        )
+        if standing.trials:
+            say(f"going on: {counts_line(standing)}")
+        device_data = put(data, device)
+        with open_reporter(console, standing) as reporter:
+            Search(
+                study=study,
+                spec=spec,
+                space=planned.affordable,
+                task=data.task,
+                baselines=baselines,
+                store=store,
+                run=lambda request: run_trial(request, device_data, device),
+                surroundings=surroundings(device),
+                reporter=reporter,
+            ).go(num_trials=spec.trials, deadline=deadline)
+        console.print()
+        if standing.front:
+            console.print(front_table(standing))
+        say(counts_line(standing))
+        for command in next_commands(study.name, storage):
+            say(f"next: {command}")
+    return standing

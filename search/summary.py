@@ -1,0 +1,73 @@
+"""What a study found, for a terminal: the front, each row beside the ViT nearest in FLOPs."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from runs.record import Origin, State, TrialRecord
+from search.standing import Standing
+from space.quantities import format_count
+
+
+def front_table(standing: Standing) -> Table:
+    """The search's front, cheapest first."""
+    table = Table(
+        title=f"Front of {standing.study.name}, accuracy on the validation split",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for column in ("trial", "Mixer", "FLOPs", "accuracy", "nearest ViT", "FLOPs", "accuracy"):
+        left = column in {"Mixer", "nearest ViT"}
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    vits = [
+        trial
+        for trial in standing.trials
+        if trial.origin is Origin.BASELINE and trial.state is State.COMPLETE
+    ]
+    for trial in standing.front:
+        vit = nearest_in_flops(trial, vits)
+        table.add_row(
+            str(trial.number),
+            Text(trial.label.removeprefix("Mixer ")),
+            format_count(trial.flops),
+            f"{100 * (trial.accuracy or 0):.1f} %",
+            Text(vit.label.removeprefix("ViT ")) if vit else "-",
+            format_count(vit.flops) if vit else "-",
+            f"{100 * (vit.accuracy or 0):.1f} %" if vit else "-",
+        )
+    return table
+
+
+def nearest_in_flops(trial: TrialRecord, others: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The one whose FLOPs are the smallest factor away; None of none."""
+    return min(others, key=lambda t: abs(math.log(t.flops / trial.flops)), default=None)
+
+
+def counts_line(standing: Standing) -> str:
+    """How the study's trials ended, in a sentence."""
+    counts = standing.counts
+    parts = [f"{counts[State.COMPLETE]} trials complete"]
+    parts += [
+        f"{counts[state]} {state.value}"
+        for state in (State.PRUNED, State.FAILED, State.REFUSED)
+        if counts[state]
+    ]
+    parts.append(f"{standing.finished_baselines} baselines")
+    return f"{', '.join(parts)}; hypervolume {standing.hypervolume:.3f} (accuracy x decades)"
+
+
+def next_commands(study: str, storage: str | None) -> list[str]:
+    """What to type next."""
+    where = f" --storage {shlex.quote(storage)}" if storage else ""
+    name = shlex.quote(study)
+    return [
+        f"python -m dashboard{where}",
+        f"python -m search.export --study {name} --pick knee{where}",
+    ]
