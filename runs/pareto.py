@@ -84,10 +84,10 @@ def knee(flops: Numbers, accuracy: Numbers) -> int | None:
     cost, gain = _checked(flops, accuracy)
     x, y = np.log10(cost[indices]), gain[indices]
     if x[-1] == x[0]:
-        return indices[-1]
+        return best_under(flops, accuracy, math.inf)
     height = (y - y[0]) / (y[-1] - y[0]) - (x - x[0]) / (x[-1] - x[0])
     if height.max() <= 1e-12:  # a straight or hollow front bends nowhere: the most accurate
-        return indices[-1]
+        return best_under(flops, accuracy, math.inf)
     return indices[int(height.argmax())]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from runs import pareto
@@ -57,8 +58,9 @@ def pick(
     finished = candidates(trials)
     if not finished:
         raise NoWinnerError(
-            f"none of the study's {len(trials)} trials is finished, so there is nothing to pick; "
-            "run the search first, or longer"
+            f"none of the study's {sum(t.origin is Origin.SEARCH for t in trials)} trials is "
+            "finished, baselines not counted; run the search first, or longer, or name a baseline "
+            "with --pick trial=N"
         )
     inside = [t for t in finished if max_flops is None or t.flops <= max_flops]
     if not inside:
@@ -70,9 +72,10 @@ def pick(
     able = [t for t in inside if min_accuracy is None or (t.accuracy or 0.0) >= min_accuracy]
     if not able:
         best = max(t.accuracy or 0.0 for t in inside)
+        shown = math.floor(best * 1e4) / 1e4  # not rounded up to what none reaches
         raise NoWinnerError(
             f"no finished trial there reaches an accuracy of {min_accuracy}; "
-            f"the best has {best:.4f}: lower --min-accuracy to that or less"
+            f"the best has {shown:.4f}: lower --min-accuracy to that or less"
         )
     on_front = front(able)
     if rule == "best":

@@ -15,7 +15,7 @@ from runs.store import Writer
 from search.sampler import Proposal, Proposer
 from search.studies import StudySpec
 from search.trial import EpochDone, Event, Failed, Finished, TrialRequest
-from space.config import Config, ImageTask
+from space.config import Config, ImageTask, MixerConfig
 from space.cost import cost
 from space.search_space import SearchSpace
 
@@ -107,20 +107,17 @@ class Search:
                     "the study is complete with fewer trials than asked for"
                 )
                 return
-            config, proposal = found
-            tried.add(config)
-            attrs = proposal.sampler_attrs if proposal else {}
-            proposer.tell(self._evaluate(config, Origin.SEARCH, attrs), proposal)
+            tried.add(found.config)
+            trial = self._evaluate(found.config, Origin.SEARCH, found.sampler_attrs)
+            proposer.tell(trial, found)
 
-    def _propose(
-        self, proposer: Proposer, tried: set[Config]
-    ) -> tuple[Config, Proposal | None] | None:
+    def _propose(self, proposer: Proposer, tried: set[Config]) -> Proposal | None:
         """The sampler's next configuration that may be tried; None when none is left."""
-        for _ in range(_REFUSALS_IN_A_ROW):
+        for _ in range(0 if proposer.at_random else _REFUSALS_IN_A_ROW):
             proposal = proposer.ask()
             reason = self._refusal(proposal.config, tried)
             if reason is None:
-                return proposal.config, proposal
+                return proposal
             record = self._record(proposal.config, Origin.SEARCH, proposal.sampler_attrs)
             refused = replace(
                 record, state=State.REFUSED, error=reason, finished_at=record.started_at
@@ -129,7 +126,7 @@ class Search:
             proposer.tell(refused, proposal)
             self.reporter.ended(refused)
         config = self._untried(tried)
-        return None if config is None else (config, None)
+        return None if config is None else proposer.ask(config)
 
     def _refusal(self, config: Config, tried: set[Config]) -> str | None:
         """Why a configuration is not tried, in words; None if it may be."""
@@ -140,7 +137,7 @@ class Search:
             return "tried before"
         return None
 
-    def _untried(self, tried: set[Config]) -> Config | None:
+    def _untried(self, tried: set[Config]) -> MixerConfig | None:
         """An allowed configuration drawn at random, the same for the same history."""
         draw = random.Random(f"{self.spec.seed}/{len(tried)}")
         if self.space.size <= _ENUMERABLE:

@@ -20,18 +20,29 @@ from optuna.samplers import BaseGASampler, BaseSampler, NSGAIISampler, RandomSam
 from optuna.trial import TrialState
 
 from runs.record import State, TrialRecord
-from space.config import ImageTask, MixerConfig
+from space.config import Config, ImageTask, MixerConfig
 from space.search_space import SearchSpace
 from space.suggest import suggest
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": lambda seed: TPESampler(seed=seed),
-    "nsga2": lambda seed: NSGAIISampler(seed=seed, population_size=20),
-    "random": lambda seed: RandomSampler(seed=seed),
+
+@dataclass(frozen=True)
+class Method:
+    """A way to propose configurations."""
+
+    make: Callable[[int], BaseSampler]
+    """seed -> Optuna's sampler"""
+    random_trials: float
+    """So many finished trials come first that the sampler itself would draw at random."""
+
+
+SAMPLERS = {
+    "tpe": Method(lambda seed: TPESampler(seed=seed, n_startup_trials=10), random_trials=10),
+    "nsga2": Method(lambda seed: NSGAIISampler(seed=seed, population_size=20), random_trials=20),
+    "random": Method(lambda seed: RandomSampler(seed=seed), random_trials=math.inf),
 }
-"""Name to a sampler of that seed. NSGA-II's population fits studies of some hundred trials."""
+"""By name. NSGA-II's population fits studies of some hundred trials."""
 
 _CONSTRAINT = "min_accuracy"
 
@@ -61,7 +72,7 @@ class Proposer:
     ) -> None:
         self._space = space
         self._task = task
-        self._make_sampler = SAMPLERS[sampler]
+        self._method = SAMPLERS[sampler]
         self._seed = seed
         self._min_accuracy = min_accuracy
         self._distributions: dict[str, BaseDistribution] = {
@@ -71,19 +82,32 @@ class Proposer:
         self._study.add_trials([self._frozen(trial) for trial in history])
         self._recall_generations()
 
-    def ask(self) -> Proposal:
-        """What the sampler proposes next; not checked against anything."""
-        self._study.sampler = self._sampler()
-        trial = self._study.ask()
-        config = suggest(trial, self._space, self._task)
-        asked = self._study.get_trials(deepcopy=False)[trial.number]
-        return Proposal(config, dict(asked.system_attrs), trial)
+    @property
+    def at_random(self) -> bool:
+        """Whether the sampler would draw the next configuration at random.
 
-    def tell(self, trial: TrialRecord, proposal: Proposal | None = None) -> None:
-        """How a trial ended; without its proposal where it was not asked for in this process."""
-        if proposal is None:
-            self._study.add_trial(self._frozen(trial))
-            return
+        It would draw from the whole space, much of which may be over the budget: better to draw
+        for it from what is not, and to tell it with `ask(config)`.
+        """
+        trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return len(trials) < self._method.random_trials
+
+    def ask(self, config: MixerConfig | None = None) -> Proposal:
+        """What the sampler proposes next, not checked against anything; or takes a given one."""
+        sampler = self._study.sampler = self._sampler()
+        if config is not None:
+            self._study.enqueue_trial(self._indices(config))
+        trial = self._study.ask()
+        proposed = suggest(trial, self._space, self._task)
+        asked = self._study.get_trials(deepcopy=False)[trial.number]
+        if isinstance(sampler, BaseGASampler):  # a trial with given values joins its generation too
+            sampler.get_trial_generation(self._study, asked)
+            asked = self._study.get_trials(deepcopy=False)[trial.number]
+        attrs = {k: v for k, v in asked.system_attrs.items() if k != "fixed_params"}
+        return Proposal(proposed, attrs, trial)
+
+    def tell(self, trial: TrialRecord, proposal: Proposal) -> None:
+        """How a proposal ended: complete, or failed, pruned or refused."""
         for name, value in self._constraints(trial).items():
             proposal.optuna_trial.set_constraint(name, value)
         if trial.state is State.COMPLETE:
@@ -91,9 +115,14 @@ class Proposer:
         else:
             self._study.tell(proposal.optuna_trial, state=TrialState.FAIL)
 
+    def _indices(self, config: Config) -> dict[str, int]:
+        return {
+            name: values.index(getattr(config, name)) for name, values in self._space.ranges.items()
+        }
+
     def _sampler(self) -> BaseSampler:
         seed = random.Random(f"{self._seed}/{len(self._study.trials)}").getrandbits(31)
-        return self._make_sampler(seed)
+        return self._method.make(seed)
 
     def _recall_generations(self) -> None:
         """Lets a genetic sampler choose its past parents again, as it did the first time.
@@ -117,10 +146,7 @@ class Proposer:
         return optuna.trial.create_trial(
             state=TrialState.COMPLETE if complete else TrialState.FAIL,
             values=_values(trial) if complete else None,
-            params={
-                name: values.index(getattr(trial.config, name))
-                for name, values in self._space.ranges.items()
-            },
+            params=self._indices(trial.config),
             distributions=self._distributions,
             system_attrs=trial.sampler_attrs,
             constraints=self._constraints(trial),

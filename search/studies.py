@@ -80,7 +80,13 @@ def check_name(name: str) -> str:
     return name
 
 
-_NATURAL = Augmentation(crop_padding=4, flip=True, cutout=8)
+_NATURAL = Recipe(
+    batch_size=128,
+    learning_rate=2e-3,
+    label_smoothing=0.1,
+    augmentation=Augmentation(crop_padding=4, flip=True, cutout=8),
+)
+"""For photographs of 32 pixels a side."""
 
 STUDIES: dict[str, StudySpec] = {
     spec.name: spec
@@ -99,7 +105,7 @@ STUDIES: dict[str, StudySpec] = {
             trials=60,
             baselines=6,
             max_flops=400_000_000,
-            recipe=Recipe(epochs=40, batch_size=256, label_smoothing=0.1, augmentation=_NATURAL),
+            recipe=_NATURAL.model_copy(update={"epochs": 40}),
         ),
         StudySpec(
             name="mixer_cifar100",
@@ -107,7 +113,7 @@ STUDIES: dict[str, StudySpec] = {
             trials=60,
             baselines=6,
             max_flops=400_000_000,
-            recipe=Recipe(epochs=60, batch_size=256, label_smoothing=0.1, augmentation=_NATURAL),
+            recipe=_NATURAL.model_copy(update={"epochs": 60}),
         ),
         StudySpec(
             name="mixer_fashion",

@@ -110,7 +110,7 @@ def compile_program(config: Config, recipe: Recipe, data: DeviceData, dtype: Any
         jax.errors.JaxRuntimeError: `RESOURCE_EXHAUSTED` where the program cannot fit the device.
     """
     began = time.perf_counter()
-    device = data.mean.device
+    (device,) = data.mean.devices()
     network = build(config, dtype)
     init = jax.jit(_init_of(network, config), device=device)
     epoch = jax.jit(_epoch_of(network, recipe), donate_argnums=0)
@@ -120,7 +120,9 @@ def compile_program(config: Config, recipe: Recipe, data: DeviceData, dtype: Any
     number = jnp.int32(0)
     # initialisation runs once and is mostly random numbers: optimising it costs a CPU more than
     # it saves
-    quick = {"xla_backend_optimization_level": 0} if device.platform == "cpu" else None
+    quick: dict[str, str | bool] = {}
+    if device.platform == "cpu":
+        quick["xla_backend_optimization_level"] = "0"
     return Program(
         init=init.lower(key).compile(compiler_options=quick),
         epoch=epoch.lower(state, data, hyper, key, number, number).compile(),

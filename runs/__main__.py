@@ -1,0 +1,59 @@
+"""`python -m runs --study mixer_cifar --out trials.csv`: results as a CSV or Parquet file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import runs
+from runs.storage import StorageError
+from space.command import run_app
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(
+    help="Write the trials of a study to a file, one row a trial.",
+    epilog="Example: python -m runs --study mixer_cifar --out trials.parquet",
+    no_args_is_help=True,
+)
+def write(
+    study: Annotated[str, typer.Option(help="The study's name.", metavar="NAME")],
+    out: Annotated[Path, typer.Option(help="A .csv or .parquet file.", metavar="FILE")],
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Learning curves instead, one row an epoch.")
+    ] = False,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Database URL; by default $MIXER_STORAGE or sqlite:///runs/mixer_search.db.",
+            metavar="URL",
+        ),
+    ] = None,
+) -> None:
+    """Parses, calls, returns."""
+    if out.suffix not in {".csv", ".parquet"}:
+        raise StorageError(f"--out {out}: only .csv and .parquet are written; choose one of them")
+    frame = runs.curves(study, storage) if curves else runs.frame(study, storage)
+    try:
+        if out.suffix == ".csv":
+            frame.to_csv(out, index=False)
+        else:
+            frame.to_parquet(out, index=False)
+    except OSError as error:
+        raise StorageError(
+            f"--out {out} cannot be written ({error.strerror or error}); name another file"
+        ) from None
+    print(f"{len(frame):,} rows in {out}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code: 0, or 2 for bad input."""
+    return run_app(app, argv, "python -m runs")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Plausible configurations and records, small ones: what a test changes is what it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sample_study import START, study_record
+
+from runs.record import (
+    EpochRecord,
+    Origin,
+    State,
+    StudyRecord,
+    Surroundings,
+    Timing,
+    TrialRecord,
+)
+from space.config import ImageTask, MixerConfig, ViTConfig
+from space.cost import cost
+
+DIGITS = ImageTask(image_size=8, image_channels=1, num_classes=10)
+CIFAR = ImageTask(image_size=32, image_channels=3, num_classes=10)
+IMAGENET = ImageTask(image_size=224, image_channels=3, num_classes=1000)
+
+
+def mixer(task: ImageTask = DIGITS, **changes: Any) -> MixerConfig:
+    fields = {
+        "patch_size": 2,
+        "hidden_dim": 12,
+        "num_blocks": 2,
+        "tokens_mlp_dim": 8,
+        "channels_mlp_dim": 20,
+    }
+    return MixerConfig.model_validate(task.model_dump() | fields | changes)
+
+
+def vit(task: ImageTask = DIGITS, **changes: Any) -> ViTConfig:
+    fields = {"patch_size": 2, "hidden_dim": 12, "num_blocks": 2, "mlp_dim": 20, "num_heads": 3}
+    return ViTConfig.model_validate(task.model_dump() | fields | changes)
+
+
+def study(name: str = "digits", **changes: Any) -> StudyRecord:
+    return replace(study_record(name), **changes)
+
+
+def trial(number: int = 0, **changes: Any) -> TrialRecord:
+    """A finished Mixer with every field filled; another number has another configuration."""
+    config = changes.pop("config", None) or mixer(hidden_dim=8 + number)
+    bill = cost(config)
+    began = START + timedelta(seconds=20 * number, microseconds=123_456)
+    record = TrialRecord(
+        number=number,
+        state=State.COMPLETE,
+        origin=Origin.SEARCH,
+        config=config,
+        params=bill.params,
+        macs=bill.macs,
+        seed=3,
+        epochs=12,
+        accuracy=0.1 + 0.7 / 3,
+        loss=1 / 3,
+        timing=Timing(
+            compile_seconds=1.5,
+            train_seconds=10 / 3,
+            eval_seconds=0.25,
+            images_per_second=12_345.678,
+        ),
+        surroundings=Surroundings(
+            device_kind="NVIDIA H200",
+            versions={"jax": "0.10.2", "flax": "0.12.8"},
+            git_revision="5f2c1ab-dirty",
+        ),
+        error="no error, but 'quotes', \"more\", ü, 語 and\na second line",
+        sampler_attrs={"NSGAIISampler:generation": 4, "parents": [1, 2], "x": None},
+        started_at=began,
+        finished_at=began + timedelta(seconds=18.000001),
+    )
+    return replace(record, **changes)
+
+
+def running(number: int = 0, **changes: Any) -> TrialRecord:
+    """As `trial`, of which nothing is known but that it began."""
+    unknown = ("accuracy", "loss", "timing", "error", "finished_at")
+    return replace(trial(number), **{"state": State.RUNNING, **dict.fromkeys(unknown), **changes})
+
+
+def epoch(number: int = 1, trial: int = 0, **changes: Any) -> EpochRecord:
+    record = EpochRecord(
+        trial=trial,
+        epoch=number,
+        train_loss=2.0 / number,
+        train_accuracy=1 - 0.9 / number,
+        validation_loss=2.1 / number,
+        validation_accuracy=1 - 0.91 / number,
+        learning_rate=1e-3 / 3,
+        elapsed_seconds=1.1 * number,
+    )
+    return replace(record, **changes)
+
+
+def at(flops: int, accuracy: float, number: int = 0, **changes: Any) -> TrialRecord:
+    """A finished trial at a place in the plane of the objectives; `flops` is even."""
+    return trial(number, macs=flops // 2, accuracy=accuracy, **changes)
+
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -1,0 +1,193 @@
+"""The main job through its commands: search, interruption, continuation, export, use."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from runs.record import Origin, State, TrialRecord
+from runs.store import StorageError, open_reader
+from space import presets
+from space.build import build
+from space.cost import cost
+
+ROOT = Path(__file__).parents[1]
+STUDY = ["--study", "mixer_smoke", "--trials", "2"]
+
+
+def command(module: str, *argv: str) -> list[str]:
+    return [sys.executable, "-m", module, *argv]
+
+
+def environment() -> dict[str, str]:
+    """The commands find the packages from any folder, as they do when installed."""
+    return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "120"}
+
+
+def run(module: str, *argv: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(module, *argv),
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def finished(folder: Path) -> list[TrialRecord]:
+    with open_reader(f"sqlite:///{folder}/runs/mixer_search.db") as store:
+        trials = store.trials("mixer_smoke")
+    return [t for t in trials if t.state not in {State.REFUSED, State.RUNNING}]
+
+
+def interrupt_in_training(folder: Path, how: signal.Signals, *, epochs: str) -> int:
+    """Starts the study, waits for the first epoch of the first trial, and sends a signal."""
+    process = subprocess.Popen(
+        command("search.run", *STUDY, "--epochs", epochs),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+        try:
+            with open_reader(f"sqlite:///{folder}/runs/mixer_search.db") as store:
+                if store.epochs("mixer_smoke"):
+                    break
+        except StorageError:
+            continue  # not there yet
+    process.send_signal(how)
+    output, _ = process.communicate(timeout=60)
+    if how is not signal.SIGKILL:
+        assert "Go on with the same command" in output, output
+        assert "Traceback" not in output
+    return process.returncode
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_study_that_was_stopped_goes_on_with_the_same_command(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    epochs = "60"
+    code = interrupt_in_training(tmp_path, how, epochs=epochs)
+    assert code == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[how]
+    unfinished = 3 - len(finished(tmp_path))
+    assert unfinished > 0, "the study was not stopped half-way"
+    again = run("search.run", *STUDY, "--epochs", epochs, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    trials = finished(tmp_path)
+    assert [t.origin for t in trials].count(Origin.SEARCH) == 2
+    assert [t.origin for t in trials].count(Origin.BASELINE) == 1
+    assert len({t.config for t in trials}) == 3
+    with open_reader(f"sqlite:///{tmp_path}/runs/mixer_search.db") as store:
+        assert [[e.epoch for e in store.epochs("mixer_smoke", t.number)] for t in trials] == [
+            list(range(1, 61))
+        ] * 3
+    once_more = run("search.run", *STUDY, "--epochs", epochs, cwd=tmp_path)
+    assert once_more.returncode == 0
+    assert finished(tmp_path) == trials
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder in which a study was run, and what was printed."""
+    folder = tmp_path_factory.mktemp("searched")
+    done = run("search.run", *STUDY, "--epochs", "8", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_a_study_ends_with_its_front_and_the_next_commands(searched: tuple[Path, str]) -> None:
+    _, printed = searched
+    assert "Front of mixer_smoke" in printed
+    assert "python -m dashboard" in printed
+    assert "python -m search.export --study mixer_smoke --pick knee" in printed
+
+
+def test_every_trial_is_better_than_guessing_and_says_what_it_ran_on(
+    searched: tuple[Path, str],
+) -> None:
+    for trial in finished(searched[0]):
+        assert trial.accuracy is not None
+        assert trial.accuracy > 0.2
+        assert trial.timing is not None
+        assert min(vars(trial.timing).values()) > 0
+        assert trial.surroundings is not None
+        assert trial.surroundings.versions["jax"] == jax.__version__
+        bill = cost(trial.config)
+        assert (trial.params, trial.macs) == (bill.params, bill.macs)
+
+
+def test_an_exported_winner_is_the_trials_network(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    done = run("search.export", "--study", "mixer_smoke", "--pick", "best", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    preset = presets.load(folder / "runs" / "presets" / "mixer_smoke_best.json")
+    trial = max(
+        (t for t in finished(folder) if t.origin is Origin.SEARCH),
+        key=lambda t: (t.accuracy or 0, -t.flops),
+    )
+    assert preset.config == trial.config
+    assert (preset.params, 2 * preset.macs) == (trial.params, trial.flops)
+    assert preset.source["trial"] == trial.number
+    images = jax.random.normal(jax.random.key(0), (2, 8, 8, 1))
+    first, second = build(preset.config), build(trial.config)
+    params = first.init(jax.random.key(1), images)["params"]
+    params["head"]["kernel"] = jnp.ones_like(params["head"]["kernel"])
+    np.testing.assert_array_equal(
+        first.apply({"params": params}, images), second.apply({"params": params}, images)
+    )
+
+
+def test_a_study_with_another_specification_is_refused_with_the_fields(
+    searched: tuple[Path, str],
+) -> None:
+    folder, _ = searched
+    before = finished(folder)
+    done = run("search.run", *STUDY, "--epochs", "9", "--seed", "5", cwd=folder)
+    assert done.returncode == 2
+    assert "recipe.epochs is 8 there, 9 asked" in done.stderr
+    assert "seed is 0 there, 5 asked" in done.stderr
+    assert "--study-name" in done.stderr
+    assert finished(folder) == before
+
+
+def test_other_images_under_the_same_name_are_refused(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    database = folder / "runs" / "mixer_search.db"
+    copy = folder / "copy.db"
+    with sqlite3.connect(database) as there, sqlite3.connect(copy) as here:
+        there.backup(here)
+        here.execute("UPDATE run_study SET data_digest = 'of other images'")
+    done = run("search.run", *STUDY, "--epochs", "8", "--storage", f"sqlite:///{copy}", cwd=folder)
+    assert done.returncode == 2
+    assert "began on other images" in done.stderr
+
+
+def test_a_diverging_recipe_fails_its_trials_with_the_step(tmp_path: Path) -> None:
+    study = tmp_path / "wild.toml"
+    study.write_text(
+        'name = "wild"\ndataset = "digits"\ntrials = 1\nbaselines = 0\n'
+        "[space]\npatch_size = [4]\nhidden_dim = [8]\nnum_blocks = [1]\n"
+        "tokens_mlp_dim = [8]\nchannels_mlp_dim = [16]\n"
+        "[recipe]\nepochs = 2\nlearning_rate = 1e30\nclip_norm = 1e30\nwarmup = 0\n"
+    )
+    done = run("search.run", "--study", str(study), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "diverged: the loss was not finite at step" in done.stdout
+    assert "1 failed" in done.stdout

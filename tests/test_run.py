@@ -1,0 +1,105 @@
+"""`python -m search.run` on bad input: one sentence, exit code 2, nothing lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from records import running, study
+
+from runs.store import open_writer
+from search.export import main as export
+from search.run import main as run
+
+SMOKE = ["--study", "mixer_smoke"]
+
+
+def refused(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
+    """The sentence a command that must be refused prints."""
+    assert run(argv) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    return error
+
+
+def test_the_built_in_studies_are_listed_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in ("mixer_digits", "mixer_cifar", "mixer_cifar100", "mixer_fashion"):
+        assert sum(f" {name} " in line for line in lines) == 1
+
+
+def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    text = capsys.readouterr().out
+    for flag in (
+        *("--study", "--list", "--study-name", "--trials", "--epochs", "--timeout", "--seed"),
+        *("--storage", "--max-flops", "--min-accuracy", "--train-limit", "--sampler"),
+        *("--no-baselines", "--data-dir", "--archive", "--device"),
+    ):
+        assert flag in text
+    assert "Example" in text
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--study", "mixer_cifr"], "did you mean 'mixer_cifar'"),
+        (["--study", "none.toml"], "none.toml"),
+        ([*SMOKE, "--trials", "0"], "trials: input should be greater than 0, not 0"),
+        ([*SMOKE, "--epochs", "-1"], "epochs"),
+        ([*SMOKE, "--sampler", "gp"], "'tpe', 'nsga2' or 'random'"),
+        ([*SMOKE, "--timeout", "soon"], "'soon' is no duration; write it like"),
+        ([*SMOKE, "--max-flops", "-3"], "'-3' is no positive count; write it like"),
+        ([*SMOKE, "--max-flops", "10"], "the cheapest has"),
+        ([*SMOKE, "--min-accuracy", "90"], "min_accuracy"),
+        ([*SMOKE, "--study-name", "a/b"], "slash"),
+        ([*SMOKE, "--study-name", "  "], "blank"),
+        ([*SMOKE, "--storage", "postgres://h/d"], "postgresql, not postgres"),
+        ([*SMOKE, "--storage", "sqlite://file.db"], "three: sqlite:///file.db"),
+        ([*SMOKE, "--storage", "mysql://h/d"], "'mysql'"),
+        ([*SMOKE, "--storage", "nonsense"], "not a URL"),
+        ([*SMOKE, "--device", "cuda"], "only cpu"),
+        ([*SMOKE, "--train-limit", "9999"], "train_limit=9999"),
+        ([*SMOKE, "--train-limit", "10"], "batch_size=64 is more than the 10"),
+        (["--study", "mixer_cifar", "--data-dir", "nowhere"], "nowhere"),
+        ([], ""),
+    ],
+)
+def test_bad_input_is_answered_with_a_sentence(
+    capsys: pytest.CaptureFixture[str], argv: list[str], says: str
+) -> None:
+    error = refused(capsys, argv)
+    assert says in error
+    if says:
+        assert len(error.strip().splitlines()) <= 4, "Click puts its usage before the sentence"
+
+
+def test_a_file_that_is_no_database_of_ours_is_left_alone(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, content in (("empty.db", b""), ("text.db", b"hello"), ("cut.db", b"SQLite format 3")):
+        path = here / name
+        path.write_bytes(content)
+        assert name in refused(capsys, [*SMOKE, "--storage", f"sqlite:///{path}"])
+        assert path.read_bytes() == content
+
+
+@pytest.mark.usefixtures("here")
+def test_an_export_without_a_study_or_finished_trials_is_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert export(SMOKE) == 2
+    assert "does not exist" in capsys.readouterr().err
+    with open_writer() as store:
+        store.add_study(study("mixer_smoke"))
+        store.add_trial("mixer_smoke", running())
+    for argv, says in (
+        (SMOKE, "none of the study's 1 trials is finished"),
+        ([*SMOKE, "--pick", "trial=0"], "trial 0 is running"),
+        ([*SMOKE, "--pick", "fastest"], "'fastest' is no rule"),
+        (["--study", "mixer_smok"], "did you mean 'mixer_smoke'"),
+    ):
+        assert export(argv) == 2
+        assert says in capsys.readouterr().err

@@ -1,0 +1,48 @@
+"""`python -m runs`: the files hold what the frames hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from records import epoch, study, trial
+
+import runs
+from runs.__main__ import main
+from runs.store import open_writer
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/s.db"
+    with open_writer(url) as store:
+        store.add_study(study("digits"))
+        for number in range(3):
+            store.add_trial("digits", trial(number))
+            store.add_epoch("digits", epoch(1, number))
+    return url
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("curves", [False, True])
+def test_a_file_read_again_is_the_frame(
+    storage: str, tmp_path: Path, suffix: str, curves: bool
+) -> None:
+    out = tmp_path / f"out.{suffix}"
+    argv = ["--study", "digits", "--storage", storage, "--out", str(out)]
+    assert main([*argv, "--curves"] if curves else argv) == 0
+    expected = runs.curves("digits", storage) if curves else runs.frame("digits", storage)
+    read = pd.read_csv(out) if suffix == "csv" else pd.read_parquet(out)
+    assert list(read.columns) == list(expected.columns)
+    numbers = expected.select_dtypes("number").columns
+    pd.testing.assert_frame_equal(read[numbers], expected[numbers], check_dtype=False)
+
+
+def test_other_kinds_of_file_and_unwritable_ones_are_refused(
+    storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for out, says in (("a.xlsx", ".csv and .parquet"), ("no/such/a.csv", "cannot be written")):
+        argv = ["--study", "digits", "--storage", storage, "--out", str(tmp_path / out)]
+        assert main(argv) == 2
+        assert says in capsys.readouterr().err

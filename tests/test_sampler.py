@@ -1,0 +1,137 @@
+"""Proposals: what Optuna is told, and that an interruption changes nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import optuna
+import pytest
+from records import running
+
+from runs.record import State, TrialRecord
+from search.sampler import SAMPLERS, Proposer
+from space.config import ImageTask
+from space.cost import cost
+from space.search_space import SearchSpace
+
+TASK = ImageTask(image_size=8, image_channels=1, num_classes=10)
+SPACE = SearchSpace(
+    patch_size=(1, 2, 4),
+    hidden_dim=(8, 16, 32, 64),
+    tokens_mlp_dim=(8, 16, 32),
+    channels_mlp_dim=(16, 32, 64),
+    num_blocks=(1, 2, 3),
+)
+
+
+def proposer(sampler: str, history: list[TrialRecord], **settings: float | None) -> Proposer:
+    return Proposer(
+        SPACE,
+        TASK,
+        sampler=sampler,
+        seed=3,
+        min_accuracy=settings.get("min_accuracy"),
+        history=history,
+    )
+
+
+def search(sampler: str, count: int, *, restart_every: int = 0) -> list[TrialRecord]:
+    """A search of a smooth surrogate: accuracy grows with log FLOPs, best at hidden_dim 32."""
+    history: list[TrialRecord] = []
+    asked = proposer(sampler, history)
+    for number in range(count):
+        if restart_every and number % restart_every == 0:
+            asked = proposer(sampler, history)
+        proposal = asked.ask()
+        flops = cost(proposal.config).flops
+        accuracy = 0.1 * math.log10(flops) + 0.4 * (proposal.config.hidden_dim == 32)
+        trial = replace(
+            running(number, config=proposal.config, sampler_attrs={}),
+            state=State.COMPLETE,
+            accuracy=accuracy,
+            sampler_attrs=proposal.sampler_attrs,
+        )
+        asked.tell(trial, proposal)
+        history.append(trial)
+    return history
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_proposal_is_a_member_of_the_space(sampler: str) -> None:
+    members = set(SPACE.members(TASK))
+    assert all(trial.config in members for trial in search(sampler, 30))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_search_rebuilt_from_its_records_proposes_what_it_would_have(sampler: str) -> None:
+    through = [trial.config for trial in search(sampler, 60)]
+    interrupted = [trial.config for trial in search(sampler, 60, restart_every=7)]
+    assert interrupted == through
+
+
+def test_nsga2_leaves_random_sampling_after_a_restart() -> None:
+    history = search("nsga2", 45, restart_every=1)
+    generations = {trial.sampler_attrs["NSGAIISampler:generation"] for trial in history}
+    assert generations == {0, 1, 2}
+
+
+def test_tpe_learns_where_the_accuracy_is() -> None:
+    late = search("tpe", 120)[80:]
+    share = sum(trial.config.hidden_dim == 32 for trial in late) / len(late)
+    assert share > 0.45, "a quarter is what chance gives"
+
+
+def test_optuna_sees_accuracy_and_log_flops_of_the_records_and_their_front() -> None:
+    history = search("random", 20)
+    study = proposer("random", history)._study
+    assert [t.values for t in study.trials] == [
+        [trial.accuracy, math.log10(trial.flops)] for trial in history
+    ]
+    assert study.directions == [
+        optuna.study.StudyDirection.MAXIMIZE,
+        optuna.study.StudyDirection.MINIMIZE,
+    ]
+
+
+def test_failed_and_refused_trials_are_told_as_failures() -> None:
+    trial = search("random", 1)[0]
+    for state in (State.FAILED, State.REFUSED, State.PRUNED):
+        other = replace(trial, state=state, accuracy=None)
+        study = proposer("random", [other])._study
+        assert [t.state for t in study.trials] == [optuna.trial.TrialState.FAIL]
+
+
+@pytest.mark.parametrize("rebuilt", [True, False])
+def test_less_accurate_trials_than_asked_for_are_infeasible(rebuilt: bool) -> None:
+    asked = proposer("tpe", [], min_accuracy=0.5)
+    history = []
+    for number, accuracy in enumerate((0.4, 0.6)):
+        proposal = asked.ask()
+        trial = running(number, config=proposal.config, sampler_attrs={})
+        history.append(replace(trial, state=State.COMPLETE, accuracy=accuracy))
+        asked.tell(history[-1], proposal)
+    if rebuilt:
+        asked = proposer("tpe", history, min_accuracy=0.5)
+    best = asked._study.best_trials
+    assert [t.values[0] for t in best] == [0.6]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_given_configuration_counts_as_the_samplers_own(sampler: str) -> None:
+    asked = proposer(sampler, [])
+    given = list(SPACE.members(TASK))[7]
+    proposal = asked.ask(given)
+    assert proposal.config == given
+    trial = running(0, config=given, sampler_attrs=proposal.sampler_attrs)
+    asked.tell(replace(trial, state=State.COMPLETE, accuracy=0.5), proposal)
+    assert asked._study.trials[0].values == [0.5, math.log10(trial.flops)]
+    if sampler == "nsga2":
+        assert proposal.sampler_attrs == {"NSGAIISampler:generation": 0}
+
+
+def test_the_first_trials_are_drawn_at_random_and_those_of_random_always() -> None:
+    history = search("random", 30)
+    for sampler, count in (("tpe", 10), ("nsga2", 20), ("random", 31)):
+        drawn = [proposer(sampler, history[:n]).at_random for n in range(31)]
+        assert drawn == [n < count for n in range(31)]

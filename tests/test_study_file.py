@@ -1,0 +1,205 @@
+"""Study files: what may be said, and the sentence for what may not."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+
+from search.open_study import plan
+from search.studies import STUDIES, StudyError, StudySpec, with_changes
+from search.study_file import find_study, read_study
+from space.config import ImageTask
+
+FASHION = ImageTask(image_size=28, image_channels=1, num_classes=10)
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_name_and_dataset_are_enough_and_the_ranges_fit_the_images(tmp_path: Path) -> None:
+    spec = read_study(write(tmp_path, 'name = "mine"\ndataset = "fashion_mnist"\n'))
+    space = plan(spec, FASHION).space
+    assert space.patch_size
+    assert all(28 % patch == 0 for patch in space.patch_size)
+
+
+def test_every_field_can_be_set(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        name = "mine"
+        dataset = "cifar10"
+        trials = 7
+        baselines = ["vit_ti4_cifar"]
+        max_flops = "1.5G"
+        min_accuracy = 0.4
+        sampler = "nsga2"
+        seed = 3
+        validation_fraction = 0.2
+        train_limit = 1000
+
+        [space]
+        hidden_dim = [128, 64, 64]
+        num_blocks = { low = 2, high = 8, step = 2 }
+
+        [recipe]
+        epochs = 5
+        learning_rate = 1
+        [recipe.augmentation]
+        flip = true
+        """,
+    )
+    spec = read_study(path)
+    assert spec.space.hidden_dim == (64, 128)
+    assert spec.space.num_blocks == (2, 4, 6, 8)
+    assert spec.max_flops == 1_500_000_000
+    assert spec.baselines == ("vit_ti4_cifar",)
+    assert spec.recipe.augmentation.flip
+    assert (spec.recipe.epochs, spec.recipe.learning_rate, spec.seed) == (5, 1.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('dataset = "digits"', ["name", "required"]),
+        ('name = "a"', ["dataset", "required"]),
+        ('name = "a"\ndataset = "digits"\ntrails = 3', ["line 3", "trails", "'trials'"]),
+        ('name = "a"\ndataset = "digits"\ntrials = 0', ["line 3", "trials", "greater than 0"]),
+        ('name = "a"\ndataset = "digits"\ntrials = "3"', ["line 3", "trials", "integer"]),
+        ('name = "a"\ndataset = "digits"\nsampler = "gp"', ["line 3", "'tpe'", "'gp'"]),
+        (
+            'name = "a"\ndataset = "digits"\n[space]\nhidden_dim = []',
+            ["line 4", "space.hidden_dim", "at least 1 item"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\n[space]\nnum_blocks = {low = 4, high = 2}',
+            ["line 4", "space.num_blocks", "range is empty"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\n[space]\nhidden_dims = [1]',
+            ["line 4", "unknown field", "'hidden_dim'", "patch_size"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\n[recipe]\n[recipe.augmentation]\nflp = true',
+            ["line 5", "recipe.augmentation.flp", "'flip'"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\nrecipe.learning_rate = -1',
+            ["line 3", "recipe.learning_rate", "greater than 0"],
+        ),
+        ('name = "a"\ndataset = "digits"\nmax_flops = "20X"', ["line 3", "max_flops", "20X"]),
+        ('name = "a/b"\ndataset = "digits"', ["line 1", "name", "slash"]),
+        ('name = "a\ndataset = 3', ["not TOML", "line 1"]),
+    ],
+)
+def test_a_fault_is_named_with_its_line_and_what_is_allowed(
+    tmp_path: Path, text: str, says: list[str]
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        read_study(write(tmp_path, text))
+    for part in says:
+        assert part in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_patch_that_does_not_tile_is_refused_with_those_that_do(tmp_path: Path) -> None:
+    path = write(tmp_path, 'name = "a"\ndataset = "x"\n[space]\npatch_size = [5, 7]')
+    with pytest.raises(Exception, match=r"space\.patch_size: 5 does not tile.* 1, 2, 4, 7, 14, 28"):
+        plan(read_study(path), FASHION)
+
+
+def test_a_space_with_nothing_under_the_ceiling_says_the_cheapest(tmp_path: Path) -> None:
+    spec = with_changes(STUDIES["mixer_digits"], max_flops=100)
+    with pytest.raises(Exception, match=r"at most 100 FLOPs; the cheapest has [\d,]+"):
+        plan(spec, ImageTask(image_size=8, image_channels=1, num_classes=10))
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a/b", "a\\b", "..", "a\0b", "a\nb"])
+def test_a_name_that_cannot_be_one_is_refused(name: str) -> None:
+    with pytest.raises(StudyError, match="name"):
+        with_changes(STUDIES["mixer_smoke"], name=name)
+
+
+def test_an_unknown_study_lists_the_known_and_the_nearest() -> None:
+    with pytest.raises(StudyError, match=r"did you mean 'mixer_cifar'.*mixer_digits"):
+        find_study("mixer_cifr")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", "directory"])
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, content: bytes | str | None) -> None:
+    path = tmp_path / "mine.toml"
+    if content == "directory":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    with pytest.raises(StudyError, match="cannot be read"):
+        read_study(path)
+
+
+def test_a_zero_in_the_path_is_a_sentence_too() -> None:
+    with pytest.raises(StudyError, match="cannot be read"):
+        find_study("a\0b.toml")
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["name", "dataset", "trials", "space", "recipe", "seed", "x y", "baselines"]
+        ),
+        st.one_of(
+            st.integers(),
+            st.floats(),
+            st.booleans(),
+            st.text(max_size=20).map(lambda s: s.replace("'", "")),
+            st.lists(st.integers(), max_size=3),
+        ),
+    )
+)
+def test_any_file_is_a_study_or_a_sentence(tmp_path: Path, fields: dict[str, object]) -> None:
+    lines = []
+    for key, value in fields.items():
+        shown = f"'{value}'" if isinstance(value, str) else str(value).lower()
+        lines.append(f'"{key}" = {shown}')
+    text = "\n".join(lines).encode(errors="replace").decode()
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        assume(False)
+    path = write(tmp_path, text)
+    try:
+        spec = read_study(path)
+    except StudyError as error:
+        sentence = str(error)
+        event("refused")
+    else:
+        sentence = spec.name
+    assert sentence
+    assert "\n" not in sentence
+
+
+def test_baselines_made_for_other_images_are_refused() -> None:
+    spec = with_changes(STUDIES["mixer_digits"], baselines=("vit_b16",))
+    with pytest.raises(StudyError, match=r"'vit_b16' is made for 224x224x3 images of 1000 classes"):
+        plan(spec, ImageTask(image_size=8, image_channels=1, num_classes=10))
+
+
+@pytest.mark.parametrize("spec", STUDIES.values(), ids=STUDIES.keys())
+def test_every_built_in_study_can_be_planned_with_its_baselines(spec: StudySpec) -> None:
+    sizes = {"digits": (8, 1, 10), "fashion_mnist": (28, 1, 10), "cifar10": (32, 3, 10)}
+    size, channels, classes = sizes.get(spec.dataset, (32, 3, 100))
+    task = ImageTask.model_validate(
+        {"image_size": size, "image_channels": channels, "num_classes": classes}
+    )
+    planned = plan(spec, task)
+    assert len(planned.baselines) == spec.baselines
+    assert planned.space.size >= spec.trials

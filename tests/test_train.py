@@ -1,0 +1,174 @@
+"""Training as a function of a key, held against plain Python."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from search import data as images
+from search.device_data import DeviceData, put
+from search.recipe import Augmentation, Recipe
+from search.train import (
+    Program,
+    TrainState,
+    compile_program,
+    hyper_of,
+    learning_rate,
+    steps_per_epoch,
+)
+from space.build import build
+from space.config import MixerConfig, ViTConfig
+
+DIGITS = {"image_size": 8, "image_channels": 1, "num_classes": 10}
+MIXER = MixerConfig(
+    **DIGITS, patch_size=4, hidden_dim=16, num_blocks=1, tokens_mlp_dim=8, channels_mlp_dim=32
+)
+VIT = ViTConfig(**DIGITS, patch_size=4, hidden_dim=16, num_blocks=1, mlp_dim=32, num_heads=2)
+RECIPE = Recipe(epochs=3, batch_size=32, learning_rate=3e-3)
+
+
+@pytest.fixture(scope="module")
+def data() -> DeviceData:
+    return put(images.load("digits", train_limit=300), jax.devices()[0])
+
+
+@pytest.fixture(scope="module")
+def program(data: DeviceData) -> Program:
+    return compile_program(MIXER, RECIPE, data, jnp.float32)
+
+
+def train(
+    program: Program,
+    data: DeviceData,
+    recipe: Recipe = RECIPE,
+    seed: int = 0,
+    steps: int | None = None,
+) -> tuple[TrainState, list[dict[str, float]]]:
+    init_key, key = jax.random.split(jax.random.key(seed))
+    state = program.init(init_key)
+    hyper = hyper_of(recipe, data.num_train)
+    steps = steps_per_epoch(recipe, data.num_train) if steps is None else steps
+    curve = []
+    for epoch in range(1, recipe.epochs + 1):
+        state, metrics = program.epoch(state, data, hyper, key, jnp.int32(epoch), jnp.int32(steps))
+        curve.append({name: float(value) for name, value in metrics._asdict().items()})
+    return state, curve
+
+
+@pytest.mark.parametrize("config", [MIXER, VIT], ids=["mixer", "vit"])
+def test_an_untrained_network_guesses_all_classes_alike(
+    config: MixerConfig | ViTConfig, data: DeviceData
+) -> None:
+    _, curve = train(compile_program(config, RECIPE, data, jnp.float32), data, steps=0)
+    assert curve[0]["validation_loss"] == pytest.approx(math.log(10), abs=1e-6)
+
+
+def test_training_lowers_the_loss_and_beats_guessing(program: Program, data: DeviceData) -> None:
+    longer = RECIPE.model_copy(update={"epochs": 10})
+    _, curve = train(program, data, longer)
+    assert curve[-1]["train_loss"] < curve[0]["train_loss"]
+    assert curve[-1]["validation_accuracy"] > 0.5
+
+
+def test_the_same_seed_gives_the_same_curve_to_the_bit(program: Program, data: DeviceData) -> None:
+    (first_state, first), (again_state, again) = (train(program, data) for _ in range(2))
+    assert first == again
+    jax.tree.map(np.testing.assert_array_equal, first_state.params, again_state.params)
+    _, other = train(program, data, seed=1)
+    assert other != first
+
+
+def test_seed_learning_rate_and_epochs_are_arguments_of_one_program(
+    program: Program, data: DeviceData
+) -> None:
+    other = Recipe(epochs=5, batch_size=32, learning_rate=1e-2, weight_decay=0.3, clip_norm=0.1)
+    own = compile_program(MIXER, other, data, jnp.float32)
+    _, from_this = train(program, data, other, seed=3)
+    _, from_its_own = train(own, data, other, seed=3)
+    assert from_this == from_its_own
+
+
+def test_validation_equals_a_plain_loop_over_the_images(program: Program, data: DeviceData) -> None:
+    state, curve = train(program, data)
+    held_out = images.load("digits", train_limit=300)
+    pixels = held_out.train_images.astype(np.float64)
+    mean, std = pixels.mean((0, 1, 2)), pixels.std((0, 1, 2))
+    network, losses, right = build(MIXER), [], 0
+    for image, label in zip(held_out.validation_images, held_out.validation_labels, strict=True):
+        normal = jnp.asarray(((image - mean) / std)[None], jnp.float32)
+        logits = np.asarray(network.apply({"params": state.params}, normal))[0].astype(np.float64)
+        losses.append(np.log(np.exp(logits).sum()) - logits[label])
+        right += int(logits.argmax() == label)
+    assert curve[-1]["validation_accuracy"] == pytest.approx(right / len(losses))
+    assert curve[-1]["validation_loss"] == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+def test_the_data_are_read_not_remembered(program: Program, data: DeviceData) -> None:
+    blank = data._replace(train_images=jnp.zeros_like(data.train_images))
+    _, seen = train(program, data)
+    _, blind = train(program, blank)
+    assert blind[-1]["validation_accuracy"] < seen[-1]["validation_accuracy"]
+
+
+def test_a_step_whose_loss_is_not_finite_is_named(program: Program, data: DeviceData) -> None:
+    wild = RECIPE.model_copy(update={"learning_rate": 1e30, "warmup": 0.0, "clip_norm": 1e30})
+    _, curve = train(program, data, wild)
+    assert any(epoch["bad_step"] >= 0 for epoch in curve)
+    first = next(epoch["bad_step"] for epoch in curve if epoch["bad_step"] >= 0)
+    assert 1 <= first < steps_per_epoch(RECIPE, data.num_train), "step 0 has a finite loss"
+
+
+@pytest.mark.parametrize(("warmup", "total"), [(0, 100), (10, 100), (5, 6)])
+def test_the_learning_rate_climbs_then_falls_to_zero(warmup: int, total: int) -> None:
+    hyper = hyper_of(Recipe(learning_rate=0.1), 1000)._replace(
+        warmup_steps=jnp.float32(warmup), total_steps=jnp.float32(total)
+    )
+    rates = [float(learning_rate(jnp.int32(step), hyper)) for step in range(total + 1)]
+    cosine = optax.cosine_decay_schedule(0.1, total - warmup)
+    expected = [0.1 * (s + 1) / warmup for s in range(warmup)]
+    expected += [float(cosine(s)) for s in range(total - warmup + 1)]
+    np.testing.assert_allclose(rates, expected, atol=1e-7)
+
+
+def test_one_step_is_optax_adamw_with_decay_on_kernels_only(data: DeviceData) -> None:
+    # 97 images: no class is a tenth of them, where the head's gradient would be rounding alone
+    recipe = Recipe(epochs=1, batch_size=97, weight_decay=0.1, label_smoothing=0.1, warmup=0.0)
+    images_and_labels = {
+        "train_images": data.train_images[:97],
+        "train_labels": data.train_labels[:97],
+    }
+    whole = data._replace(**images_and_labels)
+    program = compile_program(MIXER, recipe, whole, jnp.float32)
+    init_key, _ = jax.random.split(jax.random.key(0))
+    before = jax.tree.map(np.asarray, program.init(init_key).params)
+    state, _ = train(program, whole, recipe)
+
+    def loss(params: dict[str, object]) -> jax.Array:
+        logits = build(MIXER).apply({"params": params}, whole.normalise(whole.train_images))
+        smooth = optax.smooth_labels(jax.nn.one_hot(whole.train_labels, 10), 0.1)
+        return optax.softmax_cross_entropy(logits, smooth).mean()
+
+    mask = jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == "kernel", before)
+    plain = optax.chain(
+        optax.clip_by_global_norm(1.0), optax.adamw(1e-3, weight_decay=0.1, mask=mask)
+    )
+    updates, _ = plain.update(jax.grad(loss)(before), plain.init(before), before)
+    expected = optax.apply_updates(before, updates)
+    # the head's gradient is large; elsewhere it is exactly zero at the first step
+    jax.tree.map(
+        lambda got, want: np.testing.assert_allclose(got, want, atol=2e-5), state.params, expected
+    )
+
+
+def test_augmented_training_runs_with_everything_on(data: DeviceData) -> None:
+    everything = Augmentation(
+        crop_padding=1, flip=True, cutout=2, mixup_alpha=0.2, cutmix_alpha=1.0
+    )
+    recipe = RECIPE.model_copy(update={"augmentation": everything, "epochs": 1})
+    _, curve = train(compile_program(MIXER, recipe, data, jnp.float32), data, recipe)
+    assert math.isfinite(curve[0]["train_loss"])
