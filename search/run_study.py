@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from runs.claim import claim
 from runs.store import open_writer
 from search import data as images
 from search.device_data import put
@@ -54,7 +55,7 @@ def run_study(
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     device = choose(device_kind)
-    with open_writer(storage) as store:
+    with open_writer(storage) as store, claim(storage, spec.name):
         data = images.load(
             spec.dataset,
             data_dir=data_dir,

@@ -94,7 +94,7 @@ STUDIES: dict[str, StudySpec] = {
         StudySpec(
             name="mixer_digits",
             dataset="digits",
-            trials=16,
+            trials=12,
             baselines=3,
             max_flops=8_000_000,
             recipe=Recipe(epochs=12, batch_size=64, learning_rate=3e-3),
