@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 import runs
+from runs.options import Storage, StudyName
 from runs.storage import StorageError
-from space.command import run_app
+from space.command import make_app, run_app
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = make_app()
 
 
 @app.command(
@@ -21,18 +22,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
     no_args_is_help=True,
 )
 def write(
-    study: Annotated[str, typer.Option(help="The study's name.", metavar="NAME")],
+    study: StudyName,
     out: Annotated[Path, typer.Option(help="A .csv or .parquet file.", metavar="FILE")],
     curves: Annotated[
         bool, typer.Option("--curves", help="Learning curves instead, one row an epoch.")
     ] = False,
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            help="Database URL; by default $MIXER_STORAGE or sqlite:///runs/mixer_search.db.",
-            metavar="URL",
-        ),
-    ] = None,
+    storage: Storage = None,
 ) -> None:
     """Parses, calls, returns."""
     if out.suffix not in {".csv", ".parquet"}:

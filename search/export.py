@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from runs import winners
+from runs.options import Storage, StudyName
 from runs.store import open_reader
 from space import presets
-from space.command import run_app
+from space.command import make_app, run_app
 from space.quantities import format_count, parse_count
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = make_app()
 
 
 @app.command(
@@ -24,7 +25,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
     no_args_is_help=True,
 )
 def export(
-    study: Annotated[str, typer.Option(help="The study's name.", metavar="NAME")],
+    study: StudyName,
     pick: Annotated[
         str | None,
         typer.Option(
@@ -50,13 +51,7 @@ def export(
         Path | None,
         typer.Option(help="By default runs/presets/STUDY_RULE.json.", metavar="FILE"),
     ] = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            help="Database URL; by default $MIXER_STORAGE or sqlite:///runs/mixer_search.db.",
-            metavar="URL",
-        ),
-    ] = None,
+    storage: Storage = None,
 ) -> None:
     """Parses, calls, returns."""
     rule = pick or ("best" if max_flops else "cheapest" if min_accuracy else "knee")

@@ -15,19 +15,19 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from runs.options import Storage
 from search.studies import STUDIES, StudyError, with_changes
 from search.study_file import find_study
-from space.command import run_app
+from space.command import make_app, run_app
 from space.quantities import format_count, parse_count, parse_duration
 
-EXAMPLE = """
+EXAMPLE = """\b
 Example, a quick look at CIFAR-10 on a laptop:
-
-    python -m search.run --study mixer_cifar --trials 6 --epochs 3 --train-limit 4000
-    --max-flops 10M
+  python -m search.run --study mixer_cifar --study-name quick_look \\
+    --trials 6 --epochs 3 --train-limit 4000 --max-flops 10M
 """
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = make_app()
 
 
 @app.command(
@@ -75,13 +75,7 @@ def run(
     baselines: Annotated[
         bool, typer.Option("--baselines/--no-baselines", help="Train the ViTs to compare with.")
     ] = True,
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            help="Database URL; by default $MIXER_STORAGE or sqlite:///runs/mixer_search.db.",
-            metavar="URL",
-        ),
-    ] = None,
+    storage: Storage = None,
     data_dir: Annotated[
         Path | None,
         typer.Option(

@@ -9,6 +9,11 @@ import typer
 from space.errors import MixerSearchError
 
 
+def make_app() -> typer.Typer:
+    """An app in plain words: no shell completion, no decorated tracebacks, no markup."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
 def run_app(app: typer.Typer, argv: list[str] | None, prog_name: str) -> int:
     """Runs a Typer app.
 
