@@ -1,0 +1,124 @@
+"""`python -m dashboard`: checks the storage, then serves the pages to a browser on this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from runs.storage import describe, parse_storage
+from runs.store import open_reader
+from space.command import run_app
+from space.errors import MixerSearchError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+class AddressError(MixerSearchError):
+    """The dashboard cannot, or should not, be served at that address and port."""
+
+
+@app.command()
+def serve(
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Database URL; by default $MIXER_STORAGE (which keeps a password out of the list "
+            "of processes) or sqlite:///runs/mixer_search.db.",
+            metavar="URL",
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, metavar="N")] = 8501,
+    address: Annotated[
+        str, typer.Option(help="Where to listen; this machine only.", metavar="HOST")
+    ] = "127.0.0.1",
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Also accept an --address others can reach.")
+    ] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Do not open a browser window.")
+    ] = False,
+) -> None:
+    """Shows the studies of a database in the browser: front, trials, progress. Read-only."""
+    if storage is not None:
+        os.environ["MIXER_STORAGE"] = storage  # the pages read it there
+    with open_reader():  # better a sentence here than on every page
+        pass
+    _check_address(address, port, allow_remote)
+    shown = f"[{address}]" if ":" in address else address
+    print(f"{describe(parse_storage(None))} at http://{shown}:{port} (Ctrl-C to stop)", flush=True)
+    _serve(_options(address, port, headless=no_browser or not _has_display()))
+
+
+def _serve(options: dict[str, Any]) -> None:
+    from streamlit.web import bootstrap  # here: a wrong argument should not wait a second for it
+
+    bootstrap.load_config_options(options)
+    bootstrap.run(str(Path(__file__).with_name("app.py")), False, [], options)
+
+
+def _options(address: str, port: int, *, headless: bool) -> dict[str, Any]:
+    """Streamlit's settings; they win over the user's own `config.toml`."""
+    options: dict[str, Any] = {
+        "server.address": address,
+        "server.port": port,
+        "server.headless": headless,
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": False,
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "viewer",
+        "logger.hideWelcomeMessage": True,
+        "logger.level": "warning",
+        "runner.magicEnabled": False,
+        "theme.light.primaryColor": "#0072B2",
+        "theme.dark.primaryColor": "#56B4E9",
+    }
+    if _is_loopback(address):  # a web page elsewhere whose name leads here is sent away
+        options["server.allowedHosts"] = ["localhost", "127.0.0.1", address]
+    return options
+
+
+def _check_address(address: str, port: int, allow_remote: bool) -> None:
+    if not (allow_remote or _is_loopback(address)):
+        raise AddressError(
+            f"--address {address} lets other machines read the results, and there is no password; "
+            "leave it at 127.0.0.1, or add --allow-remote if that is what you want"
+        )
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(
+            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind) as trying:
+            trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trying.bind(place)
+    except OSError as error:
+        raise AddressError(
+            f"cannot listen at {address} port {port} ({error.strerror}); "
+            f"if another program has that port, choose one with --port, such as {port + 1}"
+        ) from None
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _has_display() -> bool:
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return sys.platform in {"darwin", "win32"} or bool(display)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code: 0 after Ctrl-C, 2 for what the user can mend."""
+    return run_app(app, argv, "python -m dashboard")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

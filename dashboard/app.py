@@ -1,0 +1,24 @@
+"""The script Streamlit runs: navigation, the choice of study and trial, then the page.
+
+The pages lie in `views/`: beside a folder `pages/` Streamlit would run them without this script.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import chosen
+from dashboard.errors import errors_shown
+
+st.set_page_config(page_title="mixer-search", layout="wide")
+page = st.navigation(
+    [
+        st.Page("views/front.py", title="Front", default=True),
+        st.Page("views/trial.py", title="Trial", url_path="trial"),
+        st.Page("views/progress.py", title="Progress", url_path="progress"),
+        st.Page("views/table.py", title="Table", url_path="table"),
+    ]
+)
+with errors_shown():
+    chosen.choose()
+    page.run()

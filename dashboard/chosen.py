@@ -1,0 +1,123 @@
+"""Which study and which trial are looked at: in the URL, in the sidebar, and kept between pages.
+
+The URL leads: `?study=NAME&trial=17` opens the same thing on every page. The navigation forgets
+it, so what was chosen last is kept in the browser tab and written back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard import reading
+from dashboard.errors import errors_shown
+from dashboard.frames import moment
+from dashboard.snapshot import Snapshot
+from dashboard.wording import counted
+from runs.record import State, TrialRecord
+from runs.store import UnknownStudyError
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a page is about."""
+
+    snapshot: Snapshot
+    trial: TrialRecord | None
+
+
+def choose() -> None:
+    """Settles study and trial, shows them in sidebar and URL, and looks for news from then on.
+
+    Raises:
+        UnknownStudyError: the URL names a study or a trial that is not there.
+    """
+    names = reading.study_names()
+    if not names:
+        st.info("The database holds no study yet; start one: `python -m search.run --help`")
+        st.stop()
+    before: Chosen | None = st.session_state.get("chosen")
+    name = st.query_params.get("study") or (before.snapshot.study.name if before else names[0])
+    st.session_state["picked"] = name if name in names else None
+    st.sidebar.selectbox(
+        "Study", names, key="picked", on_change=_picked, placeholder="Choose a study"
+    )
+    follow = st.sidebar.toggle(
+        "Follow the search",
+        value=True,
+        key="follow",
+        help="New results are drawn as they come. Switch it off to look at a figure undisturbed.",
+    )
+    snapshot = reading.latest(name, follow=follow)
+    st.session_state["chosen"] = Chosen(snapshot, None)  # where the trial is not there
+    number = st.query_params.get("trial")
+    if number is None and before and before.trial and before.snapshot.study.name == name:
+        number = str(before.trial.number)
+    trial = None if number is None else _numbered(snapshot, number)
+    st.session_state["chosen"] = Chosen(snapshot, trial)
+    _write_url(name, number)
+    with st.sidebar:
+        _describe(snapshot)
+        if follow:
+            _watch(snapshot, names)
+
+
+def now() -> Chosen:
+    """What was settled at the beginning of this run."""
+    chosen: Chosen = st.session_state["chosen"]
+    return chosen
+
+
+def open_trial(number: int) -> None:
+    """Goes to the page of a trial of the chosen study; does not return."""
+    st.switch_page("views/trial.py", query_params=_url(now().snapshot.study.name, str(number)))
+
+
+def choose_trial(number: int) -> None:
+    """For a widget's callback: the trial is the chosen one in the run that follows."""
+    _write_url(now().snapshot.study.name, str(number))
+
+
+def _picked() -> None:
+    """Another study: its trials are others."""
+    _write_url(st.session_state["picked"], None)
+
+
+def _numbered(snapshot: Snapshot, number: str) -> TrialRecord:
+    found = next((t for t in snapshot.trials if str(t.number) == number), None)
+    if found is None:
+        there = f"0 to {snapshot.trials[-1].number}" if snapshot.trials else "not there yet"
+        raise UnknownStudyError(
+            f"study {snapshot.study.name!r} has no trial {number!r}; its trials are {there}"
+        )
+    return found
+
+
+def _url(study: str, trial: str | None) -> dict[str, str]:
+    return {"study": study} | ({} if trial is None else {"trial": trial})
+
+
+def _write_url(study: str, trial: str | None) -> None:
+    """Only if it differs: every write is a step for the browser's Back button."""
+    if st.query_params.to_dict() != _url(study, trial):
+        st.query_params.from_dict(_url(study, trial))
+
+
+def _describe(snapshot: Snapshot) -> None:
+    study = snapshot.study
+    counts = [f"{snapshot.counts[s]:,} {s.value}" for s in State if snapshot.counts[s]]
+    st.text(
+        f"{study.spec.get('dataset', 'an unnamed data set')}, {study.num_classes} classes\n"
+        f"since {moment(study.created_at)}\n{counted(len(snapshot.trials), 'trial')}: "
+        + ", ".join(counts)
+    )
+
+
+@st.fragment(run_every=reading.SECONDS)
+def _watch(shown: Snapshot, names: list[str]) -> None:
+    """Draws the page again when a trial or a study has come or a trial has ended; else nothing."""
+    with errors_shown():
+        fresh = reading.latest(shown.study.name) is not shown or reading.study_names() != names
+        if fresh:
+            st.rerun()

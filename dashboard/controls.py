@@ -1,0 +1,77 @@
+"""Things to click that several pages share: a table or a chart whose trials open, a download."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.column_config import NumberColumn
+
+from dashboard import chosen
+from runs.record import State, StudyRecord, TrialRecord
+from runs.winners import preset_of
+
+COLUMNS: dict[str, Any] = {
+    "Trial": NumberColumn(width="small"),
+    "Accuracy": NumberColumn("Accuracy (%)", format="%.2f", help="Top-1 on the validation split."),
+    "FLOPs": NumberColumn("FLOPs (M)", format="%.2f", help="2 × MACs, one image, forward."),
+    "Parameters": NumberColumn(format="localized"),
+    "Images/s": NumberColumn(format="%.0f", help="Training images per second, as measured."),
+}
+"""How columns of that name look in every table."""
+
+
+def trials_chart(figure: go.Figure, key: str) -> None:
+    """A figure whose points carry a trial's number first; a click opens that trial's page."""
+    event = st.plotly_chart(
+        figure, key=key, on_select="rerun", selection_mode="points", config={"displaylogo": False}
+    )
+    points = event["selection"]["points"]
+    if points:
+        chosen.open_trial(int(points[0]["customdata"][0]))
+
+
+def trials_dataframe(
+    frame: pd.DataFrame,
+    key: str,
+    columns: dict[str, Any] | None = None,
+    height: int | Literal["auto"] = "auto",
+) -> None:
+    """A table with a column `Trial`; a click anywhere in a row opens that trial's page."""
+    event = st.dataframe(
+        frame,
+        key=key,
+        hide_index=True,
+        placeholder="",
+        height=height,
+        column_config=COLUMNS | (columns or {}),
+        on_select="rerun",
+        selection_mode="single-cell",
+    )
+    cells = event["selection"]["cells"]
+    if cells:
+        chosen.open_trial(int(frame.iloc[cells[0][0]]["Trial"]))
+
+
+def open_button(trial: TrialRecord, key: str) -> None:
+    """Opens the trial's page."""
+    if st.button(f"Open trial {trial.number}", key=key):
+        chosen.open_trial(trial.number)
+
+
+def preset_button(study: StudyRecord, trial: TrialRecord, key: str) -> None:
+    """Downloads a finished trial's configuration as the preset that `search.export` would write."""
+    if trial.state is not State.COMPLETE:
+        return
+    name = re.sub(r"[^\w-]+", "_", f"{study.name}_trial{trial.number}")
+    st.download_button(
+        "Download preset",
+        preset_of(study, trial, name).to_json(),
+        file_name=f"{name}.json",
+        mime="application/json",
+        key=key,
+        on_click="ignore",
+    )

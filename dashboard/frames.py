@@ -1,0 +1,203 @@
+"""Records to tables as a page shows them: numbers stay numbers, so that columns sort."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import pandas as pd
+
+from runs.record import EpochRecord, State, TrialRecord
+from space.config import Config
+from space.cost import cost
+
+
+def front_table(front: Sequence[TrialRecord], vits: Sequence[TrialRecord]) -> pd.DataFrame:
+    """One row a trial, and beside it the ViT nearest in FLOPs and the difference in accuracy.
+
+    Columns: Trial, Configuration, FLOPs (millions), Parameters, Accuracy (percent), and where
+    there is a ViT the Difference in percentage points (positive where the Mixer is more accurate)
+    and the ViT's label, FLOPs and accuracy.
+    """
+    rows = []
+    for trial in front:
+        row = {
+            "Trial": trial.number,
+            "Configuration": trial.label,
+            "FLOPs": trial.flops / 1e6,
+            "Parameters": trial.params,
+            "Accuracy": _percent(trial),
+        }
+        vit = nearest_in_flops(trial, vits)
+        if vit is not None:
+            row |= {
+                "Difference": _percent(trial) - _percent(vit),
+                "Nearest ViT": vit.label,
+                "ViT FLOPs": vit.flops / 1e6,
+                "ViT accuracy": _percent(vit),
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def nearest_in_flops(trial: TrialRecord, others: Sequence[TrialRecord]) -> TrialRecord | None:
+    """Whose FLOPs are the nearest by ratio; of equally near ones the most accurate."""
+
+    def distance(other: TrialRecord) -> tuple[float, float]:
+        larger, smaller = max(other.flops, trial.flops), min(other.flops, trial.flops)
+        return larger / smaller, -(other.accuracy or 0.0)
+
+    return min(others, key=distance, default=None)
+
+
+def layers_table(config: Config) -> pd.DataFrame:
+    """What each kind of layer costs; the blocks are alike, so theirs are summed.
+
+    Columns: Layer (its path in the parameter tree), Times, Parameters, FLOPs (millions),
+    Share (of all FLOPs, in percent).
+    """
+    rows: dict[str, list[int]] = {}
+    bill = cost(config)
+    for layer in bill.layers:
+        kind = re.sub(r"(MixerBlock|encoderblock)_\d+", r"\1", layer.name)
+        row = rows.setdefault(kind, [0, 0, 0])
+        rows[kind] = [row[0] + 1, row[1] + layer.params, row[2] + layer.flops]
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["Times", "Parameters", "FLOPs"])
+    frame["Share"] = 100 * frame["FLOPs"] / bill.flops
+    frame["FLOPs"] /= 1e6
+    return frame.rename_axis("Layer").reset_index()
+
+
+def configuration(trial: TrialRecord) -> dict[str, str]:
+    """The fields of a trial's configuration, and what its training was given."""
+    fields = {name: str(value) for name, value in trial.config.model_dump().items()}
+    return fields | {"epochs": str(trial.epochs), "seed": str(trial.seed)}
+
+
+def circumstances(trial: TrialRecord) -> dict[str, str]:
+    """When, where and for how long a trial ran, as far as it is known."""
+    facts = {"origin": trial.origin.value, "started": moment(trial.started_at)}
+    if trial.finished_at is not None:
+        facts["ended"] = moment(trial.finished_at)
+    if trial.timing is not None:
+        facts["compiling"] = f"{trial.timing.compile_seconds:,.1f} s"
+        facts["training"] = f"{trial.timing.train_seconds:,.1f} s"
+        facts["validating"] = f"{trial.timing.eval_seconds:,.1f} s"
+        facts["images per second"] = f"{trial.timing.images_per_second:,.0f}"
+    if trial.surroundings is not None:
+        facts["device"] = trial.surroundings.device_kind
+        facts["git revision"] = trial.surroundings.git_revision or "not recorded"
+        facts |= dict(sorted(trial.surroundings.versions.items()))
+    return facts
+
+
+def two_columns(facts: Mapping[str, str], name: str) -> pd.DataFrame:
+    """A table of names and values."""
+    return pd.DataFrame({name: list(facts), "Value": list(facts.values())})
+
+
+def unfinished_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    """The trials that were refused, failed or pruned, the latest first, and why."""
+    ends = {State.REFUSED, State.FAILED, State.PRUNED}
+    rows = [
+        {
+            "Trial": trial.number,
+            "State": trial.state.value,
+            "Configuration": trial.label,
+            "FLOPs": trial.flops / 1e6,
+            "Reason": trial.error or "",
+        }
+        for trial in reversed(trials)
+        if trial.state in ends
+    ]
+    return pd.DataFrame(rows, columns=["Trial", "State", "Configuration", "FLOPs", "Reason"])
+
+
+def running_table(running: Sequence[tuple[TrialRecord, EpochRecord | None]]) -> pd.DataFrame:
+    """The trials under way and the last epoch each has finished."""
+    return pd.DataFrame(
+        [
+            {
+                "Trial": trial.number,
+                "Configuration": trial.label,
+                "FLOPs": trial.flops / 1e6,
+                "Epoch": f"{last.epoch if last else 0} of {trial.epochs}",
+                "Accuracy": 100 * last.validation_accuracy if last else None,
+                "Loss": last.validation_loss if last else None,
+                "Started": trial.started_at,
+            }
+            for trial, last in running
+        ]
+    )
+
+
+def endings(trials: Sequence[TrialRecord]) -> dict[State, list[datetime]]:
+    """When the trials of each state ended, in order; states nobody ended in are left out."""
+    times: dict[State, list[datetime]] = {}
+    for trial in trials:
+        if trial.finished_at is not None:
+            times.setdefault(trial.state, []).append(trial.finished_at)
+    return {state: sorted(times[state]) for state in State if state in times}
+
+
+def matching(
+    frame: pd.DataFrame,
+    *,
+    states: Sequence[str] = (),
+    origins: Sequence[str] = (),
+    families: Sequence[str] = (),
+    max_flops: float | None = None,
+    min_accuracy: float | None = None,
+    text: str = "",
+) -> pd.DataFrame:
+    """The rows of `runs.frames.trials_frame` that pass every filter given; empty ones pass all.
+
+    `text` is looked for in the configuration's label, the error and the device, in any case.
+    """
+    keep = pd.Series(data=True, index=frame.index)
+    for column, wanted in (("state", states), ("origin", origins), ("family", families)):
+        if wanted:
+            keep &= frame[column].isin(wanted)
+    if max_flops is not None:
+        keep &= frame["flops"] <= max_flops
+    if min_accuracy is not None:
+        keep &= frame["accuracy"] >= min_accuracy
+    if text:
+        columns = [frame[name].fillna("").astype(str) for name in ("label", "error", "device_kind")]
+        found = [column.str.contains(text, case=False, regex=False) for column in columns]
+        keep &= found[0] | found[1] | found[2]
+    return frame[keep]
+
+
+def csv_of(frame: pd.DataFrame) -> str:
+    """The rows of `runs.frames.trials_frame` as CSV, every column and digit of them."""
+    return frame.to_csv(index=False)
+
+
+def trials_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `runs.frames.trials_frame` worth a look, the latest trial first."""
+    columns = {
+        "number": "Trial",
+        "state": "State",
+        "origin": "Origin",
+        "label": "Configuration",
+        "accuracy": "Accuracy",
+        "flops": "FLOPs",
+        "params": "Parameters",
+        "images_per_second": "Images/s",
+        "train_seconds": "Training (s)",
+        "finished_at": "Ended",
+        "error": "Reason",
+    }
+    table = frame[list(columns)].iloc[::-1].rename(columns=columns)
+    return table.assign(Accuracy=100 * table["Accuracy"].astype(float), FLOPs=table["FLOPs"] / 1e6)
+
+
+def moment(time: datetime) -> str:
+    """To the second, in UTC."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _percent(trial: TrialRecord) -> float:
+    return 100 * (trial.accuracy or 0.0)

@@ -1,0 +1,89 @@
+"""Finished trials as columns of numbers, against FLOPs or another cost. No Streamlit, no Plotly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from runs import pareto
+from runs.record import TrialRecord
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """Something accuracy is weighed against."""
+
+    title: str
+    """With its unit, as the axis of a figure says it."""
+    short: str
+    """The unit after a number: `12.3 M FLOPs`."""
+    more_is_better: bool = False
+
+
+AXES = {
+    "FLOPs": Axis(title="FLOPs (2 × MACs, one image, forward)", short="FLOPs"),
+    "Parameters": Axis(title="Parameters", short="parameters"),
+    "Images/s": Axis(
+        title="Training images per second, as measured", short="images/s", more_is_better=True
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Points:
+    """Finished trials, one entry a trial in every column."""
+
+    axis: Axis
+    trials: Sequence[TrialRecord]
+    x: Floats
+    """The trials' FLOPs, parameters or images per second."""
+
+    @cached_property
+    def accuracy(self) -> Floats:
+        return np.array([t.accuracy for t in self.trials], dtype=np.float64)
+
+    @cached_property
+    def front(self) -> list[int]:
+        """Indices of the trials nobody dominates on this axis, cheapest (or fastest) first."""
+        return pareto.front(self._cost, self.accuracy)
+
+    def best_within(self, limit: float) -> int | None:
+        """Index of the most accurate trial of at most `limit` (at least, where more is better)."""
+        return pareto.best_under(
+            self._cost, self.accuracy, 1 / limit if self.axis.more_is_better else limit
+        )
+
+    @property
+    def _cost(self) -> Floats:
+        return 1 / self.x if self.axis.more_is_better else self.x
+
+
+def points_of(trials: Sequence[TrialRecord], name: str) -> Points:
+    """The trials that are finished and have a value on the axis of that name (a key of `AXES`)."""
+    pairs = [(t, _value(t, name)) for t in trials if t.accuracy is not None]
+    known = [(t, x) for t, x in pairs if x]
+    return Points(AXES[name], [t for t, _ in known], np.array([x for _, x in known], np.float64))
+
+
+def limits_between(low: float, high: float) -> list[float]:
+    """Two or more round numbers, ten a decade (1, 1.25, 1.6, 2, ...), that enclose both ends."""
+    steps = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    values = [step * 10.0**decade for decade in decades for step in steps]
+    first = max(i for i, value in enumerate(values) if value <= low)
+    last = min(i for i, value in enumerate(values) if value >= high)
+    return values[first : max(last, first + 1) + 1]
+
+
+def _value(trial: TrialRecord, name: str) -> float | None:
+    if name == "FLOPs":
+        return trial.flops
+    if name == "Parameters":
+        return trial.params
+    return None if trial.timing is None else trial.timing.images_per_second

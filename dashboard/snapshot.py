@@ -1,0 +1,98 @@
+"""A study as it was at one reading, and what follows from it. No Streamlit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from dashboard.points import Floats
+from runs import pareto, winners
+from runs.frames import reference_of, trials_frame
+from runs.record import Origin, State, StudyRecord, TrialRecord
+
+
+@dataclass(frozen=True)
+class History:
+    """Columns with one entry for each trial the search finished, first finished first."""
+
+    hypervolume: Floats
+    """Of the trials so far, in accuracy x decades of FLOPs."""
+    training_flops: Floats
+    """Spent so far by the search, on trials that were pruned or failed too (if timed)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A study and all its trials, in the order of their numbers; what is derived is kept."""
+
+    study: StudyRecord
+    trials: list[TrialRecord]
+
+    @cached_property
+    def counts(self) -> Counter[State]:
+        return Counter(t.state for t in self.trials)
+
+    @cached_property
+    def news(self) -> tuple[object, ...]:
+        """Differs from another snapshot's when a trial started or ended in between."""
+        ends = [t.finished_at for t in self.trials if t.finished_at is not None]
+        counts = tuple(sorted(self.counts.items()))
+        return self.study.name, len(self.trials), counts, max(ends, default=None)
+
+    @cached_property
+    def found(self) -> list[TrialRecord]:
+        """The finished trials that the search proposed."""
+        return winners.candidates(self.trials)
+
+    @cached_property
+    def vits(self) -> list[TrialRecord]:
+        """The finished ViT baselines."""
+        return [t for t in self._given if t.config.family == "vit"]
+
+    @cached_property
+    def given_mixers(self) -> list[TrialRecord]:
+        """The finished Mixers that were given as baselines."""
+        return [t for t in self._given if t.config.family == "mixer"]
+
+    @cached_property
+    def hypervolume(self) -> float:
+        """Of the found trials, in accuracy x decades of FLOPs."""
+        return pareto.hypervolume(*winners.objectives(self.found), reference_of(self.study))
+
+    @cached_property
+    def history(self) -> History:
+        """The hypervolume as the search went on."""
+        ended = sorted(
+            (t for t in self.trials if t.origin is Origin.SEARCH and t.finished_at is not None),
+            key=lambda t: (t.finished_at, t.number),
+        )
+        spent = np.cumsum([training_flops(t) for t in ended])
+        finished = [i for i, trial in enumerate(ended) if trial.state is State.COMPLETE]
+        objectives = winners.objectives([ended[i] for i in finished])
+        return History(
+            hypervolume=np.array(
+                pareto.hypervolume_history(*objectives, reference_of(self.study)), np.float64
+            ),
+            training_flops=spent[finished],
+        )
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """All trials, as `runs.frames.trials_frame` gives them."""
+        return trials_frame(self.trials)
+
+    @cached_property
+    def _given(self) -> list[TrialRecord]:
+        return [t for t in self.trials if t.state is State.COMPLETE and t.origin is Origin.BASELINE]
+
+
+def training_flops(trial: TrialRecord) -> float:
+    """3 x FLOPs x images seen; 0 where no time was measured."""
+    if trial.timing is None:
+        return 0.0
+    images_seen = trial.timing.images_per_second * trial.timing.train_seconds
+    return 3 * trial.flops * images_seen

@@ -1,0 +1,1 @@
+"""What the navigation opens, one file a page."""

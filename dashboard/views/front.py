@@ -1,0 +1,134 @@
+"""Front: accuracy against what it costs, Mixers beside ViTs."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.column_config import NumberColumn
+
+from dashboard import chosen
+from dashboard.controls import open_button, preset_button, trials_chart, trials_dataframe
+from dashboard.figures import MIXER, VIT, Series, front_figure
+from dashboard.frames import front_table
+from dashboard.points import AXES, limits_between, points_of
+from dashboard.snapshot import Snapshot
+from dashboard.wording import counted, percent
+from runs.record import State
+from space.quantities import format_count
+
+
+def page() -> None:
+    here = chosen.now()
+    snapshot = here.snapshot
+    st.header("Accuracy against cost")
+    _metrics(snapshot)
+    if not (snapshot.found or snapshot.vits or snapshot.given_mixers):
+        running = counted(snapshot.counts[State.RUNNING], "trial")
+        st.info(f"No trial has finished yet, {running} running. The front will appear by itself.")
+        return
+    left, right = st.columns([2, 5])
+    name = left.segmented_control("Cost", list(AXES), default="FLOPs", key="axis") or "FLOPs"
+    series = _series(snapshot, name)
+    if not any(len(one.points.x) for one in series):
+        st.info("No finished trial has a measured speed.")
+        return
+    with right:
+        limit = _limit(snapshot, series, name)
+    number = None if here.trial is None else here.trial.number
+    figure = front_figure(series, limit=limit, chosen=number)
+    trials_chart(figure, key=f"front of {name}")
+    st.caption("Validation accuracy. Click a point, or a row below, to open the trial.")
+    _best_within(snapshot, series, limit)
+    _table(snapshot, series)
+
+
+def _metrics(snapshot: Snapshot) -> None:
+    best = max((t.accuracy or 0.0 for t in snapshot.found), default=None)
+    values = {
+        "Best accuracy": percent(best),
+        "On the front": f"{len(_series(snapshot, 'FLOPs')[0].points.front)}",
+        "Hypervolume": f"{snapshot.hypervolume:.3f}",
+        "Finished": f"{snapshot.counts[State.COMPLETE]:,}",
+        "Running": f"{snapshot.counts[State.RUNNING]:,}",
+        "Refused": f"{snapshot.counts[State.REFUSED]:,}",
+        "Failed": f"{snapshot.counts[State.FAILED]:,}",
+    }
+    meanings = {
+        "Best accuracy": "Of the searched Mixers, on the validation split.",
+        "On the front": "Searched Mixers that no other beats in both accuracy and FLOPs.",
+        "Hypervolume": "Area the front dominates, in accuracy × decades of FLOPs.",
+        "Finished": "Baselines included.",
+        "Refused": "Never started: over the budget, or tried before.",
+    }
+    with st.container(horizontal=True, gap="medium"):
+        for label, value in values.items():
+            st.metric(label, value, help=meanings.get(label), width="content")
+
+
+def _series(snapshot: Snapshot, name: str) -> list[Series]:
+    """The searched Mixers first, then the ViTs, then Mixers that were given, where there are."""
+    series = [
+        Series(name="Mixer", color=MIXER, points=points_of(snapshot.found, name)),
+        Series(name="ViT", color=VIT, points=points_of(snapshot.vits, name)),
+    ]
+    given = points_of(snapshot.given_mixers, name)
+    if given.trials:
+        series.append(Series(name="Mixer baseline", color=MIXER, points=given, has_front=False))
+    return series
+
+
+def _limit(snapshot: Snapshot, series: list[Series], name: str) -> float:
+    """The slider: the dearest cost allowed (the least speed, where more is better)."""
+    values = [x for one in series for x in one.points.x]
+    options = limits_between(min(values), max(values))
+    axis = AXES[name]
+    limit: float = st.select_slider(
+        f"Best {'at no fewer than' if axis.more_is_better else 'within'} so many {axis.short}",
+        options,
+        value=options[0] if axis.more_is_better else options[-1],
+        format_func=format_count,
+        key=f"limit of {name} in {snapshot.study.name}",
+    )
+    return limit
+
+
+def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None:
+    axis = series[0].points.axis
+    bound = "at least" if axis.more_is_better else "at most"
+    for column, one in zip(st.columns(2), series, strict=False):
+        with column, st.container(border=True):
+            st.markdown(f"**Best {one.name}** of {bound} {format_count(limit)} {axis.short}")
+            best = one.points.best_within(limit)
+            if best is None:
+                st.text("None finished yet.")
+                continue
+            trial = one.points.trials[best]
+            st.text(
+                f"{percent(trial.accuracy)}   {trial.label}\n"
+                f"{format_count(trial.flops)} FLOPs   {format_count(trial.params)} parameters"
+            )
+            with st.container(horizontal=True):
+                open_button(trial, key=f"open best {one.name}")
+                preset_button(snapshot.study, trial, key=f"preset of best {one.name}")
+
+
+def _table(snapshot: Snapshot, series: list[Series]) -> None:
+    points = series[0].points
+    st.subheader("Mixers on the front")
+    front = [points.trials[i] for i in points.front]
+    if not front:
+        st.text("No searched Mixer has finished yet.")
+        return
+    if snapshot.vits:
+        st.caption(
+            "Beside each the ViT nearest in FLOPs. The difference is in percentage points: "
+            "positive where the Mixer is more accurate."
+        )
+    columns = {
+        "ViT FLOPs": NumberColumn("ViT FLOPs (M)", format="%.2f"),
+        "ViT accuracy": NumberColumn("ViT accuracy (%)", format="%.2f"),
+        "Difference": NumberColumn("Difference (points)", format="%+.2f"),
+    }
+    trials_dataframe(front_table(front, snapshot.vits), "front table", columns)
+
+
+page()

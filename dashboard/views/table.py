@@ -1,0 +1,62 @@
+"""Table: every trial, to filter, sort, open and download."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
+
+from dashboard import chosen
+from dashboard.controls import trials_dataframe
+from dashboard.frames import csv_of, matching, trials_table
+from dashboard.wording import counted
+from runs.record import Origin, State
+
+
+def page() -> None:
+    snapshot = chosen.now().snapshot
+    st.header("Trials")
+    rows = _filtered(snapshot.frame)
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    left.caption(
+        f"{counted(len(rows), 'trial')} of {len(snapshot.frame):,}, the latest first. "
+        "Click a row to open it, a heading to sort."
+    )
+    right.download_button(
+        "Download CSV",
+        lambda: csv_of(rows),
+        file_name="trials.csv",
+        mime="text/csv",
+        on_click="ignore",
+        disabled=rows.empty,
+    )
+    columns = {
+        "Training (s)": NumberColumn(format="%.1f"),
+        "Ended": DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
+        "Reason": TextColumn(width="large"),
+    }
+    trials_dataframe(trials_table(rows), "trials", columns, height=600)
+
+
+def _filtered(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that pass the filters, which stand above the table."""
+    first = st.columns(3)
+    states = first[0].multiselect("State", [state.value for state in State])
+    origins = first[1].multiselect("Origin", [origin.value for origin in Origin])
+    families = first[2].multiselect("Family", ["mixer", "vit"])
+    second = st.columns([1, 1, 2])
+    megaflops = second[0].number_input("At most so many M FLOPs", min_value=0.0, value=None)
+    percent = second[1].number_input("At least so accurate (%)", 0.0, 100.0, value=None)
+    text = second[2].text_input("Text", placeholder="in configuration, reason or device")
+    return matching(
+        frame,
+        states=states,
+        origins=origins,
+        families=families,
+        max_flops=None if megaflops is None else megaflops * 1e6,
+        min_accuracy=None if percent is None else percent / 100,
+        text=text,
+    )
+
+
+page()

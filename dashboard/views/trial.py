@@ -1,0 +1,121 @@
+"""Trial: one configuration, how it learned, what it costs, and where that happened."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+from streamlit.column_config import NumberColumn, ProgressColumn
+
+from dashboard import chosen, reading
+from dashboard.controls import preset_button
+from dashboard.errors import errors_shown
+from dashboard.figures import FAMILIES, curves_figure
+from dashboard.frames import (
+    circumstances,
+    configuration,
+    layers_table,
+    nearest_in_flops,
+    two_columns,
+)
+from dashboard.snapshot import Snapshot
+from dashboard.wording import percent
+from runs.record import State, TrialRecord
+from runs.winners import front
+from space.quantities import format_count
+
+
+def page() -> None:
+    here = chosen.now()
+    snapshot = here.snapshot
+    if not snapshot.trials:
+        st.header("Trial")
+        st.info("The study has no trial yet. The first will appear by itself.")
+        return
+    trial = here.trial or _first(snapshot)
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    left.header(f"Trial {trial.number}")
+    with right:
+        _navigation(snapshot, trial)
+    st.subheader(trial.label)
+    _metrics(snapshot, trial)
+    if trial.error:
+        st.code(trial.error, language=None, wrap_lines=True)
+    preset_button(snapshot.study, trial, key="preset")
+    left, right = st.columns(2)
+    left.subheader("Configuration")
+    left.dataframe(two_columns(configuration(trial), "Field"), hide_index=True, height="content")
+    right.subheader("When and where")
+    right.dataframe(two_columns(circumstances(trial), "Fact"), hide_index=True, height="content")
+    st.subheader("Learning curves")
+    running = trial.state is State.RUNNING
+    st.fragment(_curves, run_every=reading.SECONDS if running else None)(snapshot, trial)
+    _layers(trial)
+
+
+def _first(snapshot: Snapshot) -> TrialRecord:
+    """Where nothing was chosen: the most accurate of the front, else the last trial."""
+    return front(snapshot.found)[-1] if snapshot.found else snapshot.trials[-1]
+
+
+def _navigation(snapshot: Snapshot, trial: TrialRecord) -> None:
+    st.session_state["number"] = trial.number
+    st.number_input(
+        f"Trial number, 0 to {snapshot.trials[-1].number}",
+        min_value=0,
+        max_value=snapshot.trials[-1].number,
+        key="number",
+        on_change=lambda: chosen.choose_trial(st.session_state["number"]),
+    )
+
+
+def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
+    with st.container(horizontal=True, gap="large"):
+        st.metric("State", trial.state.value, width="content")
+        st.metric("Validation accuracy", percent(trial.accuracy), width="content")
+        st.metric(
+            "FLOPs", format_count(trial.flops), help="2 × MACs, one image, forward", width="content"
+        )
+        st.metric("Parameters", format_count(trial.params), width="content")
+    vit = nearest_in_flops(trial, snapshot.vits)
+    if vit is not None and trial.state is State.COMPLETE and trial.config.family == "mixer":
+        points = 100 * ((trial.accuracy or 0.0) - (vit.accuracy or 0.0))
+        st.caption(
+            f"{points:+.2f} points against {vit.label} (trial {vit.number}), the ViT nearest in "
+            f"FLOPs: {percent(vit.accuracy)} at {format_count(vit.flops)}."
+        )
+
+
+def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
+    with errors_shown():
+        epochs = reading.epochs(snapshot.study.name, trial.number)
+        if not epochs:
+            st.text("No epoch is finished yet." if trial.state is State.RUNNING else "None.")
+            return
+        accuracy = {"Training": "train_accuracy", "Validation": "validation_accuracy"}
+        loss = {"Training": "train_loss", "Validation": "validation_loss"}
+        rate = {"Learning rate": "learning_rate"}
+        left, middle, right = st.columns(3)
+        draw = partial(curves_figure, epochs, color=FAMILIES[trial.config.family])
+        left.plotly_chart(draw(accuracy, "Accuracy (%)", scale=100), key="accuracy")
+        middle.plotly_chart(draw(loss, "Cross-entropy (nats)"), key="loss")
+        right.plotly_chart(draw(rate, "Learning rate"), key="rate")
+
+
+def _layers(trial: TrialRecord) -> None:
+    st.subheader("Cost by layer")
+    st.caption("The blocks are alike, so a layer's row is the sum over all blocks. For one image.")
+    st.dataframe(
+        layers_table(trial.config),
+        hide_index=True,
+        height="content",
+        column_config={
+            "Times": NumberColumn("In the network", format="× %d"),
+            "Parameters": NumberColumn(format="localized"),
+            "FLOPs": NumberColumn("FLOPs (M)", format="%.3f"),
+            "Share": ProgressColumn("Share of FLOPs", format="%.1f %%", min_value=0, max_value=100),
+        },
+    )
+
+
+page()

@@ -1,0 +1,164 @@
+"""The dashboard in a real browser: headless Chromium against `python -m dashboard`."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sample_study import write_study
+
+from runs.record import TrialRecord
+from runs.store import open_reader
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL without a GPU
+]
+HOSTILE = (
+    "<img src=http://example.com/i.png onerror=document.title='owned'> **b** :red[x] www.x.com"
+)
+PATIENCE = 60_000
+"""Milliseconds; a loaded machine takes ten seconds to draw what an idle one draws in two."""
+
+# Where on the page a trial's point lies, by Plotly's own arithmetic
+WHERE = """
+(number) => {
+  const plot = document.querySelector(".js-plotly-plot");
+  for (const points of plot.calcdata) {
+    const trace = points[0].trace;
+    for (let i = 0; i < trace.customdata.length; i++) {
+      if (trace.customdata[i][0] !== number) continue;
+      const {xaxis, yaxis} = plot._fullLayout;
+      const box = plot.getBoundingClientRect();
+      const x = xaxis._offset + xaxis.l2p(xaxis.d2l(trace.x[i]));
+      const y = yaxis._offset + yaxis.l2p(yaxis.d2l(trace.y[i]));
+      return [box.left + x, box.top + y];
+    }
+  }
+}
+"""
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/results.db"
+    write_study(url, HOSTILE, trials=14)
+    write_study(url, "sample", trials=40)
+    return url
+
+
+@pytest.fixture
+def address(storage: str) -> Iterator[str]:
+    """Of a running dashboard."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "dashboard", "--port", str(port), "--no-browser"]
+    environment = os.environ | {"MIXER_STORAGE": storage}
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        assert f"http://127.0.0.1:{port}" in server.stdout.readline()
+        _wait_for(port, server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)  # it says goodbye, and stays if nobody listens
+
+
+def _wait_for(port: int, server: subprocess.Popen[str]) -> None:
+    for _ in range(600):
+        assert server.poll() is None, "the dashboard ended"
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the dashboard did not listen within a minute")
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium here; install the Debian package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def wait_for_the_figure(page: Page) -> None:
+    drawn = "() => document.querySelector('.js-plotly-plot .legend')"
+    page.wait_for_function(drawn, timeout=PATIENCE)
+
+
+def find_point(page: Page, trial: TrialRecord) -> tuple[float, float]:
+    """Where hovering shows the trial; until the page has settled, points move."""
+    for _ in range(30):
+        x, y = page.evaluate(WHERE, trial.number)
+        page.mouse.move(x, y - 200)
+        page.mouse.move(x, y)
+        try:
+            expect(page.locator(".hoverlayer")).to_contain_text(trial.label, timeout=2_000)
+        except AssertionError:
+            continue
+        return x, y
+    raise AssertionError(f"no point of trial {trial.number} in the figure")
+
+
+def test_a_visitor_clicks_a_point_and_sees_the_trial(
+    browser: Browser, address: str, storage: str
+) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    hosts: set[str | None] = set()
+    complaints: list[str] = []
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+    page.on("websocket", lambda socket: hosts.add(urlsplit(socket.url).hostname))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+
+    page.goto(address)
+    wait_for_the_figure(page)
+    with open_reader(storage) as store:
+        trial = store.trial("sample", 22)
+    page.mouse.click(*find_point(page, trial))
+    expect(page.get_by_role("heading", name=f"Trial {trial.number}")).to_be_visible()
+    expect(page.get_by_role("heading", name=trial.label)).to_be_visible()
+    page.wait_for_url(f"{address}/trial?study=sample&trial=22")
+
+    page.go_back()
+    wait_for_the_figure(page)
+    expect(page.locator(".js-plotly-plot .legend")).to_contain_text("Trial 22")
+
+    page.get_by_role("link", name="Table").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    with open(download.value.path(), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["number"] for row in rows] == [str(number) for number in range(40)]
+    assert float(rows[22]["accuracy"]) == trial.accuracy
+
+    page.get_by_label("Study").click()
+    page.get_by_role("option", name=HOSTILE).click()
+    expect(page.get_by_text("14 trials of 14")).to_be_visible()
+    page.goto(f"{address}/?study=no such study")
+    expect(page.get_by_text(HOSTILE)).to_be_visible()  # in the sentence that lists what there is
+    assert page.title() != "owned"
+
+    assert hosts == {"127.0.0.1"}
+    # A link to a page other than the first makes Streamlit look for its health beside that page
+    assert [text for text in complaints if "404" not in text] == []

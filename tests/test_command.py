@@ -1,0 +1,59 @@
+"""How a command of ours ends."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+
+from space.command import run_app
+from space.errors import ConfigError
+
+
+def app_that(action: str) -> typer.Typer:
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command()
+    def act(count: int = 1) -> None:
+        match action:
+            case "refuses":
+                raise ConfigError("patch_size=5 does not tile image_size=32; use 4")
+            case "exits":
+                raise typer.Exit(7)
+            case "breaks":
+                raise KeyError("a bug")
+            case _:
+                print(f"count {count}")
+
+    return app
+
+
+def test_a_command_that_does_its_work_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(app_that("works"), ["--count", "3"], "python -m it") == 0
+    assert capsys.readouterr().out == "count 3\n"
+
+
+def test_bad_input_ends_with_2_and_one_sentence_on_stderr(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_app(app_that("refuses"), [], "python -m it") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "error: patch_size=5 does not tile image_size=32; use 4\n"
+
+
+def test_an_unknown_option_ends_with_2_and_names_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_app(app_that("works"), ["--cuont", "3"], "python -m it") == 2
+    err = capsys.readouterr().err
+    assert "python -m it" in err
+    assert "--cuont" in err
+
+
+def test_a_command_may_choose_how_it_ends() -> None:
+    assert run_app(app_that("exits"), [], "python -m it") == 7
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(KeyError, match="a bug"):
+        run_app(app_that("breaks"), [], "python -m it")

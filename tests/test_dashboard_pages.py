@@ -1,0 +1,297 @@
+"""The pages as Streamlit runs them, without a browser."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from records import at, running, vit
+from sample_study import HOSTILE, START, add_trial, planned, study_record, write_study
+from streamlit.testing.v1 import AppTest
+
+import dashboard
+from dashboard import reading
+from runs import winners
+from runs.record import Origin, State
+from runs.store import open_reader, open_writer
+
+APP = Path(dashboard.__file__).with_name("app.py")
+PAGES = ["front", "trial", "progress", "table"]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with a full study (the newest) and one where nothing has finished."""
+    storage = f"sqlite:///{tmp_path_factory.mktemp('results')}/results.db"
+    write_study(storage, "unfinished", trials=14, complete=False)
+    write_study(storage, "sample", trials=40)
+    return storage
+
+
+@pytest.fixture
+def storage(written: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("MIXER_STORAGE", written)
+    return written
+
+
+def visit(page: str = "front", **url: str) -> AppTest:
+    """The page as it is after opening a link to it."""
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params.update(url)
+    app.run()
+    if page != "front":
+        app.switch_page(f"views/{page}.py").run()
+    assert not app.exception
+    return app
+
+
+def heading(app: AppTest) -> str:
+    return app.header[0].value
+
+
+def words(app: AppTest) -> str:
+    """All plain text on the page, the sidebar's included."""
+    elements = [*app.text, *app.code, *app.info, *app.error, *app.caption]
+    return "\n".join(element.value for element in elements)
+
+
+def click_point(app: AppTest, chart: str, trial: int) -> AppTest:
+    """What the browser sends after a click on a point."""
+    selection = {"points": [{"customdata": [trial, 0, 0]}], "box": [], "lasso": []}
+    app.session_state[chart] = {"selection": selection | {"point_indices": [0]}}
+    return app.run()
+
+
+def click_row(app: AppTest, table: str, row: int) -> AppTest:
+    app.session_state[table] = {"selection": {"rows": [], "columns": [], "cells": [(row, "Trial")]}}
+    return app.run()
+
+
+@pytest.mark.usefixtures("storage")
+@pytest.mark.parametrize("study", ["sample", "unfinished"])
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_shows_every_study(page: str, study: str) -> None:
+    app = visit(page, study=study)
+    assert not app.error
+    assert app.selectbox[0].value == study
+    assert heading(app)
+
+
+@pytest.mark.usefixtures("storage")
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_to_an_unknown_study_gives_a_sentence_and_the_others(page: str) -> None:
+    app = visit(page, study="sampel")
+    assert "study 'sampel' is not in" in words(app)
+    assert "did you mean 'sample'?" in words(app)
+    app.selectbox[0].select("sample").run()
+    assert not app.error
+    assert app.query_params["study"] == "sample"
+
+
+@pytest.mark.usefixtures("storage")
+@pytest.mark.parametrize("number", ["40", "-1", "seven", "<b>"])
+def test_a_link_to_an_unknown_trial_gives_a_sentence(number: str) -> None:
+    app = visit("trial", study="sample", trial=number)
+    assert f"has no trial {number!r}; its trials are 0 to 39" in words(app)
+
+
+@pytest.mark.usefixtures("storage")
+def test_without_a_link_the_newest_study_is_shown_and_linked_to() -> None:
+    app = visit()
+    assert app.query_params == {"study": "sample"}
+    assert app.selectbox[0].options == ["sample", "unfinished"]
+
+
+@pytest.mark.usefixtures("storage")
+def test_the_navigation_keeps_study_and_trial() -> None:
+    app = visit("front", study="unfinished", trial="3")
+    app.query_params.clear()
+    app.switch_page("views/trial.py").run()
+    assert heading(app) == "Trial 3"
+    assert app.query_params == {"study": "unfinished", "trial": "3"}
+
+
+@pytest.mark.usefixtures("storage")
+def test_another_study_has_other_trials() -> None:
+    app = visit("trial", study="sample", trial="39")
+    app.selectbox[0].select("unfinished").run()
+    assert app.query_params == {"study": "unfinished"}
+    assert not app.error
+
+
+@pytest.mark.usefixtures("storage")
+def test_a_click_on_a_point_opens_the_trial() -> None:
+    app = click_point(visit(), "front of FLOPs", 7)
+    assert heading(app) == "Trial 7"
+    assert app.query_params == {"study": "sample", "trial": "7"}
+
+
+def test_a_click_on_a_row_opens_the_trial(storage: str) -> None:
+    with open_reader(storage) as store:
+        front = winners.front(winners.candidates(store.trials("sample")))
+    app = visit()
+    assert list(app.dataframe[0].value["Trial"]) == [trial.number for trial in front]
+    assert heading(click_row(app, "front table", 1)) == f"Trial {front[1].number}"
+    assert heading(click_row(visit("table"), "trials", 3)) == "Trial 36"
+    assert heading(click_row(visit("progress"), "running", 0)) == "Trial 39"
+
+
+def test_the_trial_page_says_what_the_record_says(storage: str) -> None:
+    with open_reader(storage) as store:
+        trial = store.trial("sample", 7)
+    app = visit("trial", study="sample", trial="7")
+    configuration, circumstances = (dict(table.value.values) for table in app.dataframe[:2])
+    assert configuration["hidden_dim"] == str(trial.config.hidden_dim)
+    assert circumstances["device"] == "NVIDIA H200"
+    assert circumstances["jax"] == "0.10.2"
+    assert circumstances["git revision"] == "5f2c1ab-dirty"
+    assert app.metric[1].value == f"{100 * trial.accuracy:.2f} %"
+    assert len(app.get("plotly_chart")) == 3
+    assert [button.label for button in app.download_button] == ["Download preset"]
+
+
+@pytest.mark.usefixtures("storage")
+def test_the_next_trial_is_one_step_away() -> None:
+    app = visit("trial", study="sample", trial="7")
+    app.number_input(key="number").increment().run()
+    assert heading(app) == "Trial 8"
+    assert app.query_params["trial"] == "8"
+
+
+@pytest.mark.usefixtures("storage")
+def test_the_reason_of_a_failure_is_text_whatever_it_says() -> None:
+    app = visit("trial", study="sample", trial="4")
+    assert HOSTILE in app.code[0].value
+    assert not app.download_button  # nothing to take home
+    assert "<script>" not in "".join(element.value for element in app.markdown)
+
+
+@pytest.mark.usefixtures("storage")
+def test_the_slider_narrows_to_the_best_within_it() -> None:
+    app = visit()
+    before = words(app)
+    slider = app.select_slider[0]
+    app = slider.set_value(25_000_000.0).run()
+    assert "of at most 25.0 M FLOPs" in "\n".join(m.value for m in app.markdown)
+    cards = [text.value for text in app.text if "parameters" in text.value]
+    assert len(cards) == 2
+    assert not any(card in before for card in cards)
+
+
+@pytest.mark.usefixtures("storage")
+@pytest.mark.parametrize("axis", ["Parameters", "Images/s"])
+def test_the_front_follows_the_axis(axis: str) -> None:
+    app = visit()
+    app.session_state["axis"] = axis
+    app.run()
+    assert not app.error
+    bound = "at least" if axis == "Images/s" else "at most"
+    assert bound in "\n".join(element.value for element in app.markdown)
+    assert heading(click_point(app, f"front of {axis}", 9)) == "Trial 9"
+
+
+@pytest.mark.usefixtures("storage")
+def test_an_unfinished_study_says_how_many_trials_run() -> None:
+    said = words(visit("front", study="unfinished"))
+    assert "No trial has finished yet, 13 trials running" in said
+
+
+@pytest.mark.usefixtures("storage")
+def test_filters_narrow_the_table() -> None:
+    app = visit("table", study="sample")
+    assert len(app.dataframe[0].value) == 40
+    app.multiselect[0].select("failed").run()
+    assert set(app.dataframe[0].value["State"]) == {"failed"}
+    app.multiselect[0].unselect("failed").run()
+    app.multiselect[2].select("vit").run()
+    assert list(app.dataframe[0].value["Trial"]) == [3, 2, 1, 0]
+    app.number_input[0].set_value(60.0).run()
+    assert list(app.dataframe[0].value["Trial"]) == [1, 0]
+    app.text_input[0].set_value("nothing like this").run()
+    assert app.dataframe[0].value.empty
+    assert app.get("download_button")[0].proto.disabled
+
+
+@pytest.mark.usefixtures("storage")
+def test_progress_lists_what_runs_and_why_trials_ended() -> None:
+    app = visit("progress", study="sample")
+    under_way, ended = (table.value for table in app.dataframe)
+    assert list(under_way["Trial"]) == [39]
+    assert list(under_way["Epoch"]) == ["2 of 4"]
+    assert set(ended["State"]) == {"refused", "failed", "pruned"}
+    assert ended["Reason"].str.contains("<script>", regex=False).any()
+
+
+def a_new_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *trials: Any) -> str:
+    storage = f"sqlite:///{tmp_path}/new.db"
+    monkeypatch.setenv("MIXER_STORAGE", storage)
+    with open_writer(storage) as store:
+        store.add_study(study_record("new"))
+        for trial in trials:
+            store.add_trial("new", trial)
+    return storage
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("trials", [0, 1])
+def test_a_study_that_has_just_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trials: int, page: str
+) -> None:
+    a_new_study(tmp_path, monkeypatch, *[running(0)][:trials])
+    assert not visit(page).error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_study_whose_baselines_alone_have_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    baseline = at(2_000_000, 0.5, config=vit(), origin=Origin.BASELINE)
+    a_new_study(tmp_path, monkeypatch, baseline, running(1))
+    assert not visit(page).error
+
+
+def test_a_database_without_studies_says_how_to_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = f"sqlite:///{tmp_path}/none.db"
+    monkeypatch.setenv("MIXER_STORAGE", storage)
+    with open_writer(storage):
+        pass
+    assert "python -m search.run" in words(visit())
+
+
+def test_results_that_come_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    storage = a_new_study(tmp_path, monkeypatch, running(0, config=vit()))
+    app = visit("progress")
+    assert list(app.dataframe[0].value["Epoch"]) == ["0 of 12"]
+    draw = random.Random(0)
+    with open_writer(storage) as store:
+        trial = replace(planned(draw, 5), started_at=START)
+        add_trial(store, "new", trial, State.RUNNING, draw)
+    # A reading takes at most a tenth of the time, so the next one may not be due yet
+    app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
+    assert list(app.run().dataframe[0].value["Trial"]) == [0, 1]
+
+
+def test_a_database_that_goes_away_gives_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_new_study(tmp_path, monkeypatch, running(0))
+    app = visit()
+    (tmp_path / "new.db").unlink()
+    assert "new.db does not exist" in words(app.run())
+
+
+@pytest.mark.usefixtures("storage")
+def test_a_bug_is_logged_with_its_traceback_and_owned_up_to(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reading, "latest", lambda *_, **__: 1 / 0)
+    app = visit()
+    assert "This page failed" in app.error[0].value
+    assert "ZeroDivisionError" in caplog.text
+    assert "ZeroDivisionError" not in words(app)

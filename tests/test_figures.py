@@ -1,0 +1,141 @@
+"""What the figures draw, from made-up trials."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from records import CIFAR, NOON, at, epoch, vit
+
+from dashboard.figures import (
+    MANY,
+    MIXER,
+    VIT,
+    Series,
+    curves_figure,
+    endings_figure,
+    front_figure,
+    hypervolume_figure,
+)
+from dashboard.points import points_of
+from runs import pareto
+from runs.record import Origin, State, TrialRecord
+
+MIXERS = [at(20_000_000, 0.70, 4), at(5_000_000, 0.60, 5), at(40_000_000, 0.65, 6)]
+MIXERS += [at(80_000_000, 0.80, 7)]
+VITS = [at(30_000_000, 0.62, 0, config=vit(CIFAR), origin=Origin.BASELINE)]
+
+
+def series(mixers: list[TrialRecord] = MIXERS, axis: str = "FLOPs") -> list[Series]:
+    return [
+        Series(name="Mixer", color=MIXER, points=points_of(mixers, axis)),
+        Series(name="ViT", color=VIT, points=points_of(VITS, axis)),
+    ]
+
+
+def trace(figure: go.Figure, name: str) -> Any:
+    return next(figure.select_traces({"name": name}))
+
+
+def as_sent(figure: go.Figure) -> Any:
+    """As the browser gets it."""
+    return json.loads(figure.to_json())
+
+
+def test_the_front_line_goes_through_the_trials_nobody_dominates() -> None:
+    flops = np.array([t.flops for t in MIXERS], float)
+    accuracy = np.array([t.accuracy for t in MIXERS], float)
+    front = pareto.front(flops, accuracy)
+    line = trace(front_figure(series()), "Mixer front")
+    assert list(line.x) == list(flops[front]) == [5e6, 2e7, 8e7]
+    assert list(line.y) == pytest.approx([60, 70, 80])
+    assert line.line.shape == "hv"  # a budget between two trials buys the cheaper
+
+
+def test_vits_have_a_colour_and_a_front_of_their_own() -> None:
+    figure = front_figure(series())
+    assert [row[0] for row in trace(figure, "Mixer").customdata] == [4, 5, 6, 7]
+    assert [row[0] for row in trace(figure, "ViT").customdata] == [0]
+    assert trace(figure, "ViT front").line.color == VIT
+    assert trace(figure, "Mixer front").line.color == MIXER
+
+
+def test_flops_are_on_a_log_axis_that_says_how_they_are_counted() -> None:
+    axis = front_figure(series()).layout.xaxis
+    assert axis.type == "log"
+    assert "2 × MACs, one image, forward" in axis.title.text
+    assert "Validation" in front_figure(series()).layout.yaxis.title.text
+
+
+def test_a_limit_marks_the_best_of_each_family_within_it() -> None:
+    figure = front_figure(series(), limit=3e7)
+    assert trace(figure, "Best Mixer").customdata[0][0] == 4
+    assert trace(figure, "Best ViT").customdata[0][0] == 0
+    assert figure.layout.shapes[0].x0 == 3e7
+
+
+def test_a_limit_nothing_fits_within_marks_nothing() -> None:
+    names = [one.name for one in front_figure(series(), limit=1e6).data]
+    assert not [name for name in names if name.startswith("Best")]
+
+
+def test_the_chosen_trial_has_a_ring() -> None:
+    ring = trace(front_figure(series(), chosen=6), "Trial 6")
+    assert (list(ring.x), ring.marker.symbol) == ([4e7], "circle-open")
+
+
+def test_given_mixers_are_hollow_and_have_no_front() -> None:
+    given = Series(name="Given", color=MIXER, points=points_of(MIXERS, "FLOPs"), has_front=False)
+    figure = front_figure([*series(), given], limit=1e9)
+    assert trace(figure, "Given").marker.symbol == "circle-open"
+    assert not {"Given front", "Best Given"} & {one.name for one in figure.data}
+
+
+def test_a_click_brings_back_the_number_of_the_trial() -> None:
+    """Typed arrays would come back as objects keyed by text, so rows must travel as lists."""
+    for drawn in as_sent(front_figure(series(), limit=1e9, chosen=4))["data"]:
+        assert isinstance(drawn["customdata"][0], list)
+        assert isinstance(drawn["customdata"][0][0], int)
+
+
+def test_text_in_a_hover_box_is_shown_not_obeyed() -> None:
+    class Named(TrialRecord):
+        label = "<a href='http://example.com'>x</a>"
+
+    hostile = Named(**{name: getattr(MIXERS[0], name) for name in MIXERS[0].__dataclass_fields__})
+    sent = front_figure(series([hostile])).to_json()
+    assert "&lt;a href=" in sent
+    assert "<a" not in sent
+
+
+def test_from_five_thousand_trials_on_the_graphics_card_draws() -> None:
+    few, many = front_figure(series(MIXERS * 10)), front_figure(series(MIXERS * (MANY // 4)))
+    assert trace(few, "Mixer").type == "scatter"
+    assert trace(many, "Mixer").type == "scattergl"
+    assert set(as_sent(many)["data"][0]["x"]) == {"dtype", "bdata"}  # bytes, not 5,000 words
+
+
+def test_where_the_hypervolume_stands_still_no_points_are_sent() -> None:
+    hypervolume = np.array([0.1, 0.1, 0.1, 0.4, 0.4, 0.4, 0.4])
+    line = hypervolume_figure(np.arange(1.0, 8.0), hypervolume, "Trials").data[0]
+    assert (list(line.x), list(line.y)) == ([1, 4, 7], [0.1, 0.4, 0.4])
+    assert line.line.shape == "hv"
+
+
+def test_training_and_validation_differ_by_more_than_colour() -> None:
+    columns = {"Training": "train_accuracy", "Validation": "validation_accuracy"}
+    figure = curves_figure([epoch(1), epoch(2)], columns, "Accuracy (%)", color=VIT, scale=100)
+    assert list(trace(figure, "Validation").y) == pytest.approx([9, 54.5])
+    assert trace(figure, "Training").line.dash != trace(figure, "Validation").line.dash
+
+
+def test_every_state_counts_from_the_first_end_to_the_last() -> None:
+    later = NOON + timedelta(minutes=5)
+    figure = endings_figure({State.COMPLETE: [NOON, later], State.FAILED: [NOON]})
+    assert list(trace(figure, "complete").y) == [0, 1, 2, 2]
+    assert list(trace(figure, "failed").y) == [0, 1, 1]
+    assert trace(figure, "failed").x[-1] == trace(figure, "complete").x[-1]

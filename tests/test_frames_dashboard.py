@@ -1,0 +1,164 @@
+"""What the dashboard's tables hold, and what is derived from one reading of a study."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from records import CIFAR, DIGITS, NOON, at, mixer, running, study, trial, vit
+
+from dashboard.frames import (
+    csv_of,
+    endings,
+    front_table,
+    layers_table,
+    matching,
+    nearest_in_flops,
+    trials_table,
+    unfinished_table,
+)
+from dashboard.points import limits_between, points_of
+from dashboard.snapshot import Snapshot
+from runs.frames import trials_frame
+from runs.record import Origin, State, Timing
+from space.cost import cost
+
+BASELINE = {"config": vit(), "origin": Origin.BASELINE}
+
+
+def test_the_nearest_vit_is_nearest_by_ratio_of_flops() -> None:
+    small, large = at(4_000_000, 0.5, 0, **BASELINE), at(100_000_000, 0.9, 1, **BASELINE)
+    assert nearest_in_flops(at(30_000_000, 0.7), [small, large]) is large  # 3.3 times, not 7.5
+    assert nearest_in_flops(at(30_000_000, 0.7), []) is None
+
+
+def test_of_vits_equally_near_the_more_accurate_is_compared_with() -> None:
+    one, other = at(4_000_000, 0.5, 0, **BASELINE), at(4_000_000, 0.6, 1, **BASELINE)
+    assert nearest_in_flops(at(5_000_000, 0.7), [one, other]) is other
+
+
+def test_a_positive_difference_means_the_mixer_is_ahead() -> None:
+    table = front_table([at(5_000_000, 0.75, 9)], [at(4_000_000, 0.70, 0, **BASELINE)])
+    row = table.iloc[0]
+    assert (row["Trial"], row["FLOPs"]) == (9, 5.0)
+    assert row["Difference"] == pytest.approx(5.0)
+
+
+def test_without_vits_the_front_stands_alone() -> None:
+    assert "Nearest ViT" not in front_table([at(5_000_000, 0.75)], [])
+
+
+@pytest.mark.parametrize("config", [mixer(CIFAR, num_blocks=5), vit(DIGITS, num_blocks=3)])
+def test_the_layers_add_up_to_the_bill(config) -> None:
+    table = layers_table(config)
+    assert table["Parameters"].sum() == cost(config).params
+    assert table["FLOPs"].sum() == pytest.approx(cost(config).flops / 1e6)
+    assert table["Share"].sum() == pytest.approx(100)
+    blocks = table[table["Layer"].str.contains("lock")]
+    assert set(blocks["Times"]) == {config.num_blocks}
+
+
+def test_filters_narrow_the_trials() -> None:
+    frame = trials_frame(
+        [
+            at(4_000_000, 0.5, 0, **BASELINE),
+            at(6_000_000, 0.6, 1),
+            at(8_000_000, 0.8, 2),
+            running(3),
+            trial(4, state=State.FAILED, accuracy=None, error="out of (memory"),
+        ]
+    )
+
+    def left(**filters) -> list[int]:
+        return list(matching(frame, **filters)["number"])
+
+    assert left() == [0, 1, 2, 3, 4]
+    assert left(states=["running", "failed"]) == [3, 4]
+    assert left(origins=["baseline"]) == left(families=["vit"]) == [0]
+    assert left(states=["complete"], max_flops=6e6) == [0, 1]
+    assert left(min_accuracy=0.6) == [1, 2]
+    assert left(text="OF (MEM") == [4]
+    assert left(states=["pruned"]) == []
+
+
+def test_the_table_shows_percent_and_millions_latest_first() -> None:
+    table = trials_table(trials_frame([at(4_000_000, 0.5, 0), at(6_000_000, 0.625, 1)]))
+    assert list(table["Trial"]) == [1, 0]
+    assert list(table["Accuracy"]) == [62.5, 50.0]
+    assert list(table["FLOPs"]) == [6.0, 4.0]
+
+
+def test_the_csv_gives_back_every_digit() -> None:
+    record = trial(7, error='a "quoted", error\nin two lines')
+    row = next(csv.DictReader(io.StringIO(csv_of(trials_frame([record])))))
+    assert float(row["accuracy"]) == record.accuracy
+    assert (row["number"], row["error"], row["flops"]) == ("7", record.error, str(record.flops))
+    assert int(row["hidden_dim"]) == record.config.hidden_dim
+
+
+def test_why_trials_did_not_finish_latest_first() -> None:
+    ended = [trial(n, state=s, accuracy=None) for n, s in enumerate(State) if s != State.RUNNING]
+    table = unfinished_table([*ended, running(9)])
+    assert list(table["State"]) == ["refused", "failed", "pruned"]
+    assert list(table["Reason"]) == [ended[0].error] * 3
+
+
+def test_endings_are_sorted_and_leave_out_what_runs() -> None:
+    late, early = trial(0, finished_at=NOON + timedelta(hours=1)), trial(1, finished_at=NOON)
+    assert endings([late, early, running(2)]) == {
+        State.COMPLETE: [early.finished_at, late.finished_at]
+    }
+
+
+def test_limits_are_round_and_enclose_both_ends() -> None:
+    limits = limits_between(1_700_000, 23_000_000)
+    assert (limits[0], limits[-1], len(limits)) == (1_600_000, 25_000_000, 13)
+    assert limits_between(8e6, 8e6) == [8e6, 1e7]  # a slider needs two ends
+
+
+def test_the_best_within_a_limit_of_speed_is_at_least_so_fast() -> None:
+    def timed(number: int, accuracy: float, images_per_second: float):
+        timing = Timing(
+            compile_seconds=1, train_seconds=1, eval_seconds=1, images_per_second=images_per_second
+        )
+        return at(4_000_000, accuracy, number, timing=timing)
+
+    untimed = at(4_000_000, 0.99, 5, timing=None)
+    points = points_of(
+        [timed(0, 0.9, 100), timed(1, 0.8, 400), timed(2, 0.7, 300), untimed], "Images/s"
+    )
+    assert [points.trials[i].number for i in points.front] == [1, 0]
+    assert points.best_within(100) == 0
+    assert points.best_within(101) == 1
+    assert points.best_within(401) is None
+
+
+def test_hypervolume_is_shown_against_all_training_of_the_search() -> None:
+    """Pruned trials cost training too; baselines are no expense of the search."""
+    timing = Timing(compile_seconds=9, train_seconds=10, eval_seconds=9, images_per_second=50)
+    at_noon = {"timing": timing, "finished_at": NOON}
+    given = at(2_000, 0.5, 0, **BASELINE, **at_noon)
+    pruned = at(2_000, 0.2, 1, state=State.PRUNED, **at_noon)
+    second = replace(at(4_000, 0.9, 2, **at_noon), finished_at=NOON + timedelta(hours=2))
+    first = replace(at(2_000, 0.6, 3, **at_noon), finished_at=NOON + timedelta(hours=1))
+    history = Snapshot(study(flops_ceiling=20_000), [given, pruned, second, first]).history
+    cost_of = 3 * 500  # images seen: 50 a second for 10 seconds
+    assert list(history.training_flops) == [cost_of * 4_000, cost_of * 8_000]
+    assert list(history.hypervolume) == sorted(history.hypervolume)
+    assert history.hypervolume[0] == pytest.approx(0.5)  # 0.1 to 0.6, over one decade
+
+
+def test_before_the_first_finished_trial_there_is_no_hypervolume() -> None:
+    snapshot = Snapshot(study(), [at(2_000, 0.5, 0, **BASELINE), running(1)])
+    assert snapshot.hypervolume == 0
+    assert len(snapshot.history.hypervolume) == 0
+
+
+def test_news_is_a_trial_that_starts_or_ends() -> None:
+    before = Snapshot(study(), [trial(0), running(1)])
+    assert before.news == Snapshot(study(), [trial(0), running(1)]).news
+    assert before.news != Snapshot(study(), [trial(0), trial(1)]).news
+    assert before.news != Snapshot(study(), [trial(0), running(1), running(2)]).news

@@ -1,0 +1,155 @@
+"""Presets: the files that come with the program, and those people write."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from published import PUBLISHED
+from records import mixer, vit
+
+from space import presets
+from space.config import Config
+from space.cost import cost
+from space.errors import ConfigError
+from space.presets import Preset, load, names, save
+
+SHIPPED = {
+    "mixer_s32": "Mixer-S/32",
+    "mixer_s16": "Mixer-S/16",
+    "mixer_b32": "Mixer-B/32",
+    "mixer_b16": "Mixer-B/16",
+    "mixer_l32": "Mixer-L/32",
+    "mixer_l16": "Mixer-L/16",
+    "mixer_h14": "Mixer-H/14",
+    "mixer_cifar": "CIFAR Mixer",
+    "vit_ti16": "ViT-Ti/16",
+    "vit_s16": "ViT-S/16",
+    "vit_b16": "ViT-B/16",
+    "vit_l16": "ViT-L/16",
+    "vit_h14": "ViT-H/14",
+    "vit_ti4_cifar": "ViT-Ti/4, 32 px",
+}
+SOURCE = {
+    "study": "Größe 語",
+    "trial": 17,
+    "accuracy": 0.1 + 0.2,
+    "loss": None,
+    "recipe": {"epochs": 12, "learning_rate": 3e-3},
+    "versions": {"jax": "0.10.2"},
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_published_network_comes_with_its_published_counts(name: str) -> None:
+    config, params, macs = PUBLISHED[SHIPPED[name]]
+    preset = load(name)
+    assert (preset.name, preset.config, preset.params, preset.macs) == (name, config, params, macs)
+
+
+def test_every_preset_that_comes_with_the_program_loads_under_its_name() -> None:
+    files = sorted(path.stem for path in Path(presets.__file__).parent.glob("*.json"))
+    assert names() == files
+    assert set(SHIPPED) | {"mixer_digits", "vit_digits"} == set(files)
+    for name in files:
+        preset = load(name)
+        assert preset.name == name
+        assert preset.source
+
+
+@pytest.mark.parametrize("config", [mixer(), vit(), vit(classifier="gap")])
+def test_what_was_saved_loads_equal(tmp_path: Path, config: Config) -> None:
+    preset = Preset.of("found", config, SOURCE)
+    assert (preset.params, preset.macs) == (cost(config).params, cost(config).macs)
+    path = tmp_path / "made" / "on the way" / "found.json"
+    save(preset, path)
+    assert load(path) == load(str(path)) == preset
+    save(Preset.of("other", config, {}), path)
+    assert load(path).name == "other"
+
+
+def test_a_file_is_utf_8_whatever_the_language_of_the_machine(tmp_path: Path) -> None:
+    path = tmp_path / "found.json"
+    code = "import sys; from records import mixer; from space.presets import Preset, save; "
+    code += r"save(Preset.of('\u8a9e', mixer(), {'study': 'Gr\xf6\xdfe'}), sys.argv[1])"
+    folder = Path(__file__).parent
+    subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", code, str(path)],
+        env={"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": f"{folder.parent}:{folder}"},
+        check=True,
+    )
+    assert load(path).source == {"study": "Größe"}
+
+
+@pytest.mark.parametrize(("count", "right"), [("params", "72,714"), ("macs", "1,315,456")])
+def test_counts_that_are_not_the_configurations_are_refused(
+    tmp_path: Path, count: str, right: str
+) -> None:
+    path = tmp_path / "wrong.json"
+    fields = json.loads(load("mixer_digits").to_json())
+    path.write_text(json.dumps(fields | {count: 1_000_000}))
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"preset 'mixer_digits' says {count}=1,000,000, its configuration has {right}; "
+        "mend whichever is wrong"
+    )
+
+
+def text(**changes: object) -> bytes:
+    fields = json.loads(load("mixer_digits").to_json())
+    return json.dumps(fields | changes).encode()
+
+
+DAMAGED = {
+    "empty": (b"", "invalid JSON"),
+    "cut": (load("mixer_digits").to_json().encode()[:200], "invalid JSON"),
+    "not text": (bytes(range(256)) * 100, "invalid JSON"),
+    "a list": (b"[1, 2]", "input should be an object"),
+    "no config": (json.dumps({"name": "x", "params": 1, "macs": 1}).encode(), "config: field req"),
+    "a string for a number": (text(params="72714"), "params: .*valid integer, not '72714'"),
+    "a field nobody knows": (text(colour="red"), "colour: extra inputs are not permitted"),
+    "another family": (text(config={"family": "cnn"}), "'cnn'"),
+    "a patch that does not tile": (
+        text(config=mixer().model_dump() | {"patch_size": 3}),
+        "patch_size=3 does not tile image_size=8",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_file_that_is_no_preset_is_refused_in_one_short_sentence(
+    tmp_path: Path, damage: str
+) -> None:
+    content, words = DAMAGED[damage]
+    path = tmp_path / "damaged.json"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load(path)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert len(sentence) < 400 + len(str(path))
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_and_all_known() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load("mixer_b61")
+    assert "there is no preset 'mixer_b61' (did you mean 'mixer_b16'?)" in str(caught.value)
+    assert all(name in str(caught.value) for name in names())
+    with pytest.raises(ConfigError, match=r"no preset '\.\./presets/mixer_b16'"):
+        load("../presets/mixer_b16")
+
+
+def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    for name in ("missing.json", "folder.json"):
+        with pytest.raises(ConfigError, match=f"{name} cannot be read"):
+            load(tmp_path / name)
+    with pytest.raises(ConfigError, match=r"folder.json cannot be written .*--out"):
+        save(load("mixer_digits"), tmp_path / "folder.json")
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        save(load("mixer_digits"), tmp_path / "file" / "x.json")

@@ -1,0 +1,186 @@
+"""The schema: what the migrations make is what the tables say, and older ones are brought there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from postgres import new_database
+from records import study
+from sample_study import write_study
+
+from runs import schema
+from runs.record import EpochRecord, StudyRecord, TrialRecord
+from runs.storage import APPLICATION_ID, StorageError, engine_for, parse_storage
+from runs.store import open_reader, open_writer
+from runs.tables import Base
+
+MIGRATIONS = Path(schema.__file__).parent / "migrations"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a place where there is no database of ours yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/results.db"
+    return new_database()
+
+
+def on(storage: str, do: Callable[[sa.Connection], Any]) -> Any:
+    """What `do` returns of a transaction on the bare database; SQLite's file is made if needed."""
+    url = parse_storage(storage)
+    if url.get_backend_name() == "sqlite":
+        Path(str(url.database)).touch()
+    engine = engine_for(url, read_only=False)
+    with engine.begin() as connection:
+        answer = do(connection)
+    engine.dispose()
+    return answer
+
+
+def described(connection: sa.Connection) -> dict[str, Any]:
+    """All that the database itself says of our tables."""
+    found = sa.inspect(connection)
+    return {
+        table: {
+            "columns": plain(found.get_columns(table)),
+            "primary key": plain(found.get_pk_constraint(table)),
+            "foreign keys": plain(found.get_foreign_keys(table)),
+            "uniques": sorted(plain(found.get_unique_constraints(table)), key=str),
+            "checks": sorted(plain(found.get_check_constraints(table)), key=str),
+            "indexes": plain(found.get_indexes(table)),
+        }
+        for table in Base.metadata.tables
+    }
+
+
+def plain(value: Any) -> Any:
+    """Types and SQL expressions as text, so that equal ones compare equal."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    return str(value)
+
+
+def contents(storage: str) -> tuple[list[StudyRecord], list[TrialRecord], list[EpochRecord]]:
+    with open_reader(storage) as store:
+        return store.studies(), store.trials("sample"), store.epochs("sample")
+
+
+@pytest.fixture
+def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts one more migration into a copy of ours, which the program then takes for its own."""
+
+    def add(upgrade: str) -> None:
+        folder = tmp_path / "migrations"
+        shutil.copytree(MIGRATIONS, folder)
+        head = "revision = '9999'\ndown_revision = '0001'\nbranch_labels = depends_on = None\n"
+        code = f"import sqlalchemy as sa\nfrom alembic import op\n{head}def upgrade():\n{upgrade}"
+        (folder / "versions" / "9999_one_more.py").write_text(code)
+
+        def config() -> Config:
+            made = Config()
+            made.set_main_option("script_location", str(folder))
+            return made
+
+        monkeypatch.setattr(schema, "_alembic", config)
+
+    return add
+
+
+def test_the_migrations_make_the_tables_the_code_declares(storage: str, tmp_path: Path) -> None:
+    with open_writer(storage):
+        pass
+    context = {"opts": {"version_table": "run_schema", "compare_server_default": True}}
+    assert (
+        on(
+            storage,
+            lambda connection: compare_metadata(
+                MigrationContext.configure(connection, **context), Base.metadata
+            ),
+        )
+        == []
+    )
+    other = new_database() if "postgres" in storage else f"sqlite:///{tmp_path}/other.db"
+    on(other, Base.metadata.create_all)
+    assert on(storage, described) == on(other, described)
+
+
+def test_an_empty_database_beside_tables_of_others_becomes_ours(storage: str) -> None:
+    """Of SQLite one of ours that was cut off before its tables; of a server one that is shared."""
+
+    def prepare(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE studies (study_id INTEGER)")
+        connection.exec_driver_sql("INSERT INTO studies VALUES (7)")
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    on(storage, prepare)
+    with pytest.raises(StorageError, match="holds no studies of ours; start one"):
+        contents(storage)
+    with open_writer(storage) as store:
+        store.add_study(study())
+    assert on(storage, lambda c: c.exec_driver_sql("SELECT * FROM studies").all()) == [(7,)]
+
+
+def test_opening_again_changes_nothing(storage: str) -> None:
+    write_study(storage, trials=14)
+    before = contents(storage), on(storage, described)
+    with open_writer(storage):
+        pass
+    assert (contents(storage), on(storage, described)) == before
+
+
+def test_an_older_schema_is_refused_by_readers_and_brought_up_to_date_by_the_writer(
+    storage: str, newer: Callable[[str], None]
+) -> None:
+    """Even if a table is replaced, as SQLite needs it, and others refer to its rows."""
+    write_study(storage, trials=14)
+    before = contents(storage)
+    newer(
+        "    with op.batch_alter_table('run_study') as batch:\n"
+        "        batch.alter_column('data_digest', existing_type=sa.String(64), nullable=True)\n"
+    )
+    with pytest.raises(StorageError, match=r"older schema \(0001\); the next search.run upgrades"):
+        contents(storage)
+    with open_writer(storage) as store:
+        assert store.trials("sample") == before[1]
+    assert contents(storage) == before
+    study_columns = on(storage, described)["run_study"]["columns"]
+    assert [c["nullable"] for c in study_columns if c["name"] == "data_digest"] == ["True"]
+
+
+def test_an_upgrade_that_fails_leaves_what_was_there(
+    storage: str, newer: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study(storage, trials=14)
+    before = contents(storage), on(storage, described)
+    newer(
+        "    op.add_column('run_study', sa.Column('note', sa.Text(), nullable=True))\n"
+        "    op.execute('DELETE FROM run_epoch')\n"
+        "    op.execute('SELECT * FROM nowhere')\n"
+    )
+    with pytest.raises(StorageError, match="nowhere"):
+        open_writer(storage).__enter__()
+    monkeypatch.undo()
+    assert (contents(storage), on(storage, described)) == before
+
+
+def test_a_newer_schema_is_refused_by_readers_and_writers(storage: str) -> None:
+    write_study(storage, trials=14)
+    on(storage, lambda c: c.exec_driver_sql("UPDATE run_schema SET version_num = '9999'"))
+    for use in (open_reader, open_writer):
+        with pytest.raises(StorageError, match=r"newer version .*\(schema 9999\); update this"):
+            use(storage).__enter__()
+
+
+def test_all_our_tables_can_be_told_from_others() -> None:
+    assert all(name.startswith("run_") for name in [*Base.metadata.tables, schema.VERSION_TABLE])

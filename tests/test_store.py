@@ -1,0 +1,284 @@
+"""The store's promises, on SQLite and on PostgreSQL alike."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from postgres import new_database
+from records import epoch, mixer, running, study, trial, vit
+from sample_study import write_study
+
+import runs
+from runs.record import Origin, State, TrialRecord
+from runs.storage import StorageError
+from runs.store import Reader, UnknownStudyError, Writer, open_reader, open_writer
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a place where there is no database of ours yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/results.db"
+    return new_database()
+
+
+@pytest.fixture
+def writer(storage: str) -> Iterator[Writer]:
+    """A writer in which there is a study without trials, `digits`."""
+    with open_writer(storage) as store:
+        store.add_study(study())
+        yield store
+
+
+@pytest.fixture
+def reader(storage: str, writer: Writer) -> Iterator[Reader]:
+    with open_reader(storage) as store:
+        yield store
+
+
+AWARE = datetime(2026, 3, 29, 2, 30, 0, 1, tzinfo=timezone(timedelta(hours=5, minutes=45)))
+
+STUDIES = {
+    "plain": study(),
+    "no spec": study(spec={}),
+    "all there is in JSON": study(
+        spec={"a": [1, 2.5, None, True, "x"], "b": {"c": {}}, "ü\n'\"{%": "語 \\ </script>"}
+    ),
+    "dear": study(flops_ceiling=2**62),
+    "many classes": study(num_classes=21_841),
+    "another time zone": study(created_at=AWARE),
+}
+
+TRIALS = {
+    "complete": trial(),
+    "running": running(),
+    "a ViT": trial(config=vit(classifier="gap")),
+    "a baseline": trial(origin=Origin.BASELINE),
+    "failed": running(state=State.FAILED, error="the loss was not finite at epoch 2"),
+    "pruned": running(state=State.PRUNED, error="below the best half"),
+    "refused": running(state=State.REFUSED, surroundings=None, error="tried before"),
+    "outside git": trial(surroundings=replace(trial().surroundings, git_revision=None)),
+    "no versions": trial(surroundings=replace(trial().surroundings, versions={})),
+    "no accuracy lost": trial(accuracy=0.1 + 0.2, loss=1e-17),
+    "perfect": trial(accuracy=1.0, loss=0.0),
+    "hopeless": trial(accuracy=0.0),
+    "dear": trial(macs=2**61, params=2**53 + 1),
+    "hostile words": trial(error="'; DROP TABLE run_trial; -- \\ \" % {} ü 語 \t\n"),
+    "another time zone": trial(started_at=AWARE, finished_at=AWARE + timedelta(days=1)),
+}
+
+
+def test_studies_are_read_as_they_were_written(writer: Writer, reader: Reader) -> None:
+    for kind, record in STUDIES.items():
+        record = replace(record, name=f"{kind} 'ü' %s {{}}")
+        assert writer.add_study(record) == record
+        for store in (writer, reader):
+            assert store.study(record.name) == record
+            assert store.study(record.name).created_at.tzinfo is UTC
+
+
+def test_trials_are_read_as_they_were_written(writer: Writer, reader: Reader) -> None:
+    for kind, record in TRIALS.items():
+        writer.add_study(study(kind))
+        assert writer.add_trial(kind, replace(record, number=-1)) == record
+        assert reader.trial(kind, 0) == record
+        assert reader.trials(kind) == [record]
+        assert type(reader.trial(kind, 0).config) is type(record.config)
+        assert reader.trial(kind, 0).started_at.tzinfo is UTC
+
+
+def test_trials_become_what_they_are_updated_to(writer: Writer, reader: Reader) -> None:
+    for kind, record in TRIALS.items():
+        writer.add_study(study(kind))
+        writer.add_trial(kind, running())
+        writer.update_trial(kind, record)
+        assert reader.trials(kind) == [record]
+
+
+def test_epochs_are_read_as_they_were_written_by_trial_and_epoch(
+    writer: Writer, reader: Reader
+) -> None:
+    for number in (0, 1):
+        writer.add_trial("digits", running(number))
+    second, first = epoch(2, trial=1), epoch(1, trial=1)
+    others = [epoch(1, train_loss=0.1 + 0.2), epoch(2)]
+    for record in (second, first, *others):
+        writer.add_epoch("digits", record)
+    assert reader.epochs("digits") == [*others, first, second]
+    assert reader.epochs("digits", 1) == [first, second]
+    assert reader.epochs("digits", 5) == []
+
+
+def test_trials_are_numbered_from_0_in_each_study(writer: Writer, reader: Reader) -> None:
+    writer.add_study(study("other"))
+    for name in ("digits", "other", "digits", "digits"):
+        writer.add_trial(name, trial(config=mixer(hidden_dim=len(writer.trials(name)) + 1)))
+    assert [t.number for t in reader.trials("digits")] == [0, 1, 2]
+    assert [t.number for t in reader.trials("other")] == [0]
+
+
+def test_studies_come_newest_first_and_the_first_of_a_name_stays(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.add_study(study("other"))
+    assert writer.add_study(study("digits", num_classes=7)) == study("digits")
+    assert reader.studies() == [study("other"), study("digits")]
+
+
+def test_a_configuration_is_tried_once_a_seed_unless_it_was_refused(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.add_trial("digits", trial(0))
+    with pytest.raises(sa.exc.IntegrityError):  # a bug of whoever asks, not of the surroundings
+        writer.add_trial("digits", trial(0))
+    writer.add_trial("digits", trial(0, seed=4))
+    for _ in range(2):
+        writer.add_trial("digits", running(0, state=State.REFUSED, error="tried before"))
+    writer.add_study(study("other"))
+    writer.add_trial("other", trial(0))
+    assert [t.number for t in reader.trials("digits")] == [0, 1, 2, 3]
+
+
+def test_an_accuracy_that_cannot_be_is_not_stored(writer: Writer, reader: Reader) -> None:
+    for wrong in (1.01, -0.01, None):  # None: a complete trial has one
+        with pytest.raises(sa.exc.IntegrityError):
+            writer.add_trial("digits", trial(accuracy=wrong))
+    assert reader.trials("digits") == []
+
+
+def test_an_epoch_is_stored_once(writer: Writer) -> None:
+    writer.add_trial("digits", running())
+    writer.add_epoch("digits", epoch(1))
+    with pytest.raises(sa.exc.IntegrityError):
+        writer.add_epoch("digits", epoch(1))
+
+
+def test_restarting_a_trial_forgets_its_epochs_and_no_others(
+    writer: Writer, reader: Reader
+) -> None:
+    for number in (0, 1):
+        writer.add_trial("digits", running(number))
+        writer.add_epoch("digits", epoch(1, trial=number))
+    again = running(0, started_at=AWARE)
+    writer.restart_trial("digits", again)
+    assert reader.trial("digits", 0) == again
+    assert reader.epochs("digits") == [epoch(1, trial=1)]
+    writer.add_epoch("digits", epoch(1))
+    writer.update_trial("digits", trial(0))
+    assert len(reader.epochs("digits")) == 2
+
+
+def test_what_is_not_there_is_answered_with_what_is(writer: Writer, reader: Reader) -> None:
+    for store in (writer, reader):
+        with pytest.raises(UnknownStudyError) as caught:
+            store.study("digit")
+        assert str(caught.value) == (
+            f"study 'digit' is not in {store.where} (did you mean 'digits'?); there are: digits"
+        )
+        with pytest.raises(UnknownStudyError, match="has no trial 0; it has none yet"):
+            store.trial("digits", 0)
+    for number in range(3):
+        writer.add_trial("digits", trial(number))
+    for method in (writer.update_trial, writer.restart_trial):
+        with pytest.raises(UnknownStudyError, match="has no trial 3; its trials are 0 to 2"):
+            method("digits", trial(3))
+    with pytest.raises(UnknownStudyError, match="has no trial 7; its trials are 0 to 2"):
+        writer.add_epoch("digits", epoch(1, trial=7))
+
+
+def test_every_question_about_an_unknown_study_names_it(writer: Writer, reader: Reader) -> None:
+    asked: list[Callable[[], object]] = [
+        lambda: reader.study("x"),
+        lambda: reader.trials("x"),
+        lambda: reader.trial("x", 0),
+        lambda: reader.epochs("x"),
+        lambda: reader.epochs("x", 3),
+        lambda: writer.add_trial("x", trial()),
+        lambda: writer.update_trial("x", trial()),
+        lambda: writer.restart_trial("x", trial()),
+        lambda: writer.add_epoch("x", epoch()),
+    ]
+    for ask in asked:
+        with pytest.raises(UnknownStudyError, match="study 'x' is not in"):
+            ask()
+
+
+def test_no_name_or_number_is_too_odd_to_be_answered(reader: Reader) -> None:
+    for name in ("", "\0", "\udcff", "x" * 10_000, "'; --", "%s{}"):
+        with pytest.raises(StorageError):
+            reader.study(name)
+    for number in (-1, 2**31, 2**63, 2**70):
+        with pytest.raises(StorageError):
+            reader.trial("digits", number)
+    assert reader.studies() == [study()]
+
+
+def test_a_reader_cannot_write_even_by_mistake(reader: Reader) -> None:
+    smuggled = Writer(reader._engine, reader.where)
+    with pytest.raises(StorageError, match=r"read-?only"):
+        smuggled.add_study(study("smuggled"))
+    assert reader.studies() == [study()]
+
+
+def test_a_reader_sees_the_last_commit_while_a_writer_writes(
+    writer: Writer, reader: Reader
+) -> None:
+    with writer._session() as session:
+        session.execute(sa.text("UPDATE run_study SET num_classes = 3"))
+        assert reader.study("digits").num_classes == 10
+    assert reader.study("digits").num_classes == 3
+
+
+def test_a_reader_of_a_place_without_studies_is_told_how_to_begin(storage: str) -> None:
+    with pytest.raises(StorageError, match=r"python -m search\.run --study mixer_digits"):
+        open_reader(storage).__enter__()
+
+
+def test_a_study_goes_on_where_it_was_left(storage: str) -> None:
+    write_study(storage, trials=14)
+    with open_writer(storage) as store:
+        before = store.trials("sample")
+        added = store.add_trial("sample", trial())
+        assert added.number == 14
+    with open_reader(storage) as store:
+        assert store.trials("sample") == [*before, added]
+
+
+def test_a_study_is_one_call_away_as_a_data_frame(storage: str) -> None:
+    write_study(storage, trials=14)
+    with open_reader(storage) as store:
+        trials, epochs = store.trials("sample"), store.epochs("sample")
+    frame, curves = runs.frame("sample", storage), runs.curves("sample", storage)
+    assert list(frame["number"]) == [t.number for t in trials]
+    assert list(curves["validation_loss"]) == [e.validation_loss for e in epochs]
+    with pytest.raises(UnknownStudyError):
+        runs.frame("simple", storage)
+
+
+def test_a_connection_the_server_closed_is_opened_again() -> None:
+    url = new_database()
+    with open_writer(url) as store:
+        store.add_study(study())
+        with psycopg.connect(url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert store.studies() == [study()]
+
+
+def any_trial(draw: random.Random, number: int) -> TrialRecord:
+    return trial(number, accuracy=draw.random(), config=mixer(hidden_dim=draw.randrange(1, 10**6)))
+
+
+def test_many_trials_keep_their_order(writer: Writer, reader: Reader) -> None:
+    draw = random.Random(0)
+    written = [writer.add_trial("digits", any_trial(draw, number)) for number in range(60)]
+    assert reader.trials("digits") == written

@@ -1,0 +1,141 @@
+"""Which trial is taken home."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from records import at, mixer, running, study, trial, vit
+
+from runs.pareto import knee
+from runs.record import Origin, State, TrialRecord
+from runs.winners import NoWinnerError, candidates, front, objectives, pick, preset_of
+from space.cost import cost
+from space.presets import Preset
+from space.quantities import parse_count
+
+BASELINE = {"origin": Origin.BASELINE, "config": vit()}
+#        number: 0 cheap, 1 the knee, 2 best, 3 beaten, 4 as good as 2; then what is no candidate
+TRIALS = [
+    at(1_000_000, 0.30, 0),
+    at(10_000_000, 0.80, 1),
+    at(100_000_000, 0.90, 2),
+    at(50_000_000, 0.60, 3),
+    at(100_000_000, 0.90, 4),
+    at(500_000, 0.99, 5, **BASELINE),
+    running(6),
+    running(7, state=State.FAILED, error="diverged"),
+    running(8, state=State.PRUNED, accuracy=0.95),
+    running(9, state=State.REFUSED),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "bounds", "number"),
+    [
+        ("best", {}, 2),  # the first of two equals
+        ("cheapest", {}, 0),
+        ("knee", {}, 1),
+        ("best", {"max_flops": 100_000_000}, 2),
+        ("best", {"max_flops": 99_999_998}, 1),
+        ("best", {"max_flops": 10_000_000.0}, 1),
+        ("best", {"max_flops": 1e6}, 0),
+        ("cheapest", {"min_accuracy": 0.30}, 0),
+        ("cheapest", {"min_accuracy": 0.31}, 1),
+        ("cheapest", {"min_accuracy": 0.85}, 2),
+        ("knee", {"min_accuracy": 0.85}, 2),
+        ("knee", {"max_flops": 2e6}, 0),
+        ("cheapest", {"max_flops": 6e7, "min_accuracy": 0.5}, 1),
+        ("trial=3", {}, 3),
+        ("trial=5", {}, 5),  # a baseline may be named
+    ],
+)
+def test_a_rule_names_a_trial(rule: str, bounds: dict[str, float], number: int) -> None:
+    assert pick(TRIALS, rule, **bounds).number == number
+
+
+def test_the_front_within_bounds_is_made_of_what_is_within_them() -> None:
+    """A trial beaten only by one that costs too much is on the front of the affordable."""
+    trials = [at(1_000_000, 0.3, 0), at(2_000_000, 0.9, 1), at(4_000_000, 0.5, 2)]
+    assert pick(trials, "knee", min_accuracy=0.4).number == 1
+    assert pick([trials[0], trials[2]], "best").number == 2
+
+
+def test_only_what_the_search_proposed_and_finished_can_win() -> None:
+    assert [t.number for t in candidates(TRIALS)] == [0, 1, 2, 3, 4]
+    assert [t.number for t in front(candidates(TRIALS))] == [0, 1, 2, 4]
+    flops, accuracy = objectives(candidates(TRIALS))
+    assert flops == [1e6, 1e7, 1e8, 5e7, 1e8]
+    assert accuracy == [0.3, 0.8, 0.9, 0.6, 0.9]
+    assert knee(flops, accuracy) == 1
+
+
+@pytest.mark.parametrize(
+    ("trials", "rule", "bounds", "words"),
+    [
+        (TRIALS, "worst", {}, "--pick 'worst' is no rule; use best, knee, cheapest or trial=N"),
+        (TRIALS, "", {}, "--pick '' is no rule"),
+        (TRIALS, "trial", {}, "--pick 'trial' is no rule"),
+        ([], "best", {}, "none of the study's 0 trials is finished"),
+        (TRIALS[5:], "best", {}, "4 trials is finished, baselines not counted; .*--pick trial=N"),
+        (TRIALS, "best", {"max_flops": 999_998}, "at most 999,998 FLOPs; the cheapest has 1,000,0"),
+        (TRIALS, "best", {"min_accuracy": 0.95}, "an accuracy of 0.95; the best has 0.9000: lower"),
+        (TRIALS, "best", {"max_flops": 1e7, "min_accuracy": 0.85}, "the best has 0.8000"),
+        (TRIALS, "trial=77", {}, "has no trial '77'; finished ones: 0, 1, 2, 3, 4"),
+        (TRIALS, "trial=", {}, "has no trial ''"),
+        (TRIALS, "trial=x", {}, "has no trial 'x'"),
+        (TRIALS, "trial=-1", {}, "has no trial '-1'"),
+        ([], "trial=0", {}, "finished ones: none"),
+        (TRIALS, "trial=6", {}, "trial 6 is running, not complete; pick a finished one"),
+        (TRIALS, "trial=7", {}, "trial 7 is failed, not complete"),
+        (TRIALS, "trial=8", {}, "trial 8 is pruned, not complete"),
+    ],
+)
+def test_no_winner_is_explained(
+    trials: list[TrialRecord], rule: str, bounds: dict[str, float], words: str
+) -> None:
+    with pytest.raises(NoWinnerError, match=words):
+        pick(trials, rule, **bounds)
+
+
+@pytest.mark.parametrize("best", [0.89126, 0.89125, 0.9999999, 0.3])
+def test_the_advice_helps_whoever_follows_it(best: float) -> None:
+    trials = [at(1_234_568, best, 0)]
+    with pytest.raises(NoWinnerError) as caught:
+        pick(trials, "best", min_accuracy=0.99999999)
+    advised = re.search(r"the best has ([\d.]+)", str(caught.value))
+    assert advised
+    assert pick(trials, "best", min_accuracy=float(advised[1])).number == 0
+    with pytest.raises(NoWinnerError) as caught:
+        pick(trials, "best", max_flops=1_000_000)
+    advised = re.search(r"the cheapest has ([\d,]+)", str(caught.value))
+    assert advised
+    assert pick(trials, "best", max_flops=parse_count(advised[1])).number == 0
+
+
+def test_a_winners_preset_says_where_it_was_found() -> None:
+    found = trial(17, config=mixer(num_blocks=3))
+    preset = preset_of(study("digits"), found, "digits_best")
+    assert preset.name == "digits_best"
+    assert preset.config == found.config
+    assert (preset.params, preset.macs) == (cost(found.config).params, cost(found.config).macs)
+    assert preset.source == {
+        "study": "digits",
+        "trial": 17,
+        "accuracy": found.accuracy,
+        "accuracy_split": "validation",
+        "loss": found.loss,
+        "epochs": 12,
+        "seed": 3,
+        "dataset": "cifar10",
+        "recipe": {"batch_size": 128},
+        "device_kind": "NVIDIA H200",
+        "versions": {"jax": "0.10.2", "flax": "0.12.8"},
+        "git_revision": "5f2c1ab-dirty",
+    }
+    assert Preset.model_validate_json(preset.to_json()) == preset
+
+
+def test_a_trial_of_unknown_surroundings_makes_a_preset_too() -> None:
+    preset = preset_of(study(spec={}), trial(surroundings=None), "x")
+    assert preset.source["device_kind"] is preset.source["recipe"] is None
