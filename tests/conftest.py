@@ -8,7 +8,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("ours", deadline=None)  # a busy machine is not a fault of the code
+settings.load_profile("ours")
 
 _STRICT = {"JAX_NUMPY_RANK_PROMOTION": "raise"}
 _CACHE = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -33,12 +33,6 @@ WIDE_VIT = vit(CIFAR, patch_size=4, hidden_dim=64, mlp_dim=128, num_heads=2, num
 ALL = pytest.mark.parametrize("config", [MIXER, VIT, GAP], ids=["mixer", "vit", "vit-gap"])
 
 Params = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def _strict() -> Iterator[None]:
-    with jax.numpy_rank_promotion("raise"):
-        yield
 
 
 def images(config: Config) -> jax.Array:
