@@ -17,7 +17,7 @@ from runs.winners import preset_of
 COLUMNS: dict[str, Any] = {
     "Trial": NumberColumn(width="small"),
     "Accuracy": NumberColumn("Accuracy (%)", format="%.2f", help="Top-1 on the validation split."),
-    "FLOPs": NumberColumn("FLOPs (M)", format="%.2f", help="2 × MACs, one image, forward."),
+    "FLOPs": NumberColumn("FLOPs (M)", format="%.3f", help="2 × MACs, one image, forward."),
     "Parameters": NumberColumn(format="localized"),
     "Images/s": NumberColumn(format="%.0f", help="Training images per second, as measured."),
 }

@@ -109,6 +109,7 @@ def curves_figure(
         )
     _dress(figure, height=300, x="Epoch", y=title)
     figure.update_layout(hovermode="x unified")
+    figure.update_xaxes(dtick=1 if len(epochs) <= 10 else None)  # no half epochs
     figure.update_yaxes(exponentformat="power")
     return figure
 

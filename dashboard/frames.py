@@ -87,7 +87,8 @@ def circumstances(trial: TrialRecord) -> dict[str, str]:
         facts["images per second"] = f"{trial.timing.images_per_second:,.0f}"
     if trial.surroundings is not None:
         facts["device"] = trial.surroundings.device_kind
-        facts["git revision"] = trial.surroundings.git_revision or "not recorded"
+        revision, dash, state = (trial.surroundings.git_revision or "not known").partition("-")
+        facts["git revision"] = f"{revision[:12]}{dash}{state}"  # whole in the CSV
         facts |= dict(sorted(trial.surroundings.versions.items()))
     return facts
 

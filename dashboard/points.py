@@ -65,7 +65,7 @@ class Points:
 
 
 def points_of(trials: Sequence[TrialRecord], name: str) -> Points:
-    """The trials that are finished and have a value on the axis of that name (a key of `AXES`)."""
+    """Those of finished trials that have a value on the axis of that name (a key of `AXES`)."""
     pairs = [(t, _value(t, name)) for t in trials if t.accuracy is not None]
     known = [(t, x) for t, x in pairs if x]
     return Points(AXES[name], [t for t, _ in known], np.array([x for _, x in known], np.float64))

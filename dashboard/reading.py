@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,9 +63,9 @@ def latest(study: str, *, follow: bool = True) -> Snapshot:
     return snapshot
 
 
-def epochs(study: str, trial: int) -> list[EpochRecord]:
-    """The learning curve of a trial as it is now."""
-    return _epochs(_storage(), study, trial, changed_marker())
+def curves(study: str, trials: Sequence[int]) -> list[list[EpochRecord]]:
+    """The learning curve of each of the trials as it is now."""
+    return _curves(_storage(), study, tuple(trials), changed_marker())
 
 
 def changed_marker() -> Marker:
@@ -104,6 +105,8 @@ def _read(storage: str | None, study: str, marker: Marker) -> Snapshot:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _epochs(storage: str | None, study: str, trial: int, marker: Marker) -> list[EpochRecord]:
+def _curves(
+    storage: str | None, study: str, trials: tuple[int, ...], marker: Marker
+) -> list[list[EpochRecord]]:
     with open_reader(storage) as store:
-        return store.epochs(study, trial)
+        return [store.epochs(study, trial) for trial in trials]

@@ -1,4 +1,4 @@
-"""The README: its commands parse, its study file is one, its Python runs, its pictures are there."""
+"""The README: its commands parse, its study file is one, its Python imports, its pictures exist."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from dashboard.points import AXES, limits_between, points_of
 from dashboard.snapshot import Snapshot
 from dashboard.wording import counted, percent
 from runs.record import State
+from runs.winners import front
 from space.quantities import format_count
 
 
@@ -45,7 +46,7 @@ def _metrics(snapshot: Snapshot) -> None:
     best = max((t.accuracy or 0.0 for t in snapshot.found), default=None)
     values = {
         "Best accuracy": percent(best),
-        "On the front": f"{len(_series(snapshot, 'FLOPs')[0].points.front)}",
+        "On the front": f"{len(front(snapshot.found)):,}",
         "Hypervolume": f"{snapshot.hypervolume:.3f}",
         "Finished": f"{snapshot.counts[State.COMPLETE]:,}",
         "Running": f"{snapshot.counts[State.RUNNING]:,}",
@@ -99,7 +100,7 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
             st.markdown(f"**Best {one.name}** of {bound} {format_count(limit)} {axis.short}")
             best = one.points.best_within(limit)
             if best is None:
-                st.text("None finished yet.")
+                st.text("None yet.")
                 continue
             trial = one.points.trials[best]
             st.text(
@@ -114,8 +115,8 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
 def _table(snapshot: Snapshot, series: list[Series]) -> None:
     points = series[0].points
     st.subheader("Mixers on the front")
-    front = [points.trials[i] for i in points.front]
-    if not front:
+    trials = [points.trials[i] for i in points.front]
+    if not trials:
         st.text("No searched Mixer has finished yet.")
         return
     if snapshot.vits:
@@ -124,11 +125,11 @@ def _table(snapshot: Snapshot, series: list[Series]) -> None:
             "positive where the Mixer is more accurate."
         )
     columns = {
-        "ViT FLOPs": NumberColumn("ViT FLOPs (M)", format="%.2f"),
+        "ViT FLOPs": NumberColumn("ViT FLOPs (M)", format="%.3f"),
         "ViT accuracy": NumberColumn("ViT accuracy (%)", format="%.2f"),
         "Difference": NumberColumn("Difference (points)", format="%+.2f"),
     }
-    trials_dataframe(front_table(front, snapshot.vits), "front table", columns)
+    trials_dataframe(front_table(trials, snapshot.vits), "front table", columns)
 
 
 page()

@@ -46,7 +46,7 @@ def _running(snapshot: Snapshot) -> None:
         if not under_way:
             st.text("Nothing.")
             return
-        curves = [reading.epochs(snapshot.study.name, trial.number) for trial in under_way]
+        curves = reading.curves(snapshot.study.name, [trial.number for trial in under_way])
         last = [curve[-1] if curve else None for curve in curves]
         columns = {
             "Accuracy": NumberColumn("Validation accuracy (%)", format="%.2f"),

@@ -42,14 +42,14 @@ def page() -> None:
     if trial.error:
         st.code(trial.error, language=None, wrap_lines=True)
     preset_button(snapshot.study, trial, key="preset")
+    st.subheader("Learning curves")
+    running = trial.state is State.RUNNING
+    st.fragment(_curves, run_every=reading.SECONDS if running else None)(snapshot, trial)
     left, right = st.columns(2)
     left.subheader("Configuration")
     left.dataframe(two_columns(configuration(trial), "Field"), hide_index=True, height="content")
     right.subheader("When and where")
     right.dataframe(two_columns(circumstances(trial), "Fact"), hide_index=True, height="content")
-    st.subheader("Learning curves")
-    running = trial.state is State.RUNNING
-    st.fragment(_curves, run_every=reading.SECONDS if running else None)(snapshot, trial)
     _layers(trial)
 
 
@@ -88,7 +88,7 @@ def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
 
 def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
     with errors_shown():
-        epochs = reading.epochs(snapshot.study.name, trial.number)
+        [epochs] = reading.curves(snapshot.study.name, [trial.number])
         if not epochs:
             st.text("No epoch is finished yet." if trial.state is State.RUNNING else "None.")
             return
