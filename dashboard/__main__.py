@@ -79,7 +79,7 @@ def _options(address: str, port: int, *, headless: bool) -> dict[str, Any]:
         "theme.dark.primaryColor": "#56B4E9",
     }
     if _is_loopback(address):  # a web page elsewhere whose name leads here is sent away
-        options["server.allowedHosts"] = ["localhost", "127.0.0.1", address]
+        options["server.allowedHosts"] = sorted({"localhost", "127.0.0.1", address})
     return options
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 import pandas as pd
 
 from runs.record import EpochRecord, State, TrialRecord
+from runs.winners import nearest_in_flops
 from space.config import Config
 from space.cost import cost
 
@@ -39,16 +40,6 @@ def front_table(front: Sequence[TrialRecord], vits: Sequence[TrialRecord]) -> pd
             }
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def nearest_in_flops(trial: TrialRecord, others: Sequence[TrialRecord]) -> TrialRecord | None:
-    """Whose FLOPs are the nearest by ratio; of equally near ones the most accurate."""
-
-    def distance(other: TrialRecord) -> tuple[float, float]:
-        larger, smaller = max(other.flops, trial.flops), min(other.flops, trial.flops)
-        return larger / smaller, -(other.accuracy or 0.0)
-
-    return min(others, key=distance, default=None)
 
 
 def layers_table(config: Config) -> pd.DataFrame:

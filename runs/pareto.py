@@ -66,6 +66,9 @@ def hypervolume_history(flops: Numbers, accuracy: Numbers, reference: Reference)
     history: list[float] = []
     kept: list[int] = []
     for i in range(len(cost)):
+        if np.any((cost[kept] <= cost[i]) & (gain[kept] >= gain[i])):  # nothing new: most trials
+            history.append(history[-1])
+            continue
         tried = [*kept, i]
         kept = [tried[j] for j in front(cost[tried], gain[tried])]
         history.append(hypervolume(cost[kept], gain[kept], reference))

@@ -31,6 +31,16 @@ def objectives(trials: Sequence[TrialRecord]) -> tuple[list[float], list[float]]
     return [flops for flops, _ in pairs], [accuracy for _, accuracy in pairs]
 
 
+def nearest_in_flops(trial: TrialRecord, others: Sequence[TrialRecord]) -> TrialRecord | None:
+    """Whose FLOPs are the nearest by ratio; of equally near ones the most accurate."""
+
+    def distance(other: TrialRecord) -> tuple[float, float]:
+        larger, smaller = max(other.flops, trial.flops), min(other.flops, trial.flops)
+        return larger / smaller, -(other.accuracy or 0.0)
+
+    return min(others, key=distance, default=None)
+
+
 def pick(
     trials: Sequence[TrialRecord],
     rule: str,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from runs.record import Origin, State, TrialRecord
+from runs.record import Origin, State
+from runs.winners import nearest_in_flops
 from search.standing import Standing
 from space.quantities import format_count
 
@@ -43,11 +42,6 @@ def front_table(standing: Standing) -> Table:
             f"{100 * (vit.accuracy or 0):.1f} %" if vit else "-",
         )
     return table
-
-
-def nearest_in_flops(trial: TrialRecord, others: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The one whose FLOPs are the smallest factor away; None of none."""
-    return min(others, key=lambda t: abs(math.log(t.flops / trial.flops)), default=None)
 
 
 def counts_line(standing: Standing) -> str:

@@ -35,7 +35,7 @@ def test_without_a_database_it_says_how_to_make_one(
 def test_it_stays_on_this_machine_and_tells_nobody(settings: dict[str, object]) -> None:
     assert command.main([]) == 0
     assert settings["server.address"] == "127.0.0.1"
-    assert settings["server.allowedHosts"] == ["localhost", "127.0.0.1", "127.0.0.1"]
+    assert settings["server.allowedHosts"] == ["127.0.0.1", "localhost"]
     assert settings["browser.gatherUsageStats"] is False
     assert settings["client.showErrorDetails"] == "none"
 

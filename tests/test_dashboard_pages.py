@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
 import pytest
-from records import at, running, vit
-from sample_study import HOSTILE, START, add_trial, planned, study_record, write_study
-from streamlit.testing.v1 import AppTest
+from sample_study import HOSTILE, write_study
+from visits import PAGES, click_point, click_row, heading, visit, words
 
-import dashboard
 from dashboard import reading
 from runs import winners
-from runs.record import Origin, State
-from runs.store import open_reader, open_writer
-
-APP = Path(dashboard.__file__).with_name("app.py")
-PAGES = ["front", "trial", "progress", "table"]
+from runs.store import open_reader
 
 
 @pytest.fixture(scope="module")
@@ -35,39 +24,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> str:
 def storage(written: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("MIXER_STORAGE", written)
     return written
-
-
-def visit(page: str = "front", **url: str) -> AppTest:
-    """The page as it is after opening a link to it."""
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.query_params.update(url)
-    app.run()
-    if page != "front":
-        app.switch_page(f"views/{page}.py").run()
-    assert not app.exception
-    return app
-
-
-def heading(app: AppTest) -> str:
-    return app.header[0].value
-
-
-def words(app: AppTest) -> str:
-    """All plain text on the page, the sidebar's included."""
-    elements = [*app.text, *app.code, *app.info, *app.error, *app.caption]
-    return "\n".join(element.value for element in elements)
-
-
-def click_point(app: AppTest, chart: str, trial: int) -> AppTest:
-    """What the browser sends after a click on a point."""
-    selection = {"points": [{"customdata": [trial, 0, 0]}], "box": [], "lasso": []}
-    app.session_state[chart] = {"selection": selection | {"point_indices": [0]}}
-    return app.run()
-
-
-def click_row(app: AppTest, table: str, row: int) -> AppTest:
-    app.session_state[table] = {"selection": {"rows": [], "columns": [], "cells": [(row, "Trial")]}}
-    return app.run()
 
 
 @pytest.mark.usefixtures("storage")
@@ -223,67 +179,6 @@ def test_progress_lists_what_runs_and_why_trials_ended() -> None:
     assert list(under_way["Epoch"]) == ["2 of 4"]
     assert set(ended["State"]) == {"refused", "failed", "pruned"}
     assert ended["Reason"].str.contains("<script>", regex=False).any()
-
-
-def a_new_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *trials: Any) -> str:
-    storage = f"sqlite:///{tmp_path}/new.db"
-    monkeypatch.setenv("MIXER_STORAGE", storage)
-    with open_writer(storage) as store:
-        store.add_study(study_record("new"))
-        for trial in trials:
-            store.add_trial("new", trial)
-    return storage
-
-
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("trials", [0, 1])
-def test_a_study_that_has_just_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trials: int, page: str
-) -> None:
-    a_new_study(tmp_path, monkeypatch, *[running(0)][:trials])
-    assert not visit(page).error
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_study_whose_baselines_alone_have_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
-) -> None:
-    baseline = at(2_000_000, 0.5, config=vit(), origin=Origin.BASELINE)
-    a_new_study(tmp_path, monkeypatch, baseline, running(1))
-    assert not visit(page).error
-
-
-def test_a_database_without_studies_says_how_to_start_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    storage = f"sqlite:///{tmp_path}/none.db"
-    monkeypatch.setenv("MIXER_STORAGE", storage)
-    with open_writer(storage):
-        pass
-    assert "python -m search.run" in words(visit())
-
-
-def test_results_that_come_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "SECONDS", 0.0)
-    storage = a_new_study(tmp_path, monkeypatch, running(0, config=vit()))
-    app = visit("progress")
-    assert list(app.dataframe[0].value["Epoch"]) == ["0 of 12"]
-    draw = random.Random(0)
-    with open_writer(storage) as store:
-        trial = replace(planned(draw, 5), started_at=START)
-        add_trial(store, "new", trial, State.RUNNING, draw)
-    # A reading takes at most a tenth of the time, so the next one may not be due yet
-    app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
-    assert list(app.run().dataframe[0].value["Trial"]) == [0, 1]
-
-
-def test_a_database_that_goes_away_gives_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_new_study(tmp_path, monkeypatch, running(0))
-    app = visit()
-    (tmp_path / "new.db").unlink()
-    assert "new.db does not exist" in words(app.run())
 
 
 @pytest.mark.usefixtures("storage")

@@ -16,7 +16,6 @@ from dashboard.frames import (
     front_table,
     layers_table,
     matching,
-    nearest_in_flops,
     trials_table,
     unfinished_table,
 )
@@ -24,6 +23,7 @@ from dashboard.points import limits_between, points_of
 from dashboard.snapshot import Snapshot
 from runs.frames import trials_frame
 from runs.record import Origin, State, Timing
+from runs.winners import nearest_in_flops
 from space.cost import cost
 
 BASELINE = {"config": vit(), "origin": Origin.BASELINE}

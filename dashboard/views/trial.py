@@ -15,13 +15,12 @@ from dashboard.frames import (
     circumstances,
     configuration,
     layers_table,
-    nearest_in_flops,
     two_columns,
 )
 from dashboard.snapshot import Snapshot
 from dashboard.wording import percent
 from runs.record import State, TrialRecord
-from runs.winners import front
+from runs.winners import front, nearest_in_flops
 from space.quantities import format_count
 
 

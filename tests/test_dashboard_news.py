@@ -1,0 +1,78 @@
+"""The pages of a study that has just begun, or goes on while they are looked at."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from records import at, running, vit
+from sample_study import START, add_trial, planned, study_record
+from visits import PAGES, visit, words
+
+from dashboard import reading
+from runs.record import Origin, State
+from runs.store import open_writer
+
+
+def a_new_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *trials: Any) -> str:
+    storage = f"sqlite:///{tmp_path}/new.db"
+    monkeypatch.setenv("MIXER_STORAGE", storage)
+    with open_writer(storage) as store:
+        store.add_study(study_record("new"))
+        for trial in trials:
+            store.add_trial("new", trial)
+    return storage
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("trials", [0, 1])
+def test_a_study_that_has_just_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trials: int, page: str
+) -> None:
+    a_new_study(tmp_path, monkeypatch, *[running(0)][:trials])
+    assert not visit(page).error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_study_whose_baselines_alone_have_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    baseline = at(2_000_000, 0.5, config=vit(), origin=Origin.BASELINE)
+    a_new_study(tmp_path, monkeypatch, baseline, running(1))
+    assert not visit(page).error
+
+
+def test_a_database_without_studies_says_how_to_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = f"sqlite:///{tmp_path}/none.db"
+    monkeypatch.setenv("MIXER_STORAGE", storage)
+    with open_writer(storage):
+        pass
+    assert "python -m search.run" in words(visit())
+
+
+def test_results_that_come_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    storage = a_new_study(tmp_path, monkeypatch, running(0, config=vit()))
+    app = visit("progress")
+    assert list(app.dataframe[0].value["Epoch"]) == ["0 of 12"]
+    draw = random.Random(0)
+    with open_writer(storage) as store:
+        trial = replace(planned(draw, 5), started_at=START)
+        add_trial(store, "new", trial, State.RUNNING, draw)
+    # A reading takes at most a tenth of the time, so the next one may not be due yet
+    app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
+    assert list(app.run().dataframe[0].value["Trial"]) == [0, 1]
+
+
+def test_a_database_that_goes_away_gives_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_new_study(tmp_path, monkeypatch, running(0))
+    app = visit()
+    (tmp_path / "new.db").unlink()
+    assert "new.db does not exist" in words(app.run())

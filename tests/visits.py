@@ -1,0 +1,45 @@
+"""Opening a page of the dashboard and clicking in it, without a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+import dashboard
+
+APP = Path(dashboard.__file__).with_name("app.py")
+PAGES = ["front", "trial", "progress", "table"]
+
+
+def visit(page: str = "front", **url: str) -> AppTest:
+    """The page as it is after opening a link to it."""
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params.update(url)
+    app.run()
+    if page != "front":
+        app.switch_page(f"views/{page}.py").run()
+    assert not app.exception
+    return app
+
+
+def heading(app: AppTest) -> str:
+    return app.header[0].value
+
+
+def words(app: AppTest) -> str:
+    """All plain text on the page, the sidebar's included."""
+    elements = [*app.text, *app.code, *app.info, *app.error, *app.caption]
+    return "\n".join(element.value for element in elements)
+
+
+def click_point(app: AppTest, chart: str, trial: int) -> AppTest:
+    """What the browser sends after a click on a point."""
+    selection = {"points": [{"customdata": [trial, 0, 0]}], "box": [], "lasso": []}
+    app.session_state[chart] = {"selection": selection | {"point_indices": [0]}}
+    return app.run()
+
+
+def click_row(app: AppTest, table: str, row: int) -> AppTest:
+    app.session_state[table] = {"selection": {"rows": [], "columns": [], "cells": [(row, "Trial")]}}
+    return app.run()
