@@ -6,6 +6,7 @@ on every page. Strangers' text is escaped, since Plotly obeys some HTML.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ import plotly.graph_objects as go
 from dashboard.points import Floats, Points
 from dashboard.wording import for_plotly
 from runs.record import EpochRecord, State
+from space.quantities import format_count
 
 MIXER, VIT = "#0072B2", "#D55E00"
 FAMILIES = {"mixer": MIXER, "vit": VIT}
@@ -74,7 +76,8 @@ def front_figure(
                 figure.add_trace(_mark(one, index, f"Trial {chosen}", "circle-open"))
     axis = series[0].points.axis
     _dress(figure, height=520, x=axis.title, y="Validation accuracy (%)")
-    figure.update_xaxes(type="log", exponentformat="SI", dtick="D2")
+    ticks = _ticks([x for one in series for x in one.points.x])
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[format_count(t) for t in ticks])
     figure.update_layout(hovermode="closest", dragmode="zoom")
     return figure
 
@@ -145,6 +148,17 @@ def endings_figure(times: Mapping[State, Sequence[datetime]]) -> go.Figure:
         )
     _dress(figure, height=340, x="Time (UTC)", y="Trials")
     return figure
+
+
+def _ticks(values: Sequence[float]) -> list[float]:
+    """1, 2 and 5 of every decade from below the least value to above the greatest.
+
+    Plotly's own labels say `5` for 500 k and 5 M alike.
+    """
+    if not values:
+        return []
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    return [digit * 10.0**decade for decade in range(low, high + 1) for digit in (1, 2, 5)]
 
 
 def _cloud(series: Series) -> go.Scatter | go.Scattergl:

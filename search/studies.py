@@ -94,9 +94,9 @@ STUDIES: dict[str, StudySpec] = {
         StudySpec(
             name="mixer_digits",
             dataset="digits",
-            trials=12,
+            trials=10,
             baselines=3,
-            max_flops=8_000_000,
+            max_flops=4_000_000,
             recipe=Recipe(epochs=12, batch_size=64, learning_rate=3e-3),
         ),
         StudySpec(

@@ -16,6 +16,7 @@ from dashboard.figures import (
     MIXER,
     VIT,
     Series,
+    _ticks,
     curves_figure,
     endings_figure,
     front_figure,
@@ -24,6 +25,7 @@ from dashboard.figures import (
 from dashboard.points import points_of
 from runs import pareto
 from runs.record import Origin, State, TrialRecord
+from space.quantities import format_count
 
 MIXERS = [at(20_000_000, 0.70, 4), at(5_000_000, 0.60, 5), at(40_000_000, 0.65, 6)]
 MIXERS += [at(80_000_000, 0.80, 7)]
@@ -139,3 +141,10 @@ def test_every_state_counts_from_the_first_end_to_the_last() -> None:
     assert list(trace(figure, "complete").y) == [0, 1, 2, 2]
     assert list(trace(figure, "failed").y) == [0, 1, 1]
     assert trace(figure, "failed").x[-1] == trace(figure, "complete").x[-1]
+
+
+def test_the_ticks_of_a_log_axis_say_their_unit() -> None:
+    assert [format_count(tick) for tick in _ticks([400_000.0, 3e6])] == [
+        *("100 k", "200 k", "500 k", "1.00 M", "2.00 M", "5.00 M", "10.0 M", "20.0 M", "50.0 M")
+    ]
+    assert _ticks([]) == []

@@ -26,7 +26,7 @@ def page() -> None:
         running = counted(snapshot.counts[State.RUNNING], "trial")
         st.info(f"No trial has finished yet, {running} running. The front will appear by itself.")
         return
-    left, right = st.columns([2, 5])
+    left, right = st.columns([3, 5])
     name = left.segmented_control("Cost", list(AXES), default="FLOPs", key="axis") or "FLOPs"
     series = _series(snapshot, name)
     if not any(len(one.points.x) for one in series):
