@@ -94,8 +94,8 @@ STUDIES: dict[str, StudySpec] = {
         StudySpec(
             name="mixer_digits",
             dataset="digits",
-            trials=10,
-            baselines=3,
+            trials=8,
+            baselines=2,
             max_flops=4_000_000,
             recipe=Recipe(epochs=12, batch_size=64, learning_rate=3e-3),
         ),

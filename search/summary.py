@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -19,8 +18,8 @@ def front_table(standing: Standing) -> Table:
     table = Table(
         title=f"Front of {standing.study.name}, accuracy on the validation split",
         title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        box=None,
+        padding=(0, 1, 0, 0),  # seven columns in a terminal of 80 characters
     )
     for column in ("trial", "Mixer", "FLOPs", "accuracy", "nearest ViT", "FLOPs", "accuracy"):
         left = column in {"Mixer", "nearest ViT"}

@@ -1,0 +1,65 @@
+"""What a study prints at its end fits a terminal of 80 characters."""
+
+from __future__ import annotations
+
+import io
+
+from records import running, study, trial, vit
+from rich.console import Console
+
+from runs.record import Origin, State
+from search.standing import Standing
+from search.summary import counts_line, front_table, next_commands
+
+
+def standing(*, vits: bool) -> Standing:
+    trials = [trial(0, accuracy=0.5), trial(1, accuracy=0.25)]
+    if vits:
+        trials.append(trial(2, config=vit(), origin=Origin.BASELINE, accuracy=0.375))
+    trials.append(running(3, state=State.REFUSED, error="tried before"))
+    return Standing(study(), trials, goal=4, baselines=1, images_per_epoch=100, min_accuracy=None)
+
+
+def printed(*, vits: bool) -> str:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(front_table(standing(vits=vits)))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_front_stands_beside_the_nearest_vit_uncut() -> None:
+    text = printed(vits=True)
+    assert "…" not in text
+    assert "p2 C8 L2 T8 D20" in text
+    assert "50.0 %" in text
+    assert "p2 C12 L2 D20 H3" in text
+    assert "37.5 %" in text
+    assert "25.0 %" not in text, "it is dominated"
+
+
+def test_without_baselines_the_front_stands_alone() -> None:
+    assert "p2 C8 L2 T8 D20" in printed(vits=False)
+
+
+def test_the_counts_leave_out_what_did_not_happen() -> None:
+    assert counts_line(standing(vits=True)).startswith(
+        "2 trials complete, 1 refused, 1 baselines; hypervolume"
+    )
+
+
+def test_what_is_left_counts_trials_and_baselines_to_come() -> None:
+    now = standing(vits=False)
+    assert now.seconds_left is None
+    assert (now.finished, now.finished_baselines) == (2, 0)
+    now.start(running(4))
+    now.end(trial(4, accuracy=0.75))
+    assert now.finished == 3
+    assert now.running is None
+    assert now.seconds_left is not None
+
+
+def test_the_next_commands_name_study_and_storage_as_a_shell_takes_them() -> None:
+    assert next_commands("my study", "sqlite:///a b.db") == [
+        "python -m dashboard --storage 'sqlite:///a b.db'",
+        "python -m search.export --study 'my study' --pick knee --storage 'sqlite:///a b.db'",
+    ]
