@@ -74,6 +74,11 @@ def parse_storage(storage: str | None) -> URL:
     return url
 
 
+def without_password(storage: str) -> str:
+    """A `--storage` argument as it may be printed: `***` stands for a password."""
+    return parse_storage(storage).render_as_string(hide_password=True)
+
+
 def describe(url: URL) -> str:
     """How a person is told where the database is: the file's path, or the URL, password hidden."""
     if url.get_backend_name() == "sqlite":

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from runs.options import Storage
+from runs.storage import without_password
 from search.studies import STUDIES, StudyError, with_changes
 from search.study_file import find_study
 from space.command import make_app, run_app
@@ -130,7 +131,7 @@ def run(
     except KeyboardInterrupt as stop:
         console.print(
             "\nStopped. Finished trials are stored; a trial that was running starts again.\n"
-            f"Go on with the same command: {_same_command()}",
+            f"Go on with the same command: {_same_command(storage)}",
             soft_wrap=True,
             markup=False,
             highlight=False,
@@ -176,8 +177,9 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
     raise _Terminated
 
 
-def _same_command() -> str:
-    return shlex.join(["python", "-m", "search.run", *sys.argv[1:]])
+def _same_command(storage: str | None) -> str:
+    typed = shlex.join(["python", "-m", "search.run", *sys.argv[1:]])
+    return typed.replace(storage, without_password(storage)) if storage else typed
 
 
 if __name__ == "__main__":

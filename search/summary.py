@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.record import Origin, State
+from runs.storage import without_password
 from runs.winners import nearest_in_flops
 from search.standing import Standing
 from space.quantities import format_count
@@ -58,7 +59,7 @@ def counts_line(standing: Standing) -> str:
 
 def next_commands(study: str, storage: str | None) -> list[str]:
     """What to type next."""
-    where = f" --storage {shlex.quote(storage)}" if storage else ""
+    where = f" --storage {shlex.quote(without_password(storage))}" if storage else ""
     name = shlex.quote(study)
     return [
         f"python -m dashboard{where}",

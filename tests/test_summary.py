@@ -63,3 +63,9 @@ def test_the_next_commands_name_study_and_storage_as_a_shell_takes_them() -> Non
         "python -m dashboard --storage 'sqlite:///a b.db'",
         "python -m search.export --study 'my study' --pick knee --storage 'sqlite:///a b.db'",
     ]
+
+
+def test_the_next_commands_do_not_print_a_password() -> None:
+    (command, _) = next_commands("s", "postgresql+psycopg://me:secret@host/runs")
+    assert "secret" not in command
+    assert "me:***@host/runs" in command
