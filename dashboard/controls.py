@@ -11,11 +11,14 @@ import streamlit as st
 from streamlit.column_config import NumberColumn
 
 from dashboard import chosen
-from runs.record import State, StudyRecord, TrialRecord
+from dashboard.snapshot import Snapshot
+from runs.record import State, TrialRecord
 from runs.winners import preset_of
 
 COLUMNS: dict[str, Any] = {
     "Trial": NumberColumn(width="small"),
+    "Seed": NumberColumn(width="small"),
+    "Seeds": NumberColumn(width="small", help="How many the accuracy is the mean of."),
     "Accuracy": NumberColumn("Accuracy (%)", format="%.2f", help="Top-1 on the validation split."),
     "FLOPs": NumberColumn("FLOPs (M)", format="%.3f", help="2 × MACs, one image, forward."),
     "Parameters": NumberColumn(format="localized"),
@@ -62,14 +65,15 @@ def open_button(trial: TrialRecord, key: str) -> None:
         chosen.open_trial(trial.number)
 
 
-def preset_button(study: StudyRecord, trial: TrialRecord, key: str) -> None:
+def preset_button(snapshot: Snapshot, trial: TrialRecord, key: str) -> None:
     """Downloads a finished trial's configuration as the preset that `search.export` would write."""
     if trial.state is not State.COMPLETE:
         return
+    study = snapshot.study
     name = re.sub(r"[^\w-]+", "_", f"{study.name}_trial{trial.number}")
     st.download_button(
         "Download preset",
-        preset_of(study, trial, name).to_json(),
+        preset_of(study, trial, name, snapshot.seeds_of(trial)).to_json(),
         file_name=f"{name}.json",
         mime="application/json",
         key=key,

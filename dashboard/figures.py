@@ -1,4 +1,4 @@
-"""Numbers to Plotly figures. No Streamlit: a page decides where they go.
+"""Trials to Plotly figures: the front, learning curves. No Streamlit: a page decides where they go.
 
 The colours are Okabe and Ito's (2008), which the colour-blind can tell apart; each has one meaning
 on every page. Strangers' text is escaped, since Plotly obeys some HTML.
@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.points import Floats, Points
-from dashboard.wording import for_plotly
+from dashboard.points import Points
+from dashboard.wording import for_plotly, mean_of_seeds
 from runs.record import EpochRecord, State
 from space.quantities import format_count
 
@@ -32,7 +31,7 @@ MANY = 5_000
 """From so many points on a figure is drawn by the graphics card: SVG takes seconds."""
 
 _HOVER = (
-    "<b>Trial %{customdata[0]}</b><br>%{hovertext}<br>%{y:.2f} % accuracy<br>"
+    "<b>Trial %{customdata[0]}</b><br>%{hovertext}<br>%{y:.2f} % accuracy<br>%{customdata[3]}"
     "%{customdata[1]:.3s} FLOPs<br>%{customdata[2]:.3s} parameters<extra></extra>"
 )
 
@@ -51,16 +50,21 @@ class Series:
 def front_figure(
     series: Sequence[Series], *, limit: float | None = None, chosen: int | None = None
 ) -> go.Figure:
-    """Accuracy against cost: every trial a point, every front a stair.
+    """Accuracy against cost: every configuration a point, every front a stair.
+
+    A configuration of several seeds is at their mean, with a bar from the lowest to the highest.
 
     Args:
         series: all on the same axis.
         limit: draws a line there and marks each front's most accurate trial within it.
-        chosen: the number of a trial to put a ring around.
+        chosen: the number of the trial to put a ring around.
     """
     figure = go.Figure()
     for one in series:
         figure.add_trace(_cloud(one))
+        several = [i for i, accuracies in enumerate(one.points.seeds) if len(accuracies) > 1]
+        if several:
+            figure.add_trace(_spread(one, several))
     for one in series:
         if one.has_front:
             figure.add_trace(_stair(one))
@@ -75,8 +79,8 @@ def front_figure(
             if trial.number == chosen:
                 figure.add_trace(_mark(one, index, f"Trial {chosen}", "circle-open"))
     axis = series[0].points.axis
-    _dress(figure, height=520, x=axis.title, y="Validation accuracy (%)")
-    ticks = _ticks([x for one in series for x in one.points.x])
+    dress(figure, height=520, x=axis.title, y="Validation accuracy (%)")
+    ticks = log_ticks([x for one in series for x in one.points.x])
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[format_count(t) for t in ticks])
     figure.update_layout(hovermode="closest", dragmode="zoom")
     return figure
@@ -89,6 +93,7 @@ def curves_figure(
     *,
     color: str,
     scale: float = 1.0,
+    others: Mapping[str, Sequence[EpochRecord]] | None = None,
 ) -> go.Figure:
     """Fields of the epochs against the epoch.
 
@@ -98,59 +103,34 @@ def curves_figure(
         title: of the y-axis, with its unit.
         color: of the lines; the training's is dotted.
         scale: values are multiplied by it.
+        others: epochs of the configuration's other seeds, by the seed's name; drawn faint.
     """
     figure = go.Figure()
-    for name, column in columns.items():
-        figure.add_trace(
-            go.Scatter(
-                x=np.array([epoch.epoch for epoch in epochs]),
-                y=scale * np.array([getattr(epoch, column) for epoch in epochs], np.float64),
-                name=name,
-                mode="lines+markers" if len(epochs) < 30 else "lines",
-                line={"color": color, "dash": "dot" if name == "Training" else "solid"},
+    curves = [*(others or {}).items(), ("", epochs)]
+    for seed, curve in curves:
+        for name, column in columns.items():
+            figure.add_trace(
+                go.Scatter(
+                    x=np.array([epoch.epoch for epoch in curve]),
+                    y=scale * np.array([getattr(epoch, column) for epoch in curve], np.float64),
+                    name=f"{name}, {seed}" if seed else name,
+                    legendgroup=name,
+                    showlegend=not seed,
+                    opacity=0.35 if seed else 1.0,
+                    mode="lines+markers" if len(curve) < 30 else "lines",
+                    line={"color": color, "dash": "dot" if name == "Training" else "solid"},
+                )
             )
-        )
-    _dress(figure, height=300, x="Epoch", y=title)
+    dress(figure, height=300, x="Epoch", y=title)
     figure.update_layout(hovermode="x unified")
-    figure.update_xaxes(dtick=1 if len(epochs) <= 10 else None)  # no half epochs
+    figure.update_xaxes(
+        dtick=1 if max(len(curve) for _, curve in curves) <= 10 else None
+    )  # no half epochs
     figure.update_yaxes(exponentformat="power")
     return figure
 
 
-def hypervolume_figure(x: Floats, hypervolume: Floats, title: str) -> go.Figure:
-    """The hypervolume after each trial; only the steps are drawn, so 10,000 trials stay light."""
-    steps = np.flatnonzero(np.diff(hypervolume, prepend=-1.0))
-    if len(x):
-        steps = np.union1d(steps, [len(x) - 1])
-    line = {"color": MIXER, "shape": "hv"}
-    figure = go.Figure(
-        go.Scatter(x=x[steps], y=hypervolume[steps], mode="lines", line=line, name="Hypervolume")
-    )
-    _dress(figure, height=340, x=title, y="Hypervolume (accuracy × decades of FLOPs)")
-    figure.update_xaxes(exponentformat="SI", rangemode="tozero")
-    return figure
-
-
-def endings_figure(times: Mapping[State, Sequence[datetime]]) -> go.Figure:
-    """How many trials had ended in each state, over time."""
-    figure = go.Figure()
-    first, last = min(e[0] for e in times.values()), max(e[-1] for e in times.values())
-    for state, ended in times.items():
-        moments = [time.replace(tzinfo=None) for time in (first, *ended, last)]
-        figure.add_trace(
-            go.Scatter(
-                x=np.array(moments, "datetime64[ms]"),
-                y=np.array([0, *range(1, len(ended) + 1), len(ended)]),
-                name=state.value,
-                mode="lines",
-                line={"color": STATES[state], "shape": "hv"},
-            )
-        )
-    _dress(figure, height=340, x="Time (UTC)", y="Trials")
-    return figure
-
-
-def _ticks(values: Sequence[float]) -> list[float]:
+def log_ticks(values: Sequence[float]) -> list[float]:
     """1, 2 and 5 of every decade from below the least value to above the greatest.
 
     Plotly's own labels say `5` for 500 k and 5 M alike.
@@ -172,6 +152,24 @@ def _cloud(series: Series) -> go.Scatter | go.Scattergl:
         name=series.name,
         mode="markers",
         marker=marker,
+    )
+
+
+def _spread(series: Series, several: Sequence[int]) -> go.Scatter:
+    accuracies = [series.points.seeds[i] for i in several]
+    mean = series.points.accuracy[several]
+    return go.Scatter(
+        **_columns(series.points, several),
+        name=f"{series.name} seeds",
+        showlegend=False,
+        mode="markers",
+        marker={"color": series.color, "size": 1},
+        error_y={
+            "array": 100 * (np.array([max(each) for each in accuracies]) - mean),
+            "arrayminus": 100 * (mean - np.array([min(each) for each in accuracies])),
+            "thickness": 1.5,
+            "width": 4,
+        },
     )
 
 
@@ -198,17 +196,23 @@ def _columns(points: Points, indices: Sequence[int]) -> dict[str, object]:
     """What a trace of trials needs. Number arrays travel as bytes, but a click brings back a row
     of `customdata` only where it is made of lists.
     """
-    trials = [points.trials[i] for i in indices]
+    known = [(points.trials[i], i) for i in indices]
     return {
         "x": points.x[list(indices)],
         "y": 100 * points.accuracy[list(indices)],
-        "customdata": [[t.number, t.flops, t.params] for t in trials],
-        "hovertext": [for_plotly(t.label) for t in trials],
+        "customdata": [[t.number, t.flops, t.params, _seeds(points, i)] for t, i in known],
+        "hovertext": [for_plotly(t.label) for t, _ in known],
         "hovertemplate": _HOVER,
     }
 
 
-def _dress(figure: go.Figure, *, height: int, x: str, y: str) -> None:
+def _seeds(points: Points, index: int) -> str:
+    """A line of the hover box where there are several."""
+    accuracies = points.seeds[index]
+    return f"{mean_of_seeds(accuracies)}<br>" if len(accuracies) > 1 else ""
+
+
+def dress(figure: go.Figure, *, height: int, x: str, y: str) -> None:
     """What all figures share."""
     figure.update_layout(
         height=height,

@@ -5,20 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from statistics import fmean
 
 import pandas as pd
 
+from dashboard.wording import flop_per_second, memory, percent
 from runs.record import EpochRecord, State, TrialRecord
 from runs.winners import nearest_in_flops
 from space.config import Config
 from space.cost import cost
 
 
-def front_table(front: Sequence[TrialRecord], vits: Sequence[TrialRecord]) -> pd.DataFrame:
+def front_table(
+    front: Sequence[TrialRecord],
+    vits: Sequence[TrialRecord],
+    several: Mapping[int, Sequence[float]] | None = None,
+) -> pd.DataFrame:
     """One row a trial, and beside it the ViT nearest in FLOPs and the difference in accuracy.
 
-    Columns: Trial, Configuration, FLOPs (millions), Parameters, Accuracy (percent), and where
-    there is a ViT the Difference in percentage points (positive where the Mixer is more accurate)
+    Columns: Trial, Configuration, FLOPs (millions), Parameters, Accuracy (percent); Seeds (how
+    many) where `several` has the accuracies behind a trial's mean, by its number; and where there
+    is a ViT the Difference in percentage points (positive where the Mixer is more accurate)
     and the ViT's label, FLOPs and accuracy.
     """
     rows = []
@@ -30,6 +37,8 @@ def front_table(front: Sequence[TrialRecord], vits: Sequence[TrialRecord]) -> pd
             "Parameters": trial.params,
             "Accuracy": _percent(trial),
         }
+        if several:
+            row["Seeds"] = len(several.get(trial.number, [0.0]))
         vit = nearest_in_flops(trial, vits)
         if vit is not None:
             row |= {
@@ -71,17 +80,47 @@ def circumstances(trial: TrialRecord) -> dict[str, str]:
     facts = {"origin": trial.origin.value, "started": moment(trial.started_at)}
     if trial.finished_at is not None:
         facts["ended"] = moment(trial.finished_at)
-    if trial.timing is not None:
-        facts["compiling"] = f"{trial.timing.compile_seconds:,.1f} s"
-        facts["training"] = f"{trial.timing.train_seconds:,.1f} s"
-        facts["validating"] = f"{trial.timing.eval_seconds:,.1f} s"
-        facts["images per second"] = f"{trial.timing.images_per_second:,.0f}"
+    facts |= _times(trial)
     if trial.surroundings is not None:
         facts["device"] = trial.surroundings.device_kind
         revision, dash, state = (trial.surroundings.git_revision or "not known").partition("-")
         facts["git revision"] = f"{revision[:12]}{dash}{state}"  # whole in the CSV
         facts |= dict(sorted(trial.surroundings.versions.items()))
     return facts
+
+
+def _times(trial: TrialRecord) -> dict[str, str]:
+    """What was measured of a trial."""
+    facts = {}
+    if trial.wall_seconds is not None:
+        facts["of the study's wall clock"] = f"{trial.wall_seconds:,.1f} s"
+    timing = trial.timing
+    if timing is None:
+        return facts
+    if timing.trace_seconds is not None:
+        facts["tracing"] = f"{timing.trace_seconds:,.2f} s"
+    cached = ", from the cache" if timing.cache_hit else ""
+    facts["compiling"] = f"{timing.compile_seconds:,.2f} s{cached}"
+    facts["training"] = f"{timing.train_seconds:,.1f} s"
+    facts["validating"] = f"{timing.eval_seconds:,.1f} s"
+    facts["images per second"] = f"{timing.images_per_second:,.0f}"
+    facts["training speed"] = flop_per_second(trial.train_flop_per_second or 0.0)
+    if timing.device_bytes is not None:
+        facts["peak device memory"] = memory(timing.device_bytes)
+    return facts
+
+
+def seeds_sentence(seeds: Sequence[TrialRecord]) -> str:
+    """How each seed of a configuration did, and their mean once all are finished."""
+    parts = []
+    for trial in seeds:
+        end = percent(trial.accuracy) if trial.state is State.COMPLETE else trial.state.value
+        parts.append(f"seed {trial.seed} (trial {trial.number}) {end}")
+    accuracies = [t.accuracy for t in seeds if t.state is State.COMPLETE and t.accuracy is not None]
+    mean = "no mean before all are finished"
+    if len(accuracies) == len(seeds):
+        mean = f"mean {percent(fmean(accuracies))}"
+    return f"One of {len(seeds)} seeds of this configuration: {', '.join(parts)}; {mean}."
 
 
 def two_columns(facts: Mapping[str, str], name: str) -> pd.DataFrame:
@@ -174,6 +213,7 @@ def trials_table(frame: pd.DataFrame) -> pd.DataFrame:
         "state": "State",
         "origin": "Origin",
         "label": "Configuration",
+        "seed": "Seed",
         "accuracy": "Accuracy",
         "flops": "FLOPs",
         "params": "Parameters",

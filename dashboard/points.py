@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,12 +37,14 @@ AXES = {
 
 @dataclass(frozen=True)
 class Points:
-    """Finished trials, one entry a trial in every column."""
+    """Finished trials, one entry a configuration in every column."""
 
     axis: Axis
     trials: Sequence[TrialRecord]
     x: Floats
     """The trials' FLOPs, parameters or images per second."""
+    seeds: Sequence[Sequence[float]]
+    """The accuracies whose mean is the trial's: of the seeds, or its own alone."""
 
     @cached_property
     def accuracy(self) -> Floats:
@@ -64,11 +66,24 @@ class Points:
         return 1 / self.x if self.axis.more_is_better else self.x
 
 
-def points_of(trials: Sequence[TrialRecord], name: str) -> Points:
-    """Those of finished trials that have a value on the axis of that name (a key of `AXES`)."""
-    pairs = [(t, _value(t, name)) for t in trials if t.accuracy is not None]
-    known = [(t, x) for t, x in pairs if x]
-    return Points(AXES[name], [t for t, _ in known], np.array([x for _, x in known], np.float64))
+def points_of(
+    trials: Sequence[TrialRecord], name: str, seeds: Mapping[int, Sequence[float]] | None = None
+) -> Points:
+    """Those of finished trials that have a value on the axis of that name (a key of `AXES`).
+
+    `seeds` has the accuracies of trials that stand for several seeds, by the trial's number.
+    """
+    known = [
+        (trial, x, (seeds or {}).get(trial.number, [trial.accuracy]))
+        for trial in trials
+        if trial.accuracy is not None and (x := _value(trial, name))
+    ]
+    return Points(
+        axis=AXES[name],
+        trials=[trial for trial, _, _ in known],
+        x=np.array([x for _, x, _ in known], np.float64),
+        seeds=[accuracies for _, _, accuracies in known],
+    )
 
 
 def limits_between(low: float, high: float) -> list[float]:

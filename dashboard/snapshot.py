@@ -13,14 +13,19 @@ from dashboard.points import Floats
 from runs import pareto, winners
 from runs.frames import reference_of, trials_frame
 from runs.record import Origin, State, StudyRecord, TrialRecord
+from runs.seeds import by_configuration, over_seeds
+from space.config import Config
 
 
 @dataclass(frozen=True)
 class History:
-    """Columns with one entry for each trial the search finished, first finished first."""
+    """Columns with one entry for each configuration the search finished, first finished first.
+
+    A configuration is finished when the last of its seeds is.
+    """
 
     hypervolume: Floats
-    """Of the trials so far, in accuracy x decades of FLOPs."""
+    """Of the configurations so far, in accuracy x decades of FLOPs."""
     training_flops: Floats
     """Spent so far by the search, on trials that were pruned or failed too (if timed)."""
 
@@ -45,18 +50,40 @@ class Snapshot:
 
     @cached_property
     def found(self) -> list[TrialRecord]:
-        """The finished trials that the search proposed."""
+        """What the search proposed and finished, one trial a configuration: see `over_seeds`."""
         return winners.candidates(self.trials)
 
     @cached_property
     def vits(self) -> list[TrialRecord]:
-        """The finished ViT baselines."""
+        """The finished ViT baselines, one trial a configuration."""
         return [t for t in self._given if t.config.family == "vit"]
 
     @cached_property
     def given_mixers(self) -> list[TrialRecord]:
-        """The finished Mixers that were given as baselines."""
+        """The finished Mixers that were given as baselines, one trial a configuration."""
         return [t for t in self._given if t.config.family == "mixer"]
+
+    @cached_property
+    def several(self) -> dict[int, list[float]]:
+        """The accuracies behind the mean of each finished configuration of several seeds.
+
+        By the number under which the mean stands.
+        """
+        return {
+            seeds[0].number: [t.accuracy for t in seeds if t.accuracy is not None]
+            for seeds in self._configurations.values()
+            if len(seeds) > 1 and all(t.state is State.COMPLETE for t in seeds)
+        }
+
+    def seeds_of(self, trial: TrialRecord) -> list[TrialRecord]:
+        """All trials of the same configuration and origin, in the order of their numbers."""
+        if trial.state is State.REFUSED:
+            return [trial]
+        return self._configurations[trial.config, trial.origin]
+
+    def mean_of(self, trial: TrialRecord) -> TrialRecord | None:
+        """What a trial's configuration is compared by; None before all its seeds are finished."""
+        return next(iter(over_seeds(self.seeds_of(trial))), None)
 
     @cached_property
     def hypervolume(self) -> float:
@@ -67,17 +94,23 @@ class Snapshot:
     def history(self) -> History:
         """The hypervolume as the search went on."""
         ended = sorted(
-            (t for t in self.trials if t.origin is Origin.SEARCH and t.finished_at is not None),
-            key=lambda t: (t.finished_at, t.number),
+            (
+                trial
+                for trial in self.trials
+                if trial.origin is Origin.SEARCH and trial.state is not State.RUNNING
+            ),
+            key=lambda t: (t.finished_at or t.started_at, t.number),
         )
         spent = np.cumsum([training_flops(t) for t in ended])
-        finished = [i for i, trial in enumerate(ended) if trial.state is State.COMPLETE]
-        objectives = winners.objectives([ended[i] for i in finished])
+        position = {trial.number: i for i, trial in enumerate(ended)}
+        last = {t.number: max(position[s.number] for s in self.seeds_of(t)) for t in self.found}
+        finished = sorted(self.found, key=lambda t: last[t.number])
+        objectives = winners.objectives(finished)
         return History(
             hypervolume=np.array(
                 pareto.hypervolume_history(*objectives, reference_of(self.study)), np.float64
             ),
-            training_flops=spent[finished],
+            training_flops=spent[[last[t.number] for t in finished]],
         )
 
     @cached_property
@@ -87,7 +120,11 @@ class Snapshot:
 
     @cached_property
     def _given(self) -> list[TrialRecord]:
-        return [t for t in self.trials if t.state is State.COMPLETE and t.origin is Origin.BASELINE]
+        return over_seeds([t for t in self.trials if t.origin is Origin.BASELINE])
+
+    @cached_property
+    def _configurations(self) -> dict[tuple[Config, Origin], list[TrialRecord]]:
+        return by_configuration(self.trials)
 
 
 def training_flops(trial: TrialRecord) -> float:

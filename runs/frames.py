@@ -8,7 +8,9 @@ from dataclasses import asdict
 import pandas as pd
 
 from runs import pareto
-from runs.record import EpochRecord, State, StudyRecord, TrialRecord
+from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
+from runs.seeds import over_seeds
+from runs.winners import front
 
 
 def reference_of(study: StudyRecord) -> pareto.Reference:
@@ -19,11 +21,18 @@ def reference_of(study: StudyRecord) -> pareto.Reference:
 def trials_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     """One row a trial, in the order given.
 
-    Columns: number, state, origin, family, label, on_front (among the finished trials of its own
-    origin), accuracy, loss, params, macs, flops, seed, epochs, the timings, device_kind,
-    git_revision, error, started_at, finished_at, and the fields of the configurations.
+    Columns: number, state, origin, family, label, on_front (whether the configuration, by the
+    mean of its seeds, is on the front of its own origin), accuracy, loss, params, macs, flops,
+    seed, epochs, the timings, train_flop_per_second (3 x FLOPs x images a second), device_bytes,
+    device_kind, git_revision, error, started_at, finished_at, and the fields of the
+    configurations.
     """
     rows = []
+    on_front = {
+        (trial.config, origin)
+        for origin in Origin
+        for trial in front(over_seeds([t for t in trials if t.origin is origin]))
+    }
     for trial in trials:
         timing, surroundings = trial.timing, trial.surroundings
         rows.append(
@@ -33,6 +42,8 @@ def trials_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
                 "origin": trial.origin.value,
                 "family": trial.config.family,
                 "label": trial.label,
+                "on_front": trial.state is State.COMPLETE
+                and (trial.config, trial.origin) in on_front,
                 "accuracy": trial.accuracy,
                 "loss": trial.loss,
                 "params": trial.params,
@@ -40,10 +51,15 @@ def trials_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
                 "flops": trial.flops,
                 "seed": trial.seed,
                 "epochs": trial.epochs,
+                "wall_seconds": trial.wall_seconds,
+                "trace_seconds": timing and timing.trace_seconds,
                 "compile_seconds": timing and timing.compile_seconds,
+                "cache_hit": timing and timing.cache_hit,
                 "train_seconds": timing and timing.train_seconds,
                 "eval_seconds": timing and timing.eval_seconds,
                 "images_per_second": timing and timing.images_per_second,
+                "train_flop_per_second": trial.train_flop_per_second,
+                "device_bytes": timing and timing.device_bytes,
                 "device_kind": surroundings and surroundings.device_kind,
                 "git_revision": surroundings and surroundings.git_revision,
                 "error": trial.error,
@@ -52,8 +68,7 @@ def trials_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
                 **trial.config.model_dump(exclude={"family"}),
             }
         )
-    frame = pd.DataFrame(rows, columns=None if rows else _COLUMNS)
-    return _with_front(frame)
+    return pd.DataFrame(rows, columns=None if rows else _COLUMNS)
 
 
 def epochs_frame(epochs: Sequence[EpochRecord]) -> pd.DataFrame:
@@ -62,17 +77,9 @@ def epochs_frame(epochs: Sequence[EpochRecord]) -> pd.DataFrame:
     return pd.DataFrame([asdict(epoch) for epoch in epochs], columns=columns)
 
 
-def _with_front(frame: pd.DataFrame) -> pd.DataFrame:
-    on_front = pd.Series(data=False, index=frame.index, dtype=bool)
-    for _, group in frame[frame["state"] == State.COMPLETE.value].groupby("origin"):
-        chosen = pareto.front(group["flops"].to_numpy(float), group["accuracy"].to_numpy(float))
-        on_front.loc[group.index[chosen]] = True
-    frame.insert(5, "on_front", on_front)
-    return frame
-
-
 _COLUMNS = [
-    *("number", "state", "origin", "family", "label", "accuracy", "loss", "params", "macs"),
-    *("flops", "seed", "epochs", "compile_seconds", "train_seconds", "eval_seconds"),
-    *("images_per_second", "device_kind", "git_revision", "error", "started_at", "finished_at"),
+    *("number", "state", "origin", "family", "label", "on_front", "accuracy", "loss", "params"),
+    *("macs", "flops", "seed", "epochs", "wall_seconds", "trace_seconds", "compile_seconds"),
+    *("cache_hit", "train_seconds", "eval_seconds", "images_per_second", "train_flop_per_second"),
+    *("device_bytes", "device_kind", "git_revision", "error", "started_at", "finished_at"),
 ]

@@ -54,13 +54,24 @@ class StudyRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Where a trial's time went, in seconds of wall clock."""
+    """Where a trial's time went, in seconds of wall clock.
+
+    Seeds that train together share seconds out evenly, so that sums over trials are true.
+    """
 
     compile_seconds: float
+    """Of XLA, or of reading what it made before from the cache; much of it may have passed while
+    the trial before was training."""
     train_seconds: float
     eval_seconds: float
     images_per_second: float
     """Training images seen in a second of `train_seconds`."""
+    trace_seconds: float | None = None
+    """From Python to what XLA compiles; None in records from before it was measured apart."""
+    cache_hit: bool | None = None
+    """Whether the compiled program came from the cache on disk."""
+    device_bytes: int | None = None
+    """Memory the program needs on the device at its peak, the data set included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +104,8 @@ class TrialRecord:
     loss: float | None = None
     """Cross-entropy on the validation split after the last epoch, in nats."""
     timing: Timing | None = None
+    wall_seconds: float | None = None
+    """Of the study's wall clock, what passed since the trial before ended."""
     surroundings: Surroundings | None = None
     error: str | None = None
     """Why it failed, was pruned or refused, in words."""
@@ -105,6 +118,11 @@ class TrialRecord:
     def flops(self) -> int:
         """2 x MACs, one image, forward."""
         return 2 * self.macs
+
+    @property
+    def train_flop_per_second(self) -> float | None:
+        """Training speed reached: 3 x FLOPs x images a second."""
+        return 3 * self.flops * self.timing.images_per_second if self.timing else None
 
     @property
     def label(self) -> str:
@@ -127,7 +145,8 @@ class EpochRecord:
     learning_rate: float
     """At the last step of the epoch."""
     elapsed_seconds: float
-    """Since the trial's first step, compilation not counted."""
+    """Since the trial's first step, compilation not counted; shared out among seeds that train
+    together."""
 
 
 def label_of(config: Config) -> str:

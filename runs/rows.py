@@ -59,6 +59,10 @@ def trial_columns(trial: TrialRecord) -> dict[str, Any]:
         "train_seconds": timing and timing.train_seconds,
         "eval_seconds": timing and timing.eval_seconds,
         "images_per_second": timing and timing.images_per_second,
+        "trace_seconds": timing and timing.trace_seconds,
+        "cache_hit": timing and timing.cache_hit,
+        "device_bytes": timing and timing.device_bytes,
+        "wall_seconds": trial.wall_seconds,
         "device_kind": surroundings and surroundings.device_kind,
         "versions": surroundings and surroundings.versions,
         "git_revision": surroundings and surroundings.git_revision,
@@ -77,6 +81,9 @@ def trial_record(row: Any) -> TrialRecord:
             train_seconds=row.train_seconds,
             eval_seconds=row.eval_seconds,
             images_per_second=row.images_per_second,
+            trace_seconds=row.trace_seconds,
+            cache_hit=row.cache_hit,
+            device_bytes=row.device_bytes,
         )
     if row.device_kind is not None:
         surroundings = Surroundings(
@@ -94,6 +101,7 @@ def trial_record(row: Any) -> TrialRecord:
         accuracy=row.accuracy,
         loss=row.loss,
         timing=timing,
+        wall_seconds=row.wall_seconds,
         surroundings=surroundings,
         error=row.error,
         sampler_attrs=row.sampler_attrs,

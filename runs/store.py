@@ -6,7 +6,7 @@ with open_reader(url) as store: ...     # the dashboard, exports, notebooks
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -185,14 +185,19 @@ class Writer(Reader):
 
     def add_trial(self, study: str, trial: TrialRecord) -> TrialRecord:
         """Adds a trial under the study's next number; the record given need not know it yet."""
+        return self.add_trials(study, [trial])[0]
+
+    def add_trials(self, study: str, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """Adds trials under the study's next numbers, all of them or none."""
         with self._session() as session:
             study_id = self._study_row(session, study).id
             last = session.scalar(
                 sa.select(sa.func.max(TrialRow.number)).where(TrialRow.study_id == study_id)
             )
-            trial = replace(trial, number=0 if last is None else last + 1)
-            session.add(TrialRow(study_id=study_id, **trial_columns(trial)))
-        return trial
+            first = 0 if last is None else last + 1
+            added = [replace(trial, number=first + i) for i, trial in enumerate(trials)]
+            session.add_all(TrialRow(study_id=study_id, **trial_columns(t)) for t in added)
+        return added
 
     def update_trial(self, study: str, trial: TrialRecord) -> None:
         """Replaces what is known of a trial, found by its number."""
@@ -211,9 +216,19 @@ class Writer(Reader):
 
     def add_epoch(self, study: str, epoch: EpochRecord) -> None:
         """Adds one epoch to a trial's curve."""
+        self.add_epochs(study, [epoch])
+
+    def add_epochs(self, study: str, epochs: Sequence[EpochRecord]) -> None:
+        """Adds epochs, each to its trial's curve, all of them or none."""
         with self._session() as session:
-            row = self._trial_row(session, study, epoch.trial)
-            session.add(EpochRow(trial_id=row.id, **epoch_columns(epoch)))
+            known = sa.select(TrialRow.number, TrialRow.id).join(StudyRow)
+            numbers = {epoch.trial for epoch in epochs}
+            among = known.where(StudyRow.name == study, TrialRow.number.in_(numbers))
+            ids = {number: trial_id for number, trial_id in session.execute(among)}
+            for number in numbers - ids.keys():
+                self._trial_row(session, study, number)  # raises, and says what there is
+            rows = [{"trial_id": ids[e.trial], **epoch_columns(e)} for e in epochs]
+            session.execute(sa.insert(EpochRow), rows)
 
 
 @contextmanager

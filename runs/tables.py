@@ -103,6 +103,11 @@ class TrialRow(Base):
     sampler_attrs: Mapped[dict[str, Any]]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    # Columns of later migrations, which come last in a table however old it is
+    trace_seconds: Mapped[float | None] = mapped_column(sa.Double)
+    cache_hit: Mapped[bool | None]
+    device_bytes: Mapped[int | None] = mapped_column(sa.BigInteger)
+    wall_seconds: Mapped[float | None] = mapped_column(sa.Double)
 
 
 class EpochRow(Base):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from runs import pareto
 from runs.record import Origin, State, StudyRecord, TrialRecord
+from runs.seeds import behind, over_seeds
 from space.errors import MixerSearchError
 from space.presets import Preset
 
@@ -16,8 +18,11 @@ class NoWinnerError(MixerSearchError):
 
 
 def candidates(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The finished trials the search itself proposed: baselines are for comparison."""
-    return [t for t in trials if t.state is State.COMPLETE and t.origin is Origin.SEARCH]
+    """One finished trial a configuration that the search itself proposed, the mean of its seeds.
+
+    Baselines are for comparison.
+    """
+    return over_seeds([t for t in trials if t.origin is Origin.SEARCH])
 
 
 def front(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -53,6 +58,7 @@ def pick(
     Args:
         trials: all trials of a study.
         rule: `best` (most accurate), `knee`, `cheapest`, or `trial=N`, which may be a baseline.
+            Of several seeds of a configuration the first three look at the mean.
         max_flops: only trials of at most so many FLOPs are looked at.
         min_accuracy: only trials of at least this accuracy are looked at.
 
@@ -67,10 +73,15 @@ def pick(
         )
     finished = candidates(trials)
     if not finished:
+        searched = [t for t in trials if t.origin is Origin.SEARCH]
+        if any(t.state is State.COMPLETE for t in searched):
+            raise NoWinnerError(
+                "no configuration of the study is finished with all its seeds; run the search "
+                "longer, or name a finished trial with --pick trial=N"
+            )
         raise NoWinnerError(
-            f"none of the study's {sum(t.origin is Origin.SEARCH for t in trials)} trials is "
-            "finished, baselines not counted; run the search first, or longer, or name a baseline "
-            "with --pick trial=N"
+            f"none of the study's {len(searched)} trials is finished, baselines not counted; "
+            "run the search first, or longer, or name a baseline with --pick trial=N"
         )
     inside = [t for t in finished if max_flops is None or t.flops <= max_flops]
     if not inside:
@@ -97,9 +108,19 @@ def pick(
     return on_front[knee]
 
 
-def preset_of(study: StudyRecord, trial: TrialRecord, name: str) -> Preset:
-    """The trial's configuration as a preset that says where it was found."""
+def preset_of(
+    study: StudyRecord, trial: TrialRecord, name: str, trials: Sequence[TrialRecord] = ()
+) -> Preset:
+    """The trial's configuration as a preset that says where it was found.
+
+    Given all `trials` of the study, it says of which seeds and accuracies the trial's accuracy is
+    the mean, if it is one.
+    """
     surroundings = trial.surroundings
+    seeds = behind(trials, trial)
+    seed: dict[str, Any] = {"seed": trial.seed}
+    if len(seeds) > 1:
+        seed = {"seeds": [t.seed for t in seeds], "accuracies": [t.accuracy for t in seeds]}
     return Preset.of(
         name,
         trial.config,
@@ -110,7 +131,7 @@ def preset_of(study: StudyRecord, trial: TrialRecord, name: str) -> Preset:
             "accuracy_split": "validation",
             "loss": trial.loss,
             "epochs": trial.epochs,
-            "seed": trial.seed,
+            **seed,
             "dataset": study.spec.get("dataset"),
             "recipe": study.spec.get("recipe"),
             "device_kind": surroundings and surroundings.device_kind,
@@ -128,5 +149,6 @@ def _numbered(trials: Sequence[TrialRecord], number: str) -> TrialRecord:
                     f"trial {number} is {trial.state.value}, not complete; pick a finished one"
                 )
             return trial
-    finished = ", ".join(str(t.number) for t in candidates(trials)[:20]) or "none"
+    complete = [t for t in trials if t.state is State.COMPLETE and t.origin is Origin.SEARCH]
+    finished = ", ".join(str(t.number) for t in complete[:20]) or "none"
     raise NoWinnerError(f"the study has no trial {number!r}; finished ones: {finished}")

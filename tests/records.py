@@ -66,7 +66,11 @@ def trial(number: int = 0, **changes: Any) -> TrialRecord:
             train_seconds=10 / 3,
             eval_seconds=0.25,
             images_per_second=12_345.678,
+            trace_seconds=0.1 + 0.2,
+            cache_hit=False,
+            device_bytes=2**31 + 7,
         ),
+        wall_seconds=18 / 7,
         surroundings=Surroundings(
             device_kind="NVIDIA H200",
             versions={"jax": "0.10.2", "flax": "0.12.8"},
@@ -82,8 +86,17 @@ def trial(number: int = 0, **changes: Any) -> TrialRecord:
 
 def running(number: int = 0, **changes: Any) -> TrialRecord:
     """As `trial`, of which nothing is known but that it began."""
-    unknown = ("accuracy", "loss", "timing", "error", "finished_at")
+    unknown = ("accuracy", "loss", "timing", "wall_seconds", "error", "finished_at")
     return replace(trial(number), **{"state": State.RUNNING, **dict.fromkeys(unknown), **changes})
+
+
+def seeds(number: int, *accuracies: float, **changes: Any) -> list[TrialRecord]:
+    """The finished trials of one configuration, numbered from `number`, seeds from 0."""
+    config = changes.pop("config", None) or mixer(hidden_dim=8 + number)
+    return [
+        trial(number + seed, config=config, seed=seed, accuracy=accuracy, **changes)
+        for seed, accuracy in enumerate(accuracies)
+    ]
 
 
 def epoch(number: int = 1, trial: int = 0, **changes: Any) -> EpochRecord:

@@ -22,6 +22,9 @@ from space.cost import cost
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 EPOCHS = 4
+SEEDS = range(25, 28)
+"""The numbers of the trials that are one configuration, from a study of 28 trials on."""
+
 HOSTILE = "<script>alert('x')</script> <b>bold</b> **stars** ![i](http://example.com/i.png) $a$"
 ENDS = {
     State.FAILED: f"the loss was not finite at epoch 2; {HOSTILE}",
@@ -35,6 +38,8 @@ def write_study(
 ) -> None:
     """Writes one study: four ViT baselines, then Mixers in every state, the last one running.
 
+    The trials of `SEEDS` are three seeds of one Mixer.
+
     Args:
         storage: a database URL; created where it is not there.
         name: of the study.
@@ -47,6 +52,13 @@ def write_study(
         store.add_study(study_record(name))
         for number in range(trials):
             trial = planned(draw, number)
+            if number == SEEDS[0]:
+                first = trial
+            if number in SEEDS:
+                seed_of = number - SEEDS[0]
+                trial = replace(
+                    trial, config=first.config, params=first.params, macs=first.macs, seed=seed_of
+                )
             state = State.RUNNING if number == trials - 1 else _state(number)
             if not complete and state is not State.REFUSED:
                 state = State.RUNNING
@@ -94,7 +106,7 @@ def add_trial(
                 git_revision="5f2c1ab-dirty",
             ),
         )
-    best = _accuracy(trial, draw)
+    best = _accuracy(trial)
     epochs = [_epoch(epoch, best) for epoch in range(1, EPOCHS + 1)]
     epochs = epochs[: {State.COMPLETE: EPOCHS, State.REFUSED: 0}.get(state, 2)]
     if state is not State.RUNNING:
@@ -104,18 +116,13 @@ def add_trial(
             error=ENDS.get(state),
             finished_at=trial.started_at + timedelta(seconds=0 if not epochs else 18),
         )
+    if state in {State.COMPLETE, State.FAILED, State.PRUNED}:
+        timing = _timing(trial, len(epochs), draw)
+        spent = timing.train_seconds + timing.eval_seconds
+        trial = replace(trial, timing=timing, wall_seconds=spent + draw.uniform(0.3, 1.5))
     if state is State.COMPLETE:
-        images_per_second = 4e11 / trial.flops * draw.uniform(0.8, 1.1)
         trial = replace(
-            trial,
-            accuracy=epochs[-1].validation_accuracy,
-            loss=epochs[-1].validation_loss,
-            timing=Timing(
-                compile_seconds=2.5,
-                train_seconds=EPOCHS * 45_000 / images_per_second,
-                eval_seconds=0.4,
-                images_per_second=images_per_second,
-            ),
+            trial, accuracy=epochs[-1].validation_accuracy, loss=epochs[-1].validation_loss
         )
     trial = store.add_trial(study, trial)
     for epoch in epochs:
@@ -156,10 +163,31 @@ def _state(number: int) -> State:
     return others.get(number % 24 if number > 10 else number, State.COMPLETE)
 
 
-def _accuracy(trial: TrialRecord, draw: random.Random) -> float:
-    """Rises with the decades of FLOPs and flattens; a ViT here is 3 points behind a good Mixer."""
+def _timing(trial: TrialRecord, epochs: int, draw: random.Random) -> Timing:
+    """A small network keeps the device less busy; one program in four is in the cache."""
+    cache_hit = trial.number not in SEEDS and trial.number % 4 == 3
+    images_per_second = 7e12 / (3 * trial.flops + 3e8) * draw.uniform(0.85, 1.1)
+    return Timing(
+        compile_seconds=0.08 if cache_hit else 1.5 + 0.3 * trial.config.num_blocks,
+        train_seconds=epochs * 45_000 / images_per_second,
+        eval_seconds=epochs * 5_000 / images_per_second / 3,
+        images_per_second=images_per_second,
+        trace_seconds=0.12 * trial.config.num_blocks,
+        cache_hit=cache_hit,
+        device_bytes=200_000_000 + 16 * trial.params + 40 * trial.macs,
+    )
+
+
+def _accuracy(trial: TrialRecord) -> float:
+    """Rises with the decades of FLOPs and flattens; a ViT here is 3 points behind a good Mixer.
+
+    How far a Mixer is behind is a property of its configuration; a seed adds a point of luck.
+    """
     decades = math.log10(trial.flops) - 5.5
-    behind = 0.03 if trial.config.family == "vit" else draw.gammavariate(2.0, 0.03)
+    luck = random.Random(f"{trial.label} {trial.seed}").gauss(0.0, 0.01)
+    behind = luck + random.Random(trial.label).gammavariate(2.0, 0.03)
+    if trial.config.family == "vit":
+        behind = 0.03
     return max(0.12, 0.94 - 0.75 * math.exp(-0.75 * decades) - behind)
 
 

@@ -45,6 +45,21 @@ def test_a_study_whose_baselines_alone_have_finished(
     assert not visit(page).error
 
 
+def test_trials_of_an_older_version_are_not_accounted_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = at(2_000_000, 0.5, wall_seconds=None)
+    storage = a_new_study(tmp_path, monkeypatch, old)
+    app = visit("progress")
+    assert "recorded by an older version" in words(app)
+    assert not app.metric
+    with open_writer(storage) as store:
+        store.add_trial("new", at(2_000_000, 0.5, 1))
+    app = visit("progress")
+    assert "Not counted: 1 trial of an older version" in words(app)
+    assert app.metric
+
+
 def test_a_database_without_studies_says_how_to_start_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from statistics import fmean
+from typing import Any
+
 import pytest
-from sample_study import HOSTILE, write_study
+import streamlit as st
+from sample_study import HOSTILE, SEEDS, write_study
+from streamlit.testing.v1 import AppTest
 from visits import PAGES, click_point, click_row, heading, visit, words
 
-from dashboard import reading
+from dashboard import controls, reading
+from dashboard.snapshot import Snapshot
 from runs import winners
+from runs.accounting import account
+from runs.record import State
 from runs.store import open_reader
 
 
@@ -24,6 +33,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> str:
 def storage(written: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("MIXER_STORAGE", written)
     return written
+
+
+def figures(app: AppTest) -> list[list[Any]]:
+    """The traces of each figure on the page."""
+    return [json.loads(chart.proto.spec)["data"] for chart in app.get("plotly_chart")]
 
 
 @pytest.mark.usefixtures("storage")
@@ -152,7 +166,7 @@ def test_the_front_follows_the_axis(axis: str) -> None:
 @pytest.mark.usefixtures("storage")
 def test_an_unfinished_study_says_how_many_trials_run() -> None:
     said = words(visit("front", study="unfinished"))
-    assert "No trial has finished yet, 13 trials running" in said
+    assert "No configuration has finished yet, 13 trials running" in said
 
 
 @pytest.mark.usefixtures("storage")
@@ -179,6 +193,77 @@ def test_progress_lists_what_runs_and_why_trials_ended() -> None:
     assert list(under_way["Epoch"]) == ["2 of 4"]
     assert set(ended["State"]) == {"refused", "failed", "pruned"}
     assert ended["Reason"].str.contains("<script>", regex=False).any()
+
+
+def test_progress_says_where_the_time_went(storage: str) -> None:
+    with open_reader(storage) as store:
+        found = account(store.trials("sample"))
+    app = visit("progress", study="sample")
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["Device busy"] == f"{100 * found.busy_share:.1f} %"
+    assert shown["Programs from the cache"] == f"{found.cache_hits} of {found.programs}"
+    assert shown["Median compile time"] == f"{found.median_compile_seconds:.1f} s"
+    assert shown["Trials per hour"] == f"{found.trials_per_hour:.0f}"
+    assert "Training + validating" in app.metric[0].help
+    assert len(app.get("plotly_chart")) == 5
+    assert heading(click_point(app, "speed", 7)) == "Trial 7"
+
+
+@pytest.mark.usefixtures("storage")
+def test_where_nothing_has_ended_no_time_is_accounted_for() -> None:
+    app = visit("progress", study="unfinished")
+    assert "No trial has ended yet." in words(app)
+    assert not app.metric
+
+
+def test_seeds_of_a_configuration_are_one_point_and_one_row_of_the_front(storage: str) -> None:
+    with open_reader(storage) as store:
+        trials = store.trials("sample")
+    app = visit()
+    row = app.dataframe[0].value.set_index("Trial").loc[SEEDS[0]]
+    mean = sum(trials[number].accuracy for number in SEEDS) / 3
+    assert (row["Seeds"], row["Accuracy"]) == (3, pytest.approx(100 * mean))
+    assert "Of several seeds the mean" in words(app)
+    drawn = {one["name"]: one for one in figures(visit(trial=str(SEEDS[1])))[0]}
+    assert drawn["Mixer seeds"]["customdata"][0][0] == SEEDS[0]
+    assert "Trial 25" in drawn  # the ring of any of its seeds
+    assert app.metric[3].value == str(sum(t.state is State.COMPLETE for t in trials))
+
+
+def test_the_page_of_a_seed_shows_the_others(storage: str) -> None:
+    with open_reader(storage) as store:
+        trial = store.trial("sample", SEEDS[1])
+    app = visit("trial", study="sample", trial=str(SEEDS[1]))
+    assert app.metric[1].value == f"{100 * trial.accuracy:.2f} %"  # its own, not the mean
+    assert "One of 3 seeds of this configuration: seed 0 (trial 25)" in words(app)
+    drawn = figures(app)[0]
+    assert [one["name"] for one in drawn if one["showlegend"]] == ["Training", "Validation"]
+    assert len(drawn) == 2 * 3
+    assert heading(app.button(key="open 27").click().run()) == "Trial 27"
+
+
+def test_the_preset_of_a_mean_names_its_seeds(
+    storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_reader(storage) as store:
+        snapshot = Snapshot(store.study("sample"), store.trials("sample"))
+    given: list[str] = []
+    monkeypatch.setattr(st, "download_button", lambda label, text, **_: given.append(text))
+    trial = snapshot.trials[SEEDS[0]]
+    controls.preset_button(snapshot, snapshot.mean_of(trial), key="mean")
+    controls.preset_button(snapshot, trial, key="trial")
+    mean, single = (json.loads(text)["source"] for text in given)
+    assert (mean["seeds"], mean["accuracy"]) == (
+        [0, 1, 2],
+        pytest.approx(fmean(mean["accuracies"])),
+    )
+    assert (single["seed"], single["accuracy"]) == (0, trial.accuracy)
+
+
+@pytest.mark.usefixtures("storage")
+def test_the_table_has_a_row_a_seed() -> None:
+    table = visit("table", study="sample").dataframe[0].value.set_index("Trial")
+    assert list(table.loc[list(SEEDS), "Seed"]) == [0, 1, 2]
 
 
 @pytest.mark.usefixtures("storage")

@@ -9,22 +9,28 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from records import CIFAR, NOON, at, epoch, vit
+from records import CIFAR, NOON, at, epoch, seeds, trial, vit
 
 from dashboard.figures import (
     MANY,
     MIXER,
     VIT,
     Series,
-    _ticks,
     curves_figure,
-    endings_figure,
     front_figure,
-    hypervolume_figure,
+    log_ticks,
 )
 from dashboard.points import points_of
+from dashboard.progress_figures import (
+    endings_figure,
+    hypervolume_figure,
+    speed_figure,
+    wall_figure,
+)
 from runs import pareto
-from runs.record import Origin, State, TrialRecord
+from runs.accounting import account
+from runs.record import Origin, State, Timing, TrialRecord
+from runs.seeds import over_seeds
 from space.quantities import format_count
 
 MIXERS = [at(20_000_000, 0.70, 4), at(5_000_000, 0.60, 5), at(40_000_000, 0.65, 6)]
@@ -97,6 +103,23 @@ def test_given_mixers_are_hollow_and_have_no_front() -> None:
     assert not {"Given front", "Best Given"} & {one.name for one in figure.data}
 
 
+def test_a_configuration_of_several_seeds_is_one_point_with_a_bar_over_them() -> None:
+    three = seeds(10, 0.961, 0.974, 0.97, macs=10_000_000)
+    mixers = over_seeds([*MIXERS, *three])
+    accuracies = {10: [0.961, 0.974, 0.97]}
+    figure = front_figure(
+        [Series(name="Mixer", color=MIXER, points=points_of(mixers, "FLOPs", accuracies))]
+    )
+    cloud, bar = trace(figure, "Mixer"), trace(figure, "Mixer seeds")
+    assert [row[0] for row in cloud.customdata] == [4, 5, 6, 7, 10]
+    assert list(bar.y) == pytest.approx([96.8333], abs=1e-3)
+    assert bar.y[0] + bar.error_y.array[0] == pytest.approx(97.4)
+    assert bar.y[0] - bar.error_y.arrayminus[0] == pytest.approx(96.1)
+    assert "mean of 3 seeds, 96.10 to 97.40 %" in cloud.customdata[4][3]
+    assert {row[3] for row in cloud.customdata[:4]} == {""}
+    assert not [one for one in front_figure(series()).data if one.name == "Mixer seeds"]
+
+
 def test_a_click_brings_back_the_number_of_the_trial() -> None:
     """Typed arrays would come back as objects keyed by text, so rows must travel as lists."""
     for drawn in as_sent(front_figure(series(), limit=1e9, chosen=4))["data"]:
@@ -135,6 +158,41 @@ def test_training_and_validation_differ_by_more_than_colour() -> None:
     assert trace(figure, "Training").line.dash != trace(figure, "Validation").line.dash
 
 
+def test_curves_of_other_seeds_are_faint_and_share_the_legend() -> None:
+    columns = {"Training": "train_accuracy", "Validation": "validation_accuracy"}
+    figure = curves_figure(
+        [], columns, "Accuracy (%)", color=MIXER, others={"seed 1": [epoch(1)], "seed 2": []}
+    )
+    assert [one.name for one in figure.data if one.showlegend] == ["Training", "Validation"]
+    other = trace(figure, "Validation, seed 1")
+    assert (other.legendgroup, other.line.color) == ("Validation", MIXER)
+    assert other.opacity < trace(figure, "Validation").opacity
+
+
+def test_the_bar_of_the_wall_clock_is_as_long_as_the_wall_clock() -> None:
+    timing = Timing(compile_seconds=99, train_seconds=60, eval_seconds=15, images_per_second=1)
+    found = account([trial(n, timing=timing, wall_seconds=100.0) for n in range(6)])
+    figure = wall_figure(found)
+    assert figure.layout.xaxis.title.text == "Wall clock (minutes)"
+    assert [list(one.x) for one in figure.data] == [[6.0], [1.5], [2.5]]
+    assert [one.name for one in figure.data] == [
+        "Training 60.0 %",
+        "Validating 15.0 %",
+        "Other 25.0 %",
+    ]
+    assert figure.layout.barmode == "stack"
+
+
+def test_training_speed_stands_against_flops_and_says_where() -> None:
+    timing = Timing(compile_seconds=1, train_seconds=1, eval_seconds=1, images_per_second=2_000)
+    figure = speed_figure([at(20_000_000, 0.5, 3, timing=timing), at(4_000_000, 0.5, timing=None)])
+    [mixers] = figure.data
+    assert (list(mixers.x), list(mixers.y)) == ([2e7], [3 * 2e7 * 2_000])
+    assert mixers.customdata[0] == [3, "120 GFLOP/s", 2_000, "NVIDIA H200"]
+    assert figure.layout.xaxis.type == "log"
+    assert isinstance(as_sent(figure)["data"][0]["customdata"][0], list)  # a click opens the trial
+
+
 def test_every_state_counts_from_the_first_end_to_the_last() -> None:
     later = NOON + timedelta(minutes=5)
     figure = endings_figure({State.COMPLETE: [NOON, later], State.FAILED: [NOON]})
@@ -144,7 +202,7 @@ def test_every_state_counts_from_the_first_end_to_the_last() -> None:
 
 
 def test_the_ticks_of_a_log_axis_say_their_unit() -> None:
-    assert [format_count(tick) for tick in _ticks([400_000.0, 3e6])] == [
+    assert [format_count(tick) for tick in log_ticks([400_000.0, 3e6])] == [
         *("100 k", "200 k", "500 k", "1.00 M", "2.00 M", "5.00 M", "10.0 M", "20.0 M", "50.0 M")
     ]
-    assert _ticks([]) == []
+    assert log_ticks([]) == []

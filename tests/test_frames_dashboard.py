@@ -8,19 +8,22 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from records import CIFAR, DIGITS, NOON, at, mixer, running, study, trial, vit
+from records import CIFAR, DIGITS, NOON, at, mixer, running, seeds, study, trial, vit
 
 from dashboard.frames import (
+    circumstances,
     csv_of,
     endings,
     front_table,
     layers_table,
     matching,
+    seeds_sentence,
     trials_table,
     unfinished_table,
 )
 from dashboard.points import limits_between, points_of
 from dashboard.snapshot import Snapshot
+from dashboard.wording import memory
 from runs.frames import trials_frame
 from runs.record import Origin, State, Timing
 from runs.winners import nearest_in_flops
@@ -149,6 +152,77 @@ def test_hypervolume_is_shown_against_all_training_of_the_search() -> None:
     assert list(history.training_flops) == [cost_of * 4_000, cost_of * 8_000]
     assert list(history.hypervolume) == sorted(history.hypervolume)
     assert history.hypervolume[0] == pytest.approx(0.5)  # 0.1 to 0.6, over one decade
+
+
+def test_a_configuration_counts_when_its_last_seed_has_ended() -> None:
+    """By the mean; what its seeds cost until then was spent."""
+    timing = Timing(compile_seconds=9, train_seconds=10, eval_seconds=9, images_per_second=50)
+    one, two = seeds(0, 0.5, 0.7, macs=1_000, timing=timing, finished_at=NOON)
+    two = replace(two, finished_at=NOON + timedelta(hours=2))
+    single = at(2_000, 0.2, 2, timing=timing, finished_at=NOON + timedelta(hours=1))
+    history = Snapshot(study(flops_ceiling=20_000), [one, two, single]).history
+    cost_of_each = 3 * 2_000 * 500
+    assert list(history.training_flops) == [2 * cost_of_each, 3 * cost_of_each]
+    assert list(history.hypervolume) == pytest.approx([0.1, 0.5])  # over one decade
+
+
+def test_baselines_are_compared_with_by_their_mean_too() -> None:
+    given = seeds(0, 0.5, 0.6, config=vit(), origin=Origin.BASELINE)
+    snapshot = Snapshot(study(), [*given, *seeds(2, 0.8, 0.7), running(4), trial(5)])
+    assert [t.accuracy for t in snapshot.vits] == [pytest.approx(0.55)]
+    assert snapshot.several == {0: [0.5, 0.6], 2: [0.8, 0.7]}
+    assert snapshot.mean_of(given[1]) == snapshot.vits[0]
+    assert snapshot.mean_of(snapshot.trials[4]) is None
+
+
+def test_a_refused_trial_is_no_seed_of_what_was_tried_before() -> None:
+    tried = trial(0)
+    refused = running(1, config=tried.config, state=State.REFUSED)
+    snapshot = Snapshot(study(), [tried, refused])
+    assert snapshot.seeds_of(refused) == [refused]
+    assert snapshot.seeds_of(tried) == [tried]
+
+
+def test_seeds_are_told_apart_in_words() -> None:
+    one, two = seeds(4, 0.961, 0.974)
+    assert seeds_sentence([one, two]) == (
+        "One of 2 seeds of this configuration: seed 0 (trial 4) 96.10 %, seed 1 (trial 5) "
+        "97.40 %; mean 96.75 %."
+    )
+    failed = replace(two, state=State.FAILED)
+    assert "seed 1 (trial 5) failed; no mean before all are finished" in seeds_sentence(
+        [one, failed]
+    )
+
+
+def test_the_seeds_of_a_front_are_counted_only_where_there_are_several() -> None:
+    front = [at(5_000_000, 0.7, 9), at(6_000_000, 0.8, 10)]
+    assert "Seeds" not in front_table(front, [], {})
+    assert list(front_table(front, [], {10: [0.7, 0.8, 0.9]})["Seeds"]) == [1, 3]
+
+
+def test_a_trials_facts_say_where_its_time_went() -> None:
+    facts = circumstances(at(10_000_000, 0.5))
+    assert facts["tracing"] == "0.30 s"
+    assert facts["compiling"] == "1.50 s"
+    assert facts["training speed"] == "370 GFLOP/s"  # 3 x 10 MFLOPs x 12,346 images/s
+    assert facts["peak device memory"] == "2.00 GiB"
+    timing = replace(trial().timing, cache_hit=True)
+    assert circumstances(trial(timing=timing))["compiling"] == "1.50 s, from the cache"
+
+
+def test_facts_of_an_older_version_leave_out_what_it_did_not_measure() -> None:
+    timing = Timing(compile_seconds=1, train_seconds=2, eval_seconds=3, images_per_second=4)
+    facts = circumstances(trial(timing=timing, wall_seconds=None))
+    assert facts["training"] == "2.0 s"
+    assert not {"tracing", "peak device memory", "of the study's wall clock"} & set(facts)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 MiB"), (2**20, "1 MiB"), (2**30 - 1, "1024 MiB"), (2**31, "2.00 GiB")]
+)
+def test_memory_is_counted_in_powers_of_two(size: int, text: str) -> None:
+    assert memory(size) == text
 
 
 def test_before_the_first_finished_trial_there_is_no_hypervolume() -> None:

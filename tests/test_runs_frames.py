@@ -6,7 +6,7 @@ import io
 
 import pandas as pd
 import pytest
-from records import at, epoch, running, study, trial, vit
+from records import at, epoch, running, seeds, study, trial, vit
 
 from runs.frames import epochs_frame, reference_of, trials_frame
 from runs.record import EpochRecord, Origin, State, label_of
@@ -49,10 +49,15 @@ def test_columns_hold_what_the_records_hold() -> None:
         "flops": 10_000_000,
         "seed": 3,
         "epochs": 12,
+        "wall_seconds": found.wall_seconds,
+        "trace_seconds": found.timing.trace_seconds,
         "compile_seconds": 1.5,
+        "cache_hit": False,
         "train_seconds": found.timing.train_seconds,
         "eval_seconds": 0.25,
         "images_per_second": 12_345.678,
+        "train_flop_per_second": 3 * 10_000_000 * 12_345.678,
+        "device_bytes": 2**31 + 7,
         "device_kind": "NVIDIA H200",
         "git_revision": "5f2c1ab-dirty",
         "error": found.error,
@@ -90,13 +95,24 @@ def test_the_front_is_that_of_the_finished_trials_of_each_origin() -> None:
     assert list(searched["number"]) == [t.number for t in front(candidates(TRIALS))]
 
 
+def test_all_seeds_of_a_configuration_are_on_the_front_if_their_mean_is() -> None:
+    """Trial 0 alone would be dominated, and trial 5 alone would dominate."""
+    ahead = seeds(0, 0.50, 0.90, 0.70, macs=1_000_000)
+    beaten = seeds(4, 0.30, 0.95, macs=1_000_000)
+    unfinished = [*seeds(8, 0.99, macs=1_000), running(9, config=trial(8).config, seed=1)]
+    refused = running(10, config=ahead[0].config, state=State.REFUSED)
+    frame = trials_frame([*ahead, *beaten, *unfinished, refused])
+    assert list(frame[frame["on_front"]]["number"]) == [0, 1, 2]
+    assert list(frame["accuracy"][:5]) == [0.50, 0.90, 0.70, 0.30, 0.95]  # each its own
+
+
 @pytest.mark.parametrize("trials", [[], [running(0)], [trial(0)]])
 def test_a_study_that_has_hardly_begun_has_the_same_first_columns(trials: list[object]) -> None:
     frame = trials_frame(trials)
     assert len(frame) == len(trials)
     full = trials_frame(TRIALS)
-    assert list(frame.columns)[:22] == list(full.columns)[:22]
-    assert "on_front" in frame.columns[:22]
+    assert list(frame.columns)[:27] == list(full.columns)[:27]
+    assert frame.columns[26] == "finished_at"
 
 
 def test_a_frame_survives_csv() -> None:

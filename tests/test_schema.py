@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from postgres import new_database
-from records import study
+from records import epoch, running, study, trial
 from sample_study import write_study
 
 from runs import schema
-from runs.record import EpochRecord, StudyRecord, TrialRecord
+from runs.record import EpochRecord, State, StudyRecord, Timing, TrialRecord
+from runs.rows import epoch_columns, study_columns, trial_columns
 from runs.storage import APPLICATION_ID, StorageError, engine_for, parse_storage
 from runs.store import open_reader, open_writer
 from runs.tables import Base
 
 MIGRATIONS = Path(schema.__file__).parent / "migrations"
+TABLES = ("run_study", "run_trial", "run_epoch")
+HEAD = ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -82,7 +88,7 @@ def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
     def add(upgrade: str) -> None:
         folder = tmp_path / "migrations"
         shutil.copytree(MIGRATIONS, folder)
-        head = "revision = '9999'\ndown_revision = '0001'\nbranch_labels = depends_on = None\n"
+        head = f"revision = '9999'\ndown_revision = '{HEAD}'\nbranch_labels = depends_on = None\n"
         code = f"import sqlalchemy as sa\nfrom alembic import op\n{head}def upgrade():\n{upgrade}"
         (folder / "versions" / "9999_one_more.py").write_text(code)
 
@@ -149,13 +155,69 @@ def test_an_older_schema_is_refused_by_readers_and_brought_up_to_date_by_the_wri
         "    with op.batch_alter_table('run_study') as batch:\n"
         "        batch.alter_column('data_digest', existing_type=sa.String(64), nullable=True)\n"
     )
-    with pytest.raises(StorageError, match=r"older schema \(0001\); the next search.run upgrades"):
+    with pytest.raises(StorageError, match=rf"older schema \({HEAD}\); the next search.run upg"):
         contents(storage)
     with open_writer(storage) as store:
         assert store.trials("sample") == before[1]
     assert contents(storage) == before
     study_columns = on(storage, described)["run_study"]["columns"]
     assert [c["nullable"] for c in study_columns if c["name"] == "data_digest"] == ["True"]
+
+
+def write_0001(storage: str, trials: list[TrialRecord], epochs: list[EpochRecord]) -> None:
+    """A study `digits` as the first version of this program wrote it."""
+
+    def write(connection: sa.Connection) -> None:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        config = schema._alembic()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        old = {name: sa.Table(name, sa.MetaData(), autoload_with=connection) for name in TABLES}
+
+        def insert(table: str, columns: dict[str, Any]) -> int:
+            known = {name: value for name, value in columns.items() if name in old[table].columns}
+            known |= {
+                name: value.replace(tzinfo=None)
+                for name, value in known.items()
+                if isinstance(value, datetime)
+            }
+            return connection.execute(old[table].insert().values(known)).inserted_primary_key[0]
+
+        key = insert("run_study", study_columns(study()))
+        keys = [insert("run_trial", {"study_id": key} | trial_columns(t)) for t in trials]
+        for record in epochs:
+            insert("run_epoch", {"trial_id": keys[record.trial]} | epoch_columns(record))
+
+    on(storage, write)
+
+
+def test_a_database_of_the_first_version_keeps_its_rows(storage: str) -> None:
+    """And says nothing about what was not measured then."""
+    timing = Timing(compile_seconds=1, train_seconds=2, eval_seconds=3, images_per_second=4)
+    first = trial(0, timing=timing, wall_seconds=None)
+    ended = [first, running(1), running(2, state=State.FAILED), running(3, state=State.REFUSED)]
+    epochs = [epoch(1), epoch(2), epoch(1, trial=1)]
+    write_0001(storage, ended, epochs)
+    with pytest.raises(StorageError, match=r"older schema \(0001\); the next search.run upgrades"):
+        contents(storage)
+    with open_writer(storage) as store:
+        assert store.trials("digits") == ended
+        added = store.add_trial("digits", trial(4))
+    with open_reader(storage) as store:
+        assert store.trials("digits") == [*ended, added]
+        assert store.epochs("digits") == epochs
+    flops = on(storage, lambda c: c.exec_driver_sql("SELECT macs, flops FROM run_trial").all())
+    assert [flop for _, flop in flops] == [2 * macs for macs, _ in flops]
+
+
+def test_an_upgraded_database_is_like_a_new_one(storage: str, tmp_path: Path) -> None:
+    write_0001(storage, [trial(0)], [])
+    other = new_database() if "postgres" in storage else f"sqlite:///{tmp_path}/other.db"
+    for each in (storage, other):
+        with open_writer(each):
+            pass
+    assert on(storage, described) == on(other, described)
 
 
 def test_an_upgrade_that_fails_leaves_what_was_there(

@@ -16,7 +16,7 @@ from records import epoch, mixer, running, study, trial, vit
 from sample_study import write_study
 
 import runs
-from runs.record import Origin, State, TrialRecord
+from runs.record import Origin, State, Timing, TrialRecord
 from runs.storage import StorageError
 from runs.store import Reader, UnknownStudyError, Writer, open_reader, open_writer
 
@@ -71,6 +71,12 @@ TRIALS = {
     "hopeless": trial(accuracy=0.0),
     "dear": trial(macs=2**61, params=2**53 + 1),
     "hostile words": trial(error="'; DROP TABLE run_trial; -- \\ \" % {} ü 語 \t\n"),
+    "from the cache": trial(timing=replace(trial().timing, cache_hit=True, device_bytes=2**40)),
+    "diverged after a while": trial(state=State.FAILED, accuracy=None, loss=None, wall_seconds=0.0),
+    "timed in part": trial(
+        timing=Timing(compile_seconds=1, train_seconds=2, eval_seconds=3, images_per_second=4),
+        wall_seconds=None,
+    ),
     "another time zone": trial(started_at=AWARE, finished_at=AWARE + timedelta(days=1)),
 }
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
-from records import at, mixer, running, study, trial, vit
+from records import at, mixer, running, seeds, study, trial, vit
 
 from runs.pareto import knee
 from runs.record import Origin, State, TrialRecord
@@ -134,6 +135,50 @@ def test_a_winners_preset_says_where_it_was_found() -> None:
         "git_revision": "5f2c1ab-dirty",
     }
     assert Preset.model_validate_json(preset.to_json()) == preset
+
+
+SEEDS = [
+    *seeds(0, 0.90, 0.60, macs=1_000_000),
+    *seeds(2, 0.80, 0.80, 0.80, macs=1_000_000),
+    *[running(5, state=State.FAILED), replace(trial(5), number=6, accuracy=0.99, seed=4)],
+]
+
+
+def test_seeds_compete_by_their_mean() -> None:
+    assert [(t.number, t.accuracy) for t in candidates(SEEDS)] == [
+        (0, 0.75),
+        (2, pytest.approx(0.8)),
+    ]
+    assert pick(SEEDS, "best").number == 2
+    assert pick(SEEDS, "best", min_accuracy=0.7).number == 2
+    with pytest.raises(NoWinnerError, match=r"accuracy of 0\.85; the best has 0\.8000"):
+        pick(SEEDS, "best", min_accuracy=0.85)
+
+
+def test_a_trial_named_by_its_number_is_that_trial_not_the_mean() -> None:
+    assert pick(SEEDS, "trial=0") is SEEDS[0]
+    assert pick(SEEDS, "trial=6") is SEEDS[-1]
+    with pytest.raises(NoWinnerError, match=r"has no trial '9'; finished ones: 0, 1, 2, 3, 4, 6"):
+        pick(SEEDS, "trial=9")
+
+
+def test_finished_trials_without_all_their_seeds_do_not_win_unless_named() -> None:
+    with pytest.raises(NoWinnerError, match="no configuration of the study is finished with all"):
+        pick(SEEDS[-2:], "knee")
+
+
+def test_a_presets_accuracy_says_of_which_seeds_it_is_the_mean() -> None:
+    best = pick(SEEDS, "best")
+    source = preset_of(study(), best, "x", SEEDS).source
+    assert source["accuracy"] == pytest.approx(0.8)
+    assert (source["seeds"], source["accuracies"]) == ([0, 1, 2], [0.80, 0.80, 0.80])
+    assert "seed" not in source
+
+
+def test_a_preset_of_one_trial_says_its_seed_whatever_the_others_are() -> None:
+    source = preset_of(study(), SEEDS[1], "x", SEEDS).source
+    assert (source["seed"], source["accuracy"]) == (1, 0.60)
+    assert not {"seeds", "accuracies"} & set(source)
 
 
 def test_a_trial_of_unknown_surroundings_makes_a_preset_too() -> None:

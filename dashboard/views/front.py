@@ -11,7 +11,7 @@ from dashboard.figures import MIXER, VIT, Series, front_figure
 from dashboard.frames import front_table
 from dashboard.points import AXES, limits_between, points_of
 from dashboard.snapshot import Snapshot
-from dashboard.wording import counted, percent
+from dashboard.wording import counted, mean_of_seeds, percent
 from runs.record import State
 from runs.winners import front
 from space.quantities import format_count
@@ -24,7 +24,10 @@ def page() -> None:
     _metrics(snapshot)
     if not (snapshot.found or snapshot.vits or snapshot.given_mixers):
         running = counted(snapshot.counts[State.RUNNING], "trial")
-        st.info(f"No trial has finished yet, {running} running. The front will appear by itself.")
+        st.info(
+            f"No configuration has finished yet, {running} running. "
+            "The front will appear by itself."
+        )
         return
     left, right = st.columns([3, 5])
     name = left.segmented_control("Cost", list(AXES), default="FLOPs", key="axis") or "FLOPs"
@@ -34,10 +37,11 @@ def page() -> None:
         return
     with right:
         limit = _limit(snapshot, series, name)
-    number = None if here.trial is None else here.trial.number
+    number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
     figure = front_figure(series, limit=limit, chosen=number)
     trials_chart(figure, key=f"front of {name}")
-    st.caption("Validation accuracy. Click a point, or a row below, to open the trial.")
+    several = "Of several seeds the mean; the bar spans them. " if snapshot.several else ""
+    st.caption(f"Validation accuracy. {several}Click a point, or a row below, to open the trial.")
     _best_within(snapshot, series, limit)
     _table(snapshot, series)
 
@@ -57,7 +61,7 @@ def _metrics(snapshot: Snapshot) -> None:
         "Best accuracy": "Of the searched Mixers, on the validation split.",
         "On the front": "Searched Mixers that no other beats in both accuracy and FLOPs.",
         "Hypervolume": "Area the front dominates, in accuracy × decades of FLOPs.",
-        "Finished": "Baselines included.",
+        "Finished": "Trials, baselines included; each seed of a configuration is one.",
         "Refused": "Never started: over the budget, or tried before.",
     }
     with st.container(horizontal=True, gap="medium"):
@@ -67,11 +71,12 @@ def _metrics(snapshot: Snapshot) -> None:
 
 def _series(snapshot: Snapshot, name: str) -> list[Series]:
     """The searched Mixers first, then the ViTs, then Mixers that were given, where there are."""
+    several = snapshot.several
     series = [
-        Series(name="Mixer", color=MIXER, points=points_of(snapshot.found, name)),
-        Series(name="ViT", color=VIT, points=points_of(snapshot.vits, name)),
+        Series(name="Mixer", color=MIXER, points=points_of(snapshot.found, name, several)),
+        Series(name="ViT", color=VIT, points=points_of(snapshot.vits, name, several)),
     ]
-    given = points_of(snapshot.given_mixers, name)
+    given = points_of(snapshot.given_mixers, name, several)
     if given.trials:
         series.append(Series(name="Mixer baseline", color=MIXER, points=given, has_front=False))
     return series
@@ -103,13 +108,15 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
                 st.text("None yet.")
                 continue
             trial = one.points.trials[best]
+            accuracies = one.points.seeds[best]
+            mean = f"   ({mean_of_seeds(accuracies)})" if len(accuracies) > 1 else ""
             st.text(
-                f"{percent(trial.accuracy)}   {trial.label}\n"
+                f"{percent(trial.accuracy)}   {trial.label}{mean}\n"
                 f"{format_count(trial.flops)} FLOPs   {format_count(trial.params)} parameters"
             )
             with st.container(horizontal=True):
                 open_button(trial, key=f"open best {one.name}")
-                preset_button(snapshot.study, trial, key=f"preset of best {one.name}")
+                preset_button(snapshot, trial, key=f"preset of best {one.name}")
 
 
 def _table(snapshot: Snapshot, series: list[Series]) -> None:
@@ -129,7 +136,7 @@ def _table(snapshot: Snapshot, series: list[Series]) -> None:
         "ViT accuracy": NumberColumn("ViT accuracy (%)", format="%.2f"),
         "Difference": NumberColumn("Difference (points)", format="%+.2f"),
     }
-    trials_dataframe(front_table(trials, snapshot.vits), "front table", columns)
+    trials_dataframe(front_table(trials, snapshot.vits, snapshot.several), "front table", columns)
 
 
 page()

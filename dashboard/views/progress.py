@@ -7,12 +7,22 @@ import streamlit as st
 from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
 
 from dashboard import chosen, reading
-from dashboard.controls import trials_dataframe
+from dashboard.controls import trials_chart, trials_dataframe
 from dashboard.errors import errors_shown
-from dashboard.figures import endings_figure, hypervolume_figure
 from dashboard.frames import endings, running_table, unfinished_table
+from dashboard.progress_figures import (
+    endings_figure,
+    hypervolume_figure,
+    speed_figure,
+    wall_figure,
+)
 from dashboard.snapshot import Snapshot
+from dashboard.wording import counted
+from runs.accounting import Account, account
 from runs.record import State
+from space.quantities import format_seconds
+
+_ENDS = (State.COMPLETE, State.FAILED, State.PRUNED)
 
 
 def page() -> None:
@@ -25,13 +35,17 @@ def page() -> None:
     if snapshot.found:
         _hypervolume(snapshot)
     else:
-        st.info("No trial of the search has finished yet. The curves will appear by themselves.")
+        st.info(
+            "No configuration of the search has finished yet. The curves will appear by themselves."
+        )
     st.subheader("Trials ended")
     times = endings(snapshot.trials)
     if times:
         st.plotly_chart(endings_figure(times), key="endings")
     else:
         st.text("None yet.")
+    st.subheader("Where the time went")
+    _time(snapshot)
     st.subheader("Refused, failed and pruned")
     ended = unfinished_table(snapshot.trials)
     if len(ended):
@@ -61,7 +75,8 @@ def _hypervolume(snapshot: Snapshot) -> None:
     numbers = np.arange(1, len(history.hypervolume) + 1, dtype=np.float64)
     left, right = st.columns(2)
     with left:
-        figure = hypervolume_figure(numbers, history.hypervolume, "Trials finished by the search")
+        title = "Configurations finished by the search"
+        figure = hypervolume_figure(numbers, history.hypervolume, title)
         st.plotly_chart(figure, key="hypervolume by trials")
     with right:
         title = "Training FLOPs spent (3 × FLOPs × images seen)"
@@ -70,6 +85,57 @@ def _hypervolume(snapshot: Snapshot) -> None:
     st.caption(
         "Hypervolume: the area that the searched Mixers' front dominates, in accuracy × decades of "
         "FLOPs. It only rises; where it is flat, the search finds nothing better."
+    )
+
+
+def _time(snapshot: Snapshot) -> None:
+    found = account(snapshot.trials)
+    if found.trials:
+        _account(found)
+        untimed = sum(snapshot.counts[state] for state in _ENDS) - found.trials
+        if untimed:
+            st.caption(f"Not counted: {counted(untimed, 'trial')} of an older version.")
+    elif any(snapshot.counts[state] for state in _ENDS):
+        st.text(
+            "The trials were recorded by an older version, which did not keep the study's wall "
+            "clock; those that end from now on are counted."
+        )
+    else:
+        st.text("No trial has ended yet.")
+    timed = [trial for trial in snapshot.trials if trial.timing is not None]
+    if timed:
+        st.markdown("**Training speed reached**")
+        trials_chart(speed_figure(timed), key="speed")
+        st.caption("3 × FLOPs × images a second, as measured. Click a point to open the trial.")
+
+
+def _account(found: Account) -> None:
+    busy, an_hour = found.busy_share or 0.0, found.trials_per_hour or 0.0
+    compiling = found.median_compile_seconds
+    values = {
+        "Device busy": f"{100 * busy:.1f} %",
+        "Trials per hour": f"{an_hour:,.0f}" if an_hour >= 10 else f"{an_hour:.1f}",
+        "Programs from the cache": f"{found.cache_hits:,} of {found.programs:,}",
+        "Median compile time": "–" if compiling is None else f"{compiling:.1f} s",
+    }
+    meanings = {
+        "Device busy": "(Training + validating) / wall clock: the share of the time the study ran "
+        "in which its device was training or validating a network.",
+        "Trials per hour": "Trials ended, whatever their end, in an hour the study ran.",
+        "Programs from the cache": "Compiled before and found on disk. The seeds of a "
+        "configuration are one program.",
+        "Median compile time": "Of the programs that were not in the cache. Compiled while the "
+        "trial before trains.",
+    }
+    with st.container(horizontal=True, gap="large"):
+        for label, value in values.items():
+            st.metric(label, value, help=meanings[label], width="content")
+    st.plotly_chart(wall_figure(found), key="wall clock")
+    st.caption(
+        "Wall clock: the time the study ran. Tracing "
+        f"({format_seconds(found.trace_seconds)} in all) and compiling "
+        f"({format_seconds(found.compile_seconds)}) go on in the background while the trial before "
+        "trains, so they are no slices of it; what the device waited for them is in Other."
     )
 
 

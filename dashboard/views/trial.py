@@ -8,13 +8,14 @@ import streamlit as st
 from streamlit.column_config import NumberColumn, ProgressColumn
 
 from dashboard import chosen, reading
-from dashboard.controls import preset_button
+from dashboard.controls import open_button, preset_button
 from dashboard.errors import errors_shown
 from dashboard.figures import FAMILIES, curves_figure
 from dashboard.frames import (
     circumstances,
     configuration,
     layers_table,
+    seeds_sentence,
     two_columns,
 )
 from dashboard.snapshot import Snapshot
@@ -40,9 +41,13 @@ def page() -> None:
     _metrics(snapshot, trial)
     if trial.error:
         st.code(trial.error, language=None, wrap_lines=True)
-    preset_button(snapshot.study, trial, key="preset")
+    with st.container(horizontal=True):
+        for other in snapshot.seeds_of(trial):
+            if other.number != trial.number:
+                open_button(other, key=f"open {other.number}")
+        preset_button(snapshot, trial, key="preset")
     st.subheader("Learning curves")
-    running = trial.state is State.RUNNING
+    running = any(t.state is State.RUNNING for t in snapshot.seeds_of(trial))
     st.fragment(_curves, run_every=reading.SECONDS if running else None)(snapshot, trial)
     left, right = st.columns(2)
     left.subheader("Configuration")
@@ -54,7 +59,9 @@ def page() -> None:
 
 def _first(snapshot: Snapshot) -> TrialRecord:
     """Where nothing was chosen: the most accurate of the front, else the last trial."""
-    return front(snapshot.found)[-1] if snapshot.found else snapshot.trials[-1]
+    if not snapshot.found:
+        return snapshot.trials[-1]
+    return snapshot.seeds_of(front(snapshot.found)[-1])[0]
 
 
 def _navigation(snapshot: Snapshot, trial: TrialRecord) -> None:
@@ -76,26 +83,35 @@ def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
             "FLOPs", format_count(trial.flops), help="2 × MACs, one image, forward", width="content"
         )
         st.metric("Parameters", format_count(trial.params), width="content")
-    vit = nearest_in_flops(trial, snapshot.vits)
-    if vit is not None and trial.state is State.COMPLETE and trial.config.family == "mixer":
-        points = 100 * ((trial.accuracy or 0.0) - (vit.accuracy or 0.0))
+    seeds = snapshot.seeds_of(trial)
+    if len(seeds) > 1:
+        st.caption(seeds_sentence(seeds))
+    mean, vit = snapshot.mean_of(trial), nearest_in_flops(trial, snapshot.vits)
+    if mean is not None and vit is not None and trial.config.family == "mixer":
+        points = 100 * ((mean.accuracy or 0.0) - (vit.accuracy or 0.0))
         st.caption(
-            f"{points:+.2f} points against {vit.label} (trial {vit.number}), the ViT nearest in "
-            f"FLOPs: {percent(vit.accuracy)} at {format_count(vit.flops)}."
+            f"{'The mean: ' if len(seeds) > 1 else ''}{points:+.2f} points against {vit.label} "
+            f"(trial {vit.number}), the ViT nearest in FLOPs: "
+            f"{percent(vit.accuracy)} at {format_count(vit.flops)}."
         )
 
 
 def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
     with errors_shown():
-        [epochs] = reading.curves(snapshot.study.name, [trial.number])
-        if not epochs:
+        seeds = snapshot.seeds_of(trial)
+        curves = reading.curves(snapshot.study.name, [t.number for t in seeds])
+        of_seeds = {t.number: curve for t, curve in zip(seeds, curves, strict=True)}
+        epochs = of_seeds.pop(trial.number)
+        if not any(curves):
             st.text("No epoch is finished yet." if trial.state is State.RUNNING else "None.")
             return
         accuracy = {"Training": "train_accuracy", "Validation": "validation_accuracy"}
         loss = {"Training": "train_loss", "Validation": "validation_loss"}
         rate = {"Learning rate": "learning_rate"}
         left, middle, right = st.columns(3)
-        draw = partial(curves_figure, epochs, color=FAMILIES[trial.config.family])
+        others = {f"seed {t.seed}": of_seeds[t.number] for t in seeds if t.number in of_seeds}
+        color = FAMILIES[trial.config.family]
+        draw = partial(curves_figure, epochs, color=color, others=others)
         left.plotly_chart(draw(accuracy, "Accuracy (%)", scale=100), key="accuracy")
         middle.plotly_chart(draw(loss, "Cross-entropy (nats)"), key="loss")
         right.plotly_chart(draw(rate, "Learning rate"), key="rate")

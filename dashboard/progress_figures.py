@@ -1,0 +1,118 @@
+"""A study's progress to Plotly figures: hypervolume, endings, time and speed. No Streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dashboard.figures import FAMILIES, MANY, MIXER, STATES, dress, log_ticks
+from dashboard.points import AXES, Floats
+from dashboard.wording import flop_per_second, for_plotly
+from runs.accounting import Account
+from runs.record import State, TrialRecord
+from space.quantities import format_count, format_seconds
+
+_UNITS = {"hours": 3600, "minutes": 60, "seconds": 1}
+_SPEED = (
+    "<b>Trial %{customdata[0]}</b><br>%{hovertext}<br>%{customdata[1]}<br>"
+    "%{customdata[2]:,.0f} images/s<br>%{customdata[3]}<extra></extra>"
+)
+
+
+def hypervolume_figure(x: Floats, hypervolume: Floats, title: str) -> go.Figure:
+    """The hypervolume after each trial; only the steps are drawn, so 10,000 trials stay light."""
+    steps = np.flatnonzero(np.diff(hypervolume, prepend=-1.0))
+    if len(x):
+        steps = np.union1d(steps, [len(x) - 1])
+    line = {"color": MIXER, "shape": "hv"}
+    figure = go.Figure(
+        go.Scatter(x=x[steps], y=hypervolume[steps], mode="lines", line=line, name="Hypervolume")
+    )
+    dress(figure, height=340, x=title, y="Hypervolume (accuracy × decades of FLOPs)")
+    figure.update_xaxes(exponentformat="SI", rangemode="tozero")
+    return figure
+
+
+def endings_figure(times: Mapping[State, Sequence[datetime]]) -> go.Figure:
+    """How many trials had ended in each state, over time."""
+    figure = go.Figure()
+    first, last = min(e[0] for e in times.values()), max(e[-1] for e in times.values())
+    for state, ended in times.items():
+        moments = [time.replace(tzinfo=None) for time in (first, *ended, last)]
+        figure.add_trace(
+            go.Scatter(
+                x=np.array(moments, "datetime64[ms]"),
+                y=np.array([0, *range(1, len(ended) + 1), len(ended)]),
+                name=state.value,
+                mode="lines",
+                line={"color": STATES[state], "shape": "hv"},
+            )
+        )
+    dress(figure, height=340, x="Time (UTC)", y="Trials")
+    return figure
+
+
+def wall_figure(account: Account) -> go.Figure:
+    """The study's wall clock as one bar: training, validating and the rest."""
+    parts = {
+        "Training": (account.train_seconds, "#56B4E9"),
+        "Validating": (account.eval_seconds, "#F0E442"),
+        "Other": (account.other_seconds, "#BBBBBB"),
+    }
+    whole = sum(seconds for seconds, _ in parts.values())
+    unit = next((name for name, size in _UNITS.items() if whole >= 2 * size), "seconds")
+    figure = go.Figure()
+    for name, (seconds, color) in parts.items():
+        share = f"{100 * seconds / whole:.1f} %" if whole else "–"
+        figure.add_trace(
+            go.Bar(
+                x=[seconds / _UNITS[unit]],
+                y=[""],
+                orientation="h",
+                name=f"{name} {share}",
+                marker={"color": color},
+                hovertemplate=f"{name}: {format_seconds(seconds)}<extra></extra>",
+            )
+        )
+    dress(figure, height=150, x=f"Wall clock ({unit})", y="")
+    figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
+    return figure
+
+
+def speed_figure(trials: Sequence[TrialRecord]) -> go.Figure:
+    """The training speed each timed trial reached, against the FLOPs of its configuration."""
+    figure = go.Figure()
+    for family, name in (("mixer", "Mixer"), ("vit", "ViT")):
+        timed = [(t, t.timing) for t in trials if t.timing and t.config.family == family]
+        if not timed:
+            continue
+        draw = go.Scattergl if len(timed) >= MANY else go.Scatter
+        speeds = [trial.train_flop_per_second or 0.0 for trial, _ in timed]
+        figure.add_trace(
+            draw(
+                x=np.array([trial.flops for trial, _ in timed], np.float64),
+                y=np.array(speeds, np.float64),
+                customdata=[
+                    [t.number, flop_per_second(speed), timing.images_per_second, _device(t)]
+                    for (t, timing), speed in zip(timed, speeds, strict=True)
+                ],
+                hovertext=[for_plotly(trial.label) for trial, _ in timed],
+                hovertemplate=_SPEED,
+                name=name,
+                mode="markers",
+                marker={"color": FAMILIES[family], "size": 7, "opacity": 0.7},
+            )
+        )
+    dress(figure, height=340, x=AXES["FLOPs"].title, y="Training speed (FLOP/s)")
+    ticks = log_ticks([float(t.flops) for t in trials if t.timing])
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[format_count(t) for t in ticks])
+    figure.update_yaxes(exponentformat="SI", rangemode="tozero")
+    figure.update_layout(hovermode="closest")
+    return figure
+
+
+def _device(trial: TrialRecord) -> str:
+    return for_plotly(trial.surroundings.device_kind) if trial.surroundings else ""
