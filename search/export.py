@@ -11,6 +11,7 @@ import typer
 
 from runs import winners
 from runs.options import Storage, StudyName
+from runs.seeds import behind
 from runs.store import open_reader
 from space import presets
 from space.command import make_app, run_app
@@ -56,17 +57,20 @@ def export(
     """Parses, calls, returns."""
     rule = pick or ("best" if max_flops else "cheapest" if min_accuracy else "knee")
     with open_reader(storage) as store:
-        record = store.study(study)
-        trial = winners.pick(
-            store.trials(study),
-            rule,
-            max_flops=None if max_flops is None else parse_count(max_flops),
-            min_accuracy=min_accuracy,
-        )
+        record, trials = store.study(study), store.trials(study)
+    trial = winners.pick(
+        trials,
+        rule,
+        max_flops=None if max_flops is None else parse_count(max_flops),
+        min_accuracy=min_accuracy,
+    )
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", f"{study}_{rule}")
     path = out or Path("runs") / "presets" / f"{name}.json"
-    presets.save(winners.preset_of(record, trial, name), path)
+    presets.save(winners.preset_of(record, trial, name, trials), path)
     accuracy = "" if trial.accuracy is None else f", accuracy {100 * trial.accuracy:.1f} %"
+    seeds = len(behind(trials, trial))
+    if seeds > 1:
+        accuracy += f" (mean of {seeds} seeds)"
     print(
         f"trial {trial.number}: {trial.label}, {format_count(trial.params)} parameters, "
         f"{format_count(trial.flops)}FLOPs{accuracy}"

@@ -1,31 +1,32 @@
-"""The coordinator of a study: the only one that asks, tells and writes."""
+"""The coordinator of a study: the only one that trains and writes."""
 
 from __future__ import annotations
 
-import random
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from runs.record import EpochRecord, Origin, State, StudyRecord, Surroundings, TrialRecord
 from runs.store import Writer
-from search.sampler import Proposal, Proposer
+from search.agenda import Agenda, Job
+from search.sampler import Proposal
 from search.studies import StudySpec
-from search.trial import EpochDone, Event, Failed, Finished, TrialRequest
-from space.config import Config, ImageTask, MixerConfig
+from search.trial import EpochDone, Event, Failed, Finished, Started, TrialRequest
+from space.config import Config, ImageTask
 from space.cost import cost
 from space.search_space import SearchSpace
 
-_REFUSALS_IN_A_ROW = 10
-"""After so many the sampler is repeating itself, and an untried configuration is drawn instead."""
 
-_ENUMERABLE = 50_000
-"""Spaces up to this size are searched through for the last untried configurations."""
+class Trainer(Protocol):
+    """Whoever trains: `search.engine.Engine`."""
 
-Runner = Callable[[TrialRequest], Iterator[Event]]
+    def announce(self, config: Config, num_seeds: int) -> None:
+        """What will be requested next."""
+
+    def run(self, request: TrialRequest) -> Iterator[Event]:
+        """Trains a configuration, once a seed."""
 
 
 class Reporter(Protocol):
@@ -35,7 +36,7 @@ class Reporter(Protocol):
         """A trial begins: compiling, then training."""
 
     def epoch(self, epoch: EpochRecord) -> None:
-        """The running trial has trained an epoch more."""
+        """A running trial has trained an epoch more."""
 
     def ended(self, trial: TrialRecord) -> None:
         """A trial is complete, failed, pruned or was refused."""
@@ -54,7 +55,7 @@ class Search:
         space: the ranges, narrowed to what can lie under the study's FLOPs ceiling.
         task: of the images.
         baselines: configurations trained by the same recipe, before the search.
-        run: trains a trial; `search.trial.run_trial` with data and device bound.
+        trainer: trains trials.
     """
 
     study: StudyRecord
@@ -63,128 +64,136 @@ class Search:
     task: ImageTask
     baselines: tuple[Config, ...]
     store: Writer
-    run: Runner
+    trainer: Trainer
     surroundings: Surroundings
     reporter: Reporter
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
-        """Runs until the study has `num_trials` finished trials of its own.
+        """Runs until `num_trials` configurations of the search's own are finished.
 
         Trials that a former process left running are trained again first, from the start. No
         trial begins after `deadline` (of `time.monotonic()`); one that runs is finished.
         """
-        for trial in self.store.trials(self.study.name):
-            if trial.state is State.RUNNING and not _past(deadline):
-                self._resume(trial)
-        tried = {t.config for t in self._trials() if t.state is not State.REFUSED}
-        for config in self.baselines:
-            if config not in tried and not _past(deadline):
-                self._evaluate(config, Origin.BASELINE)
-        self._search(num_trials, deadline)
-
-    def _search(self, num_trials: int, deadline: float | None) -> None:
-        history = [t for t in self._trials() if t.state is not State.RUNNING]
-        tried = {t.config for t in history if t.state is not State.REFUSED}
-        searched = [t for t in history if t.origin is Origin.SEARCH]
-        proposer = Proposer(
+        clock = time.perf_counter()
+        agenda = Agenda(
+            self.spec,
             self.space,
             self.task,
-            sampler=self.spec.sampler,
-            seed=self.spec.seed,
-            min_accuracy=self.spec.min_accuracy,
-            history=searched,
+            max_flops=self.study.flops_ceiling,
+            baselines=self.baselines,
+            history=self.store.trials(self.study.name),
+            num_trials=num_trials,
+            refuse=self._refuse,
         )
-        finished = Counter(t.state for t in searched)
-        missing = num_trials - sum(n for s, n in finished.items() if s is not State.REFUSED)
-        for _ in range(missing):
-            if _past(deadline):
+        job = agenda.next()
+        while job is not None:
+            if deadline is not None and time.monotonic() >= deadline:
                 self.reporter.note("the time is up: no further trial is started")
                 return
-            found = self._propose(proposer, tried)
-            if found is None:
-                self.reporter.note(
-                    "every configuration of the space within the budget has been tried: "
-                    "the study is complete with fewer trials than asked for"
-                )
-                return
-            tried.add(found.config)
-            trial = self._evaluate(found.config, Origin.SEARCH, found.sampler_attrs)
-            proposer.tell(trial, found)
-
-    def _propose(self, proposer: Proposer, tried: set[Config]) -> Proposal | None:
-        """The sampler's next configuration that may be tried; None when none is left."""
-        for _ in range(0 if proposer.at_random else _REFUSALS_IN_A_ROW):
-            proposal = proposer.ask()
-            reason = self._refusal(proposal.config, tried)
-            if reason is None:
-                return proposal
-            record = self._record(proposal.config, Origin.SEARCH, proposal.sampler_attrs)
-            refused = replace(
-                record, state=State.REFUSED, error=reason, finished_at=record.started_at
+            began, following = self._begin(job), None
+            looked_ahead = False
+            running = {t.number: t for t in began if t.state is State.RUNNING}
+            for event in self.trainer.run(self._request(list(running.values()))):
+                if isinstance(event, Started):
+                    following, looked_ahead = agenda.next(), True
+                    if following is not None:
+                        self.trainer.announce(following.config, self._num_seeds(following))
+                else:
+                    self._hear(event, running)
+            if not looked_ahead:  # it failed before it started
+                following = agenda.next()
+            now = time.perf_counter()
+            ended = self._end(list(running.values()), now - clock)
+            clock = now
+            agenda.tell(job, [t for t in began if t.number not in running] + ended)
+            job = following
+        if agenda.exhausted:
+            self.reporter.note(
+                "every configuration of the space within the budget has been tried: "
+                "the study is complete with fewer trials than asked for"
             )
-            refused = self.store.add_trial(self.study.name, refused)
-            proposer.tell(refused, proposal)
-            self.reporter.ended(refused)
-        config = self._untried(tried)
-        return None if config is None else proposer.ask(config)
 
-    def _refusal(self, config: Config, tried: set[Config]) -> str | None:
-        """Why a configuration is not tried, in words; None if it may be."""
-        flops = cost(config).flops
-        if flops > self.study.flops_ceiling:
-            return f"over the budget: {flops:,} FLOPs of at most {self.study.flops_ceiling:,}"
-        if config in tried:
-            return "tried before"
-        return None
+    def _begin(self, job: Job) -> list[TrialRecord]:
+        """The trials of a job, one a seed, in the store; those to be trained are running."""
+        if not job.stored:
+            attrs = job.proposal.sampler_attrs if job.proposal else {}
+            records = [
+                self._record(job.config, job.origin, self.spec.seed + i, attrs)
+                for i in range(self.spec.seeds)
+            ]
+            trials = self.store.add_trials(self.study.name, records)
+        else:
+            trials = [self._restarted(t) if t.state is State.RUNNING else t for t in job.stored]
+        for trial in trials:
+            if trial.state is State.RUNNING:
+                self.reporter.started(trial)
+        return trials
 
-    def _untried(self, tried: set[Config]) -> MixerConfig | None:
-        """An allowed configuration drawn at random, the same for the same history."""
-        draw = random.Random(f"{self.spec.seed}/{len(tried)}")
-        if self.space.size <= _ENUMERABLE:
-            left = [c for c in self.space.members(self.task) if self._refusal(c, tried) is None]
-            return draw.choice(left) if left else None
-        for _ in range(_ENUMERABLE):
-            values = {name: draw.choice(choices) for name, choices in self.space.ranges.items()}
-            config = self.space.member(self.task, **values)
-            if self._refusal(config, tried) is None:
-                return config
-        return None
-
-    def _evaluate(
-        self, config: Config, origin: Origin, attrs: dict[str, object] | None = None
-    ) -> TrialRecord:
-        trial = self.store.add_trial(self.study.name, self._record(config, origin, attrs or {}))
-        return self._train(trial)
-
-    def _resume(self, trial: TrialRecord) -> TrialRecord:
+    def _restarted(self, trial: TrialRecord) -> TrialRecord:
         trial = replace(trial, started_at=datetime.now(UTC), surroundings=self.surroundings)
         self.store.restart_trial(self.study.name, trial)
         self.reporter.note(f"trial {trial.number} was interrupted and starts again")
-        return self._train(trial)
-
-    def _train(self, trial: TrialRecord) -> TrialRecord:
-        """Runs a trial that is in the store as running, writing what happens as it happens."""
-        self.reporter.started(trial)
-        request = TrialRequest(
-            number=trial.number, config=trial.config, recipe=self.spec.recipe, seed=trial.seed
-        )
-        for event in self.run(request):
-            match event:
-                case EpochDone(epoch):
-                    self.store.add_epoch(self.study.name, epoch)
-                    self.reporter.epoch(epoch)
-                case Finished(accuracy, loss, timing):
-                    trial = replace(
-                        trial, state=State.COMPLETE, accuracy=accuracy, loss=loss, timing=timing
-                    )
-                case Failed(reason):
-                    trial = replace(trial, state=State.FAILED, error=reason)
-        trial = replace(trial, finished_at=datetime.now(UTC))
-        self.store.update_trial(self.study.name, trial)
-        self.reporter.ended(trial)
         return trial
 
-    def _record(self, config: Config, origin: Origin, attrs: dict[str, object]) -> TrialRecord:
+    def _hear(self, event: Event, running: dict[int, TrialRecord]) -> None:
+        match event:
+            case EpochDone(epochs):
+                self.store.add_epochs(self.study.name, epochs)
+                for epoch in epochs:
+                    self.reporter.epoch(epoch)
+            case Finished():
+                running[event.trial] = replace(
+                    running[event.trial],
+                    state=State.COMPLETE,
+                    accuracy=event.accuracy,
+                    loss=event.loss,
+                    timing=event.timing,
+                )
+            case Failed():
+                running[event.trial] = replace(
+                    running[event.trial],
+                    state=State.FAILED,
+                    error=event.reason,
+                    timing=event.timing,
+                )
+
+    def _end(self, trials: list[TrialRecord], wall_seconds: float) -> list[TrialRecord]:
+        """Writes how trials that trained together ended; they share the wall clock out."""
+        now = datetime.now(UTC)
+        share = wall_seconds / len(trials)
+        ended = [replace(t, finished_at=now, wall_seconds=share) for t in trials]
+        for trial in ended:
+            self.store.update_trial(self.study.name, trial)
+            self.reporter.ended(trial)
+        return ended
+
+    def _refuse(self, proposal: Proposal, reason: str) -> TrialRecord:
+        """Writes down a proposal that is not tried."""
+        record = self._record(
+            proposal.config, Origin.SEARCH, self.spec.seed, proposal.sampler_attrs
+        )
+        refused = replace(record, state=State.REFUSED, error=reason, finished_at=record.started_at)
+        refused = self.store.add_trial(self.study.name, refused)
+        self.reporter.ended(refused)
+        return refused
+
+    def _request(self, trials: list[TrialRecord]) -> TrialRequest:
+        return TrialRequest(
+            numbers=tuple(t.number for t in trials),
+            seeds=tuple(t.seed for t in trials),
+            config=trials[0].config,
+            recipe=self.spec.recipe,
+        )
+
+    def _num_seeds(self, job: Job) -> int:
+        """How many seeds of a job are to be trained."""
+        if not job.stored:
+            return self.spec.seeds
+        return sum(t.state is State.RUNNING for t in job.stored)
+
+    def _record(
+        self, config: Config, origin: Origin, seed: int, attrs: dict[str, object]
+    ) -> TrialRecord:
         bill = cost(config)
         return TrialRecord(
             number=-1,  # the store knows
@@ -193,16 +202,9 @@ class Search:
             config=config,
             params=bill.params,
             macs=bill.macs,
-            seed=self.spec.seed,
+            seed=seed,
             epochs=self.spec.recipe.epochs,
             surroundings=self.surroundings,
             sampler_attrs=dict(attrs),
             started_at=datetime.now(UTC),
         )
-
-    def _trials(self) -> list[TrialRecord]:
-        return self.store.trials(self.study.name)
-
-
-def _past(deadline: float | None) -> bool:
-    return deadline is not None and time.monotonic() >= deadline

@@ -66,7 +66,8 @@ def open_study(store: Writer, spec: StudySpec, plan: Plan, data: ImageData) -> S
             created_at=datetime.now(UTC),
         )
     )
-    different = _differences(study.spec, fixed)
+    defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed()
+    different = _differences(defaults | study.spec, fixed)  # an older version knew fewer fields
     if different:
         raise StudyError(
             f"study {spec.name!r} is in {store.where} with another specification: "

@@ -58,6 +58,10 @@ def run(
         typer.Option(help="Start no trial after so long: 45s, 30m, 2h.", metavar="TIME"),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of sampler and training.", metavar="N")] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Trainings of every configuration; their mean counts.", metavar="K"),
+    ] = None,
     max_flops: Annotated[
         str | None,
         typer.Option(help="Dearest Mixer tried, one image forward: 20M, 1.5G.", metavar="FLOPS"),
@@ -106,6 +110,7 @@ def run(
         trials=trials,
         epochs=epochs,
         seed=seed,
+        seeds=seeds,
         max_flops=None if max_flops is None else parse_count(max_flops),
         min_accuracy=min_accuracy,
         train_limit=train_limit,

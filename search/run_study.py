@@ -9,17 +9,18 @@ from rich.console import Console
 from runs.claim import claim
 from runs.store import open_writer
 from search import data as images
+from search.compile_cache import use_compile_cache
 from search.device_data import put
 from search.devices import choose
+from search.engine import Engine
 from search.loop import Search
 from search.open_study import open_study, plan
 from search.progress import open_reporter
 from search.standing import Standing
 from search.studies import StudyError, StudySpec
-from search.summary import counts_line, front_table, next_commands
+from search.summary import counts_line, front_table, next_commands, time_line
 from search.surroundings import surroundings
 from search.train import steps_per_epoch
-from search.trial import run_trial
 from space.quantities import format_count
 
 
@@ -55,6 +56,7 @@ def run_study(
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     device = choose(device_kind)
+    use_compile_cache(say)
     with open_writer(storage) as store, claim(storage, spec.name):
         data = images.load(
             spec.dataset,
@@ -66,7 +68,7 @@ def run_study(
         )
         planned = plan(spec, data.task)
         num_train, num_validation = len(data.train_labels), len(data.validation_labels)
-        steps = steps_per_epoch(spec.recipe, num_train)
+        steps = steps_per_epoch(spec.recipe.batch_size, num_train)
         if steps == 0:
             raise StudyError(
                 f"recipe.batch_size={spec.recipe.batch_size} is more than the {num_train:,} "
@@ -90,8 +92,10 @@ def run_study(
         )
         if standing.trials:
             say(f"going on: {counts_line(standing)}")
-        device_data = put(data, device)
-        with open_reporter(console, standing) as reporter:
+        with (
+            Engine(spec.recipe, put(data, device), device) as engine,
+            open_reporter(console, standing) as reporter,
+        ):
             Search(
                 study=study,
                 spec=spec,
@@ -99,7 +103,7 @@ def run_study(
                 task=data.task,
                 baselines=baselines,
                 store=store,
-                run=lambda request: run_trial(request, device_data, device),
+                trainer=engine,
                 surroundings=surroundings(device),
                 reporter=reporter,
             ).go(num_trials=spec.trials, deadline=deadline)
@@ -107,6 +111,9 @@ def run_study(
         if standing.front:
             console.print(front_table(standing))
         say(counts_line(standing))
+        spent = time_line(standing)
+        if spent:
+            say(spent)
         for command in next_commands(study.name, storage):
             say(f"next: {command}")
     return standing

@@ -4,14 +4,17 @@ Our SQL is the only truth. Optuna sees two objectives, accuracy (maximised) and 
 (minimised; the logarithm, so that its hypervolumes are ours), and of a trial only what our
 records say. Every ask has a random generator of its own, made from the study's seed and the
 number of asks before it: a study that was interrupted proposes what it would have proposed.
+
+To Optuna a configuration is one trial, however many seeds train it: its value is their mean.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import optuna
@@ -54,7 +57,8 @@ class Proposal:
     config: MixerConfig
     sampler_attrs: dict[str, Any]
     """To be kept in the trial's record, so that a rebuilt study has it."""
-    optuna_trial: optuna.trial.Trial
+    number: int
+    """Of the trial in the Optuna study."""
 
 
 class Proposer:
@@ -68,8 +72,21 @@ class Proposer:
         sampler: str,
         seed: int,
         min_accuracy: float | None,
-        history: Iterable[TrialRecord] = (),
+        history: Sequence[TrialRecord] = (),
+        unheard: Config | None = None,
     ) -> None:
+        """A proposer that knows what the records say.
+
+        Args:
+            space: where to propose from.
+            task: of the images.
+            sampler: a key of `SAMPLERS`.
+            seed: of the study.
+            min_accuracy: below it a trial counts as useless.
+            history: the search's trials so far by number, one or some a configuration.
+            unheard: a configuration of the history that counts as running still, to be told later:
+                see the attribute `unheard`.
+        """
         self._space = space
         self._task = task
         self._method = SAMPLERS[sampler]
@@ -79,8 +96,15 @@ class Proposer:
             name: IntDistribution(0, len(values) - 1) for name, values in space.ranges.items()
         }
         self._study = optuna.create_study(directions=["maximize", "minimize"])
-        self._study.add_trials([self._frozen(trial) for trial in history])
+        groups = _by_proposal(history)
+        self._study.add_trials([self._frozen(group, unheard) for group in groups])
         self._recall_generations()
+        self.unheard: Proposal | None = None
+        """The proposal that is still to be told, where one was named."""
+        for number, (first, *_) in enumerate(groups):
+            if first.config == unheard and first.state is not State.REFUSED:
+                assert isinstance(first.config, MixerConfig), "the search proposes Mixers"
+                self.unheard = Proposal(first.config, dict(first.sampler_attrs), number)
 
     @property
     def at_random(self) -> bool:
@@ -104,16 +128,17 @@ class Proposer:
             sampler.get_trial_generation(self._study, asked)
             asked = self._study.get_trials(deepcopy=False)[trial.number]
         attrs = {k: v for k, v in asked.system_attrs.items() if k != "fixed_params"}
-        return Proposal(proposed, attrs, trial)
+        return Proposal(proposed, attrs, trial.number)
 
-    def tell(self, trial: TrialRecord, proposal: Proposal) -> None:
-        """How a proposal ended: complete, or failed, pruned or refused."""
-        for name, value in self._constraints(trial).items():
-            proposal.optuna_trial.set_constraint(name, value)
-        if trial.state is State.COMPLETE:
-            self._study.tell(proposal.optuna_trial, _values(trial))
-        else:
-            self._study.tell(proposal.optuna_trial, state=TrialState.FAIL)
+    def tell(self, trials: Sequence[TrialRecord], proposal: Proposal) -> None:
+        """How the trials of a proposal ended: all complete, or failed, pruned or refused."""
+        asked = self._study.get_trials(deepcopy=False)[proposal.number]
+        if not _complete(trials):
+            self._study.tell(proposal.number, state=TrialState.FAIL)
+            return
+        for name, value in self._constraints(trials).items():
+            optuna.trial.Trial(self._study, asked._trial_id).set_constraint(name, value)
+        self._study.tell(proposal.number, _values(trials))
 
     def _indices(self, config: Config) -> dict[str, int]:
         return {
@@ -121,7 +146,8 @@ class Proposer:
         }
 
     def _sampler(self) -> BaseSampler:
-        seed = random.Random(f"{self._seed}/{len(self._study.trials)}").getrandbits(31)
+        count = len(self._study.get_trials(deepcopy=False))
+        seed = random.Random(f"{self._seed}/{count}").getrandbits(31)
         return self._method.make(seed)
 
     def _recall_generations(self) -> None:
@@ -141,24 +167,51 @@ class Proposer:
             for generation in range(1, max(generations, default=0) + 1):
                 sampler.get_parent_population(self._study, generation)
 
-    def _frozen(self, trial: TrialRecord) -> optuna.trial.FrozenTrial:
-        complete = trial.state is State.COMPLETE
+    def _frozen(
+        self, group: Sequence[TrialRecord], unheard: Config | None
+    ) -> optuna.trial.FrozenTrial:
+        first = group[0]
+        if first.config == unheard and first.state is not State.REFUSED:
+            state = TrialState.RUNNING
+        else:
+            state = TrialState.COMPLETE if _complete(group) else TrialState.FAIL
+        complete = state is TrialState.COMPLETE
         return optuna.trial.create_trial(
-            state=TrialState.COMPLETE if complete else TrialState.FAIL,
-            values=_values(trial) if complete else None,
-            params=self._indices(trial.config),
+            state=state,
+            values=_values(group) if complete else None,
+            params=self._indices(first.config),
             distributions=self._distributions,
-            system_attrs=trial.sampler_attrs,
-            constraints=self._constraints(trial),
+            system_attrs=first.sampler_attrs,
+            constraints=self._constraints(group) if complete else {},
         )
 
-    def _constraints(self, trial: TrialRecord) -> dict[str, float]:
+    def _constraints(self, trials: Sequence[TrialRecord]) -> dict[str, float]:
         """Optuna's way to say a result is useless: above zero is infeasible."""
-        if self._min_accuracy is None or trial.accuracy is None:
+        if self._min_accuracy is None:
             return {}
-        return {_CONSTRAINT: self._min_accuracy - trial.accuracy}
+        return {_CONSTRAINT: self._min_accuracy - _values(trials)[0]}
 
 
-def _values(trial: TrialRecord) -> list[float]:
-    assert trial.accuracy is not None, "a complete trial has an accuracy"
-    return [trial.accuracy, math.log10(trial.flops)]
+def _by_proposal(history: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
+    """The trials of each proposal together, in the order they were proposed."""
+    groups: list[list[TrialRecord]] = []
+    newest: dict[Config, list[TrialRecord]] = {}
+    for trial in history:
+        group = [] if trial.state is State.REFUSED else newest.get(trial.config, [])
+        if not group or any(trial.seed == other.seed for other in group):
+            group = []
+            groups.append(group)
+            if trial.state is not State.REFUSED:
+                newest[trial.config] = group
+        group.append(trial)
+    return groups
+
+
+def _complete(trials: Sequence[TrialRecord]) -> bool:
+    return all(trial.state is State.COMPLETE for trial in trials)
+
+
+def _values(trials: Sequence[TrialRecord]) -> list[float]:
+    accuracies = [trial.accuracy for trial in trials if trial.accuracy is not None]
+    assert len(accuracies) == len(trials), "complete trials have an accuracy"
+    return [fmean(accuracies), math.log10(trials[0].flops)]

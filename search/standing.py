@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
+from functools import cached_property
 
 from runs import pareto, winners
 from runs.frames import reference_of
 from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
+from runs.seeds import by_configuration
+from space.config import Config
 
 
 class Standing:
@@ -17,7 +20,7 @@ class Standing:
     Args:
         study: the study.
         trials: those it had at the start.
-        goal: finished trials of its own it is to have.
+        goal: finished configurations of its own it is to have.
         baselines: how many baselines it is to have.
         images_per_epoch: training images visited in an epoch.
         min_accuracy: below it a trial is not counted as a candidate.
@@ -37,52 +40,71 @@ class Standing:
         self.goal = goal
         self.baselines = baselines
         self.running: TrialRecord | None = None
+        """The first of those that train now."""
         self.last_epoch: EpochRecord | None = None
         self.images_per_second: float | None = None
         self._images_per_epoch = images_per_epoch
         self._min_accuracy = min_accuracy or 0.0
-        self._ended = {t.number: t for t in trials if t.state is not State.RUNNING}
+        self._trials = {t.number: t for t in trials}  # replaced, never changed: a screen reads it
         self._began = time.monotonic()
-        self._trained_here = 0
+        self._done_before = len(self._done)
 
     def start(self, trial: TrialRecord) -> None:
         """A trial begins."""
-        self.running, self.last_epoch, self.images_per_second = trial, None, None
+        self._trials = {**self._trials, trial.number: trial}
+        if self.running is None:
+            self.running, self.last_epoch, self.images_per_second = trial, None, None
 
     def add_epoch(self, epoch: EpochRecord) -> None:
-        """The running trial is an epoch further."""
+        """A running trial is an epoch further."""
+        if self.running is None or epoch.trial != self.running.number:
+            return
         before = self.last_epoch.elapsed_seconds if self.last_epoch else 0.0
         self.images_per_second = self._images_per_epoch / (epoch.elapsed_seconds - before)
         self.last_epoch = epoch
 
     def end(self, trial: TrialRecord) -> None:
         """A trial is no longer running, or never ran."""
-        self._ended[trial.number] = trial
-        if trial.state is not State.REFUSED:
+        self._trials = {**self._trials, trial.number: trial}
+        if self.running is not None and self.running.number == trial.number:
             self.running = None
-            self._trained_here += 1
+        for name in ("front", "_done"):  # computed anew when next asked for
+            self.__dict__.pop(name, None)
 
     @property
     def trials(self) -> list[TrialRecord]:
-        """All that ended, in the order of their numbers."""
-        return [self._ended[number] for number in sorted(self._ended)]
+        """All there are, in the order of their numbers."""
+        return sorted(self._trials.values(), key=lambda trial: trial.number)
 
     @property
     def counts(self) -> Counter[State]:
         """How many trials of the search ended in which state."""
-        return Counter(t.state for t in self._ended.values() if t.origin is Origin.SEARCH)
+        return Counter(
+            t.state
+            for t in self._trials.values()
+            if t.origin is Origin.SEARCH and t.state is not State.RUNNING
+        )
 
     @property
     def finished(self) -> int:
-        """Trials of the search that count towards the goal: all but refused ones."""
-        return self.counts.total() - self.counts[State.REFUSED]
+        """Configurations of the search that ended: all count towards the goal but refused ones."""
+        return sum(origin is Origin.SEARCH for _, origin in self._done)
 
     @property
     def finished_baselines(self) -> int:
         """Baselines that ended."""
-        return sum(t.origin is Origin.BASELINE for t in self._ended.values())
+        return sum(origin is Origin.BASELINE for _, origin in self._done)
 
-    @property
+    @cached_property
+    def _done(self) -> list[tuple[Config, Origin]]:
+        groups = by_configuration(list(self._trials.values()))
+        return [
+            key
+            for key, seeds in groups.items()
+            if all(trial.state is not State.RUNNING for trial in seeds)
+        ]
+
+    @cached_property
     def front(self) -> list[TrialRecord]:
         """The search's front, cheapest first, above the least accuracy asked for."""
         return winners.front(
@@ -100,8 +122,9 @@ class Standing:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of this process; None before its first trial ended."""
-        if not self._trained_here:
+        """At the pace of this process; None before its first configuration ended."""
+        here = len(self._done) - self._done_before
+        if not here:
             return None
         missing = self.goal - self.finished + max(0, self.baselines - self.finished_baselines)
-        return max(0, missing) * (time.monotonic() - self._began) / self._trained_here
+        return max(0, missing) * (time.monotonic() - self._began) / here

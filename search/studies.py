@@ -37,7 +37,9 @@ class StudySpec(Frozen):
     min_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Less accurate trials count as useless, however cheap."""
     sampler: SamplerName = "tpe"
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31 - 100)] = 0
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    """Trainings of every configuration, `seed` and the next ones; compared by their mean."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     train_limit: PositiveInt | None = None
     """Only the first so many training images."""

@@ -7,11 +7,13 @@ import shlex
 from rich.table import Table
 from rich.text import Text
 
+from runs.accounting import account
 from runs.record import Origin, State
+from runs.seeds import over_seeds
 from runs.storage import without_password
 from runs.winners import nearest_in_flops
 from search.standing import Standing
-from space.quantities import format_count
+from space.quantities import format_count, format_seconds
 
 
 def front_table(standing: Standing) -> Table:
@@ -25,11 +27,7 @@ def front_table(standing: Standing) -> Table:
     for column in ("trial", "Mixer", "FLOPs", "accuracy", "nearest ViT", "FLOPs", "accuracy"):
         left = column in {"Mixer", "nearest ViT"}
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    vits = [
-        trial
-        for trial in standing.trials
-        if trial.origin is Origin.BASELINE and trial.state is State.COMPLETE
-    ]
+    vits = over_seeds([t for t in standing.trials if t.origin is Origin.BASELINE])
     for trial in standing.front:
         vit = nearest_in_flops(trial, vits)
         table.add_row(
@@ -55,6 +53,18 @@ def counts_line(standing: Standing) -> str:
     ]
     parts.append(f"{standing.finished_baselines} baselines")
     return f"{', '.join(parts)}; hypervolume {standing.hypervolume:.3f} (accuracy x decades)"
+
+
+def time_line(standing: Standing) -> str | None:
+    """How much of the study's wall clock its device trained; None where it is not known."""
+    spent = account(standing.trials)
+    if spent.busy_share is None or spent.trials_per_hour is None:
+        return None
+    return (
+        f"{format_seconds(spent.wall_seconds)} in all, {spent.trials_per_hour:,.0f} trials an "
+        f"hour; the device trained or validated {100 * spent.busy_share:.0f} % of it; "
+        f"{spent.cache_hits} of {spent.programs} programs came from the cache"
+    )
 
 
 def next_commands(study: str, storage: str | None) -> list[str]:

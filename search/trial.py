@@ -1,129 +1,173 @@
-"""One trial: a request in, events out. Knows nothing of SQL, samplers or screens."""
+"""One trial, or one a seed: a request in, events out. Knows nothing of SQL, samplers or screens."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from statistics import fmean
 
 import jax
 import jax.numpy as jnp
 
 from runs.record import EpochRecord, Timing
 from search.device_data import DeviceData
-from search.devices import compute_dtype
+from search.optimizer import hyper_of
+from search.program import Program
 from search.recipe import Recipe
-from search.train import Program, compile_program, hyper_of, steps_per_epoch
+from search.train import EpochMetrics, initial_state, shuffle, steps_per_epoch
 from space.config import Config
-from space.cost import training_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRequest:
-    """All a trial needs besides the data."""
+    """All that trials of one configuration need besides the data: a number and a seed each."""
 
-    number: int
+    numbers: tuple[int, ...]
+    seeds: tuple[int, ...]
     config: Config
     recipe: Recipe
-    seed: int
+
+
+@dataclass(frozen=True)
+class Started:
+    """The device is at work: whoever reads the events may take a moment for something else."""
 
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch was trained and validated."""
+    """An epoch was trained and validated, by every trial that is still sound."""
 
-    epoch: EpochRecord
+    epochs: tuple[EpochRecord, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finished:
-    """All epochs were."""
+    """A trial has trained all its epochs."""
 
+    trial: int
     accuracy: float
     loss: float
     timing: Timing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Failed:
-    """A failure that is a result: the study goes on."""
+    """A failure of a trial that is a result: the study goes on."""
 
+    trial: int
     reason: str
+    timing: Timing | None = None
 
 
-Event = EpochDone | Finished | Failed
+Event = Started | EpochDone | Finished | Failed
 
 
-def run_trial(request: TrialRequest, data: DeviceData, device: jax.Device) -> Iterator[Event]:
-    """Trains and validates; yields an event an epoch, then `Finished` or `Failed`.
-
-    A loss that is not finite and a device out of memory end the trial as `Failed`; any other
-    exception is a bug and escapes.
-    """
-    try:
-        program = compile_program(request.config, request.recipe, data, compute_dtype(device))
-        yield from _train(request, program, data, device)
-    except jax.errors.JaxRuntimeError as error:
-        if not str(error).startswith("RESOURCE_EXHAUSTED"):
-            raise
-        need = training_bytes(request.config, request.recipe.batch_size) / 2**30
-        yield Failed(
-            f"out of memory on {device.device_kind}: training needs at least {need:.2f} GiB "
-            f"by estimate at batch size {request.recipe.batch_size}; {str(error).splitlines()[0]}"
-        )
-
-
-def _train(
+def train(
     request: TrialRequest, program: Program, data: DeviceData, device: jax.Device
 ) -> Iterator[Event]:
+    """Trains and validates: `Started`, an `EpochDone` an epoch, then an end for every trial.
+
+    A trial whose loss is not finite ends as `Failed`; the others train on. What only concerns
+    the time is shared out evenly among trials that train together.
+
+    Raises:
+        jax.errors.JaxRuntimeError: `RESOURCE_EXHAUSTED` where the device has no room.
+    """
     recipe = request.recipe
-    steps = steps_per_epoch(recipe, data.num_train)
-    init_key, epochs_key = jax.random.split(jax.device_put(jax.random.key(request.seed), device))
-    hyper = hyper_of(recipe, data.num_train)
-    state = program.init(init_key)
+    steps = steps_per_epoch(recipe.batch_size, data.num_train)
+    hyper = hyper_of(recipe, steps)
+    keys = jax.device_put(jnp.stack([jax.random.key(seed) for seed in request.seeds]), device)
+    state = jax.device_put(initial_state(request.config, request.seeds), device, may_alias=False)
 
-    for _ in range(2):  # no step is taken, so this is what a validation costs; the first warms up
-        began = time.perf_counter()
-        state, metrics = program.epoch(state, data, hyper, epochs_key, jnp.int32(0), jnp.int32(0))
-        jax.device_get(metrics)
-        eval_seconds_once = time.perf_counter() - began
+    def epoch(number: int, *, learn: bool) -> EpochMetrics:
+        nonlocal state
+        order, step_keys = shuffle(keys, jnp.int32(number), num_train=data.num_train)
+        state, metrics = program.epoch(state, data, hyper, order, step_keys, jnp.bool(learn))
+        return metrics
 
-    elapsed_seconds = 0.0  # of the epochs alone: whoever reads our events may take his time
+    warming_up = epoch(0, learn=False)
+    yield Started()
+    jax.device_get(warming_up)
+    began = time.perf_counter()
+    jax.device_get(epoch(0, learn=False))  # no step is taken, so this is what a validation costs
+    eval_seconds_once = time.perf_counter() - began
+
+    watch = _Stopwatch(program, eval_seconds_once, steps * recipe.batch_size)
+    sound = dict(enumerate(request.numbers))
     for number in range(1, recipe.epochs + 1):
         began = time.perf_counter()
-        state, metrics = program.epoch(
-            state, data, hyper, epochs_key, jnp.int32(number), jnp.int32(steps)
-        )
-        measured = jax.device_get(metrics)
-        elapsed_seconds += time.perf_counter() - began
-        if measured.bad_step >= 0 or not math.isfinite(measured.validation_loss):
-            bad_step = int(measured.bad_step) if measured.bad_step >= 0 else steps
-            step = (number - 1) * steps + bad_step
-            yield Failed(f"diverged: the loss was not finite at step {step} (epoch {number})")
+        measured = jax.device_get(epoch(number, learn=True))
+        watch.add_epoch(time.perf_counter() - began, sound.values())
+        records = {
+            trial: EpochRecord(
+                trial=trial,
+                epoch=number,
+                train_loss=float(measured.train_loss[i]),
+                train_accuracy=float(measured.train_accuracy[i]),
+                validation_loss=float(measured.validation_loss[i]),
+                validation_accuracy=float(measured.validation_accuracy[i]),
+                learning_rate=float(measured.learning_rate[i]),
+                elapsed_seconds=watch.seconds[trial],
+            )
+            for i, trial in sound.items()
+        }
+        for i, trial in list(sound.items()):
+            bad_step = int(measured.bad_step[i])
+            if bad_step < 0 and math.isfinite(records[trial].validation_loss):
+                continue
+            step = (number - 1) * steps + (bad_step if bad_step >= 0 else steps)
+            reason = f"diverged: the loss was not finite at step {step} (epoch {number})"
+            yield Failed(trial=trial, reason=reason, timing=watch.timing(trial))
+            del sound[i], records[trial]
+        if not sound:
             return
-        last = EpochRecord(
-            trial=request.number,
-            epoch=number,
-            train_loss=float(measured.train_loss),
-            train_accuracy=float(measured.train_accuracy),
-            validation_loss=float(measured.validation_loss),
-            validation_accuracy=float(measured.validation_accuracy),
-            learning_rate=float(measured.learning_rate),
-            elapsed_seconds=elapsed_seconds,
+        yield EpochDone(tuple(records.values()))
+    for last in records.values():
+        yield Finished(
+            trial=last.trial,
+            accuracy=last.validation_accuracy,
+            loss=last.validation_loss,
+            timing=watch.timing(last.trial),
         )
-        yield EpochDone(last)
 
-    # on a noisy machine the one validation measured may have been slow: never more than most of it
-    eval_seconds = min(eval_seconds_once * recipe.epochs, 0.9 * elapsed_seconds)
-    train_seconds = elapsed_seconds - eval_seconds
-    yield Finished(
-        accuracy=last.validation_accuracy,
-        loss=last.validation_loss,
-        timing=Timing(
-            compile_seconds=program.compile_seconds,
+
+class _Stopwatch:
+    """Shares out the seconds of a request among its trials.
+
+    Of the epochs alone: whoever reads the events may take his time.
+    """
+
+    def __init__(self, program: Program, eval_seconds_once: float, images_per_epoch: int) -> None:
+        self.seconds: dict[int, float] = defaultdict(float)
+        """By trial."""
+        self._program = program
+        self._eval_seconds_once = eval_seconds_once
+        self._images_per_epoch = images_per_epoch
+        self._num_epochs: dict[int, int] = defaultdict(int)
+        self._all_seconds: list[float] = []
+
+    def add_epoch(self, seconds: float, trials: Collection[int]) -> None:
+        """An epoch of the trials that are still sound."""
+        self._all_seconds.append(seconds)
+        for trial in trials:
+            self.seconds[trial] += seconds / len(trials)
+            self._num_epochs[trial] += 1
+
+    def timing(self, trial: int) -> Timing:
+        """The share of one trial, so far."""
+        # on a noisy machine the validation measured may have been slow: never more than most of it
+        eval_share = min(self._eval_seconds_once / fmean(self._all_seconds), 0.9)
+        train_seconds = self.seconds[trial] * (1 - eval_share)
+        share = 1 / len(self.seconds)
+        return Timing(
+            trace_seconds=self._program.trace_seconds * share,
+            compile_seconds=self._program.compile_seconds * share,
+            cache_hit=self._program.cache_hit,
             train_seconds=train_seconds,
-            eval_seconds=eval_seconds,
-            images_per_second=recipe.epochs * steps * recipe.batch_size / train_seconds,
-        ),
-    )
+            eval_seconds=self.seconds[trial] * eval_share,
+            images_per_second=self._num_epochs[trial] * self._images_per_epoch / train_seconds,
+            device_bytes=self._program.device_bytes,
+        )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from records import epoch as an_epoch
 from records import study as a_study
 
 from runs.record import (
@@ -20,9 +21,10 @@ from runs.record import (
     TrialRecord,
 )
 from runs.store import Writer, open_reader, open_writer
-from search.loop import Search
+from search.loop import Search, Trainer
+from search.sampler import Proposer
 from search.studies import StudySpec
-from search.trial import EpochDone, Event, Failed, Finished, TrialRequest
+from search.trial import EpochDone, Event, Failed, Finished, Started, TrialRequest
 from space.config import Config, ImageTask, ViTConfig
 from space.cost import cost
 from space.search_space import SearchSpace
@@ -58,36 +60,62 @@ class Listener:
         self.notes.append(sentence)
 
 
-def quick(request: TrialRequest) -> Iterator[Event]:
-    """A trial whose accuracy follows from its FLOPs, without training."""
-    accuracy = min(0.99, cost(request.config).flops / 1e6)
-    for epoch in range(1, request.recipe.epochs + 1):
-        yield EpochDone(
-            EpochRecord(
-                trial=request.number,
-                epoch=epoch,
-                train_loss=1.0,
-                train_accuracy=accuracy,
-                validation_loss=1.0,
-                validation_accuracy=accuracy,
-                learning_rate=1e-3,
-                elapsed_seconds=0.1 * epoch,
-            )
-        )
-    timing = Timing(compile_seconds=1, train_seconds=1, eval_seconds=1, images_per_second=1)
-    yield Finished(accuracy, 1.0, timing)
+@dataclass
+class Quick:
+    """A trainer whose accuracies follow from FLOPs and seed, without training."""
+
+    announced: list[tuple[Config, int]] = field(default_factory=list)
+    requested: list[TrialRequest] = field(default_factory=list)
+
+    def announce(self, config: Config, num_seeds: int) -> None:
+        self.announced.append((config, num_seeds))
+
+    def run(self, request: TrialRequest) -> Iterator[Event]:
+        self.requested.append(request)
+        yield Started()
+        trials = list(zip(request.numbers, request.seeds, strict=True))
+        for epoch in range(1, request.recipe.epochs + 1):
+            yield EpochDone(tuple(an_epoch(epoch, number) for number, _ in trials))
+        for number, seed in trials:
+            accuracy = min(0.9, cost(request.config).flops / 1e6) + seed / 100
+            yield Finished(trial=number, accuracy=accuracy, loss=1.0, timing=TIMING)
 
 
-def killed_in(epoch: int) -> object:
-    """A trial that is interrupted after so many epochs, as Ctrl-C would."""
+TIMING = Timing(compile_seconds=1, train_seconds=1, eval_seconds=1, images_per_second=1)
 
-    def run(request: TrialRequest) -> Iterator[Event]:
-        for event in quick(request):
+
+class KilledIn(Quick):
+    """A trainer that is interrupted after so many epochs of a trial, as Ctrl-C would."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def run(self, request: TrialRequest) -> Iterator[Event]:
+        for event in super().run(request):
             yield event
-            if isinstance(event, EpochDone) and event.epoch.epoch == epoch:
+            if isinstance(event, EpochDone) and event.epochs[0].epoch == self.epoch:
                 raise KeyboardInterrupt
 
-    return run
+
+class Failing(Quick):
+    """A trainer of whose trials one fails, before or after the device starts."""
+
+    def __init__(self, number: int, *, starts: bool) -> None:
+        super().__init__()
+        self.number = number
+        self.starts = starts
+
+    def run(self, request: TrialRequest) -> Iterator[Event]:
+        if self.number not in request.numbers:
+            yield from super().run(request)
+            return
+        if self.starts:
+            yield Started()
+        yield Failed(trial=self.number, reason="diverged at step 7")
+        for number in request.numbers:
+            if number != self.number:
+                yield Finished(trial=number, accuracy=0.5, loss=1.0, timing=TIMING)
 
 
 SPEC = StudySpec.model_validate(
@@ -98,10 +126,11 @@ SPEC = StudySpec.model_validate(
 def search(
     store: Writer,
     *,
-    run: object = quick,
+    trainer: Trainer | None = None,
     ceiling: int = 10**9,
     baselines: tuple[Config, ...] = (),
     space: SearchSpace = SPACE,
+    **changes: object,
 ) -> tuple[Search, Listener]:
     listener = Listener()
     study: StudyRecord = store.add_study(a_study("s", flops_ceiling=ceiling))
@@ -109,12 +138,12 @@ def search(
     return (
         Search(
             study=study,
-            spec=SPEC,
+            spec=SPEC.model_copy(update=changes),
             space=space,
             task=TASK,
             baselines=baselines,
             store=store,
-            run=run,  # type: ignore[arg-type]
+            trainer=trainer or Quick(),
             surroundings=surroundings,
             reporter=listener,
         ),
@@ -161,7 +190,7 @@ def test_an_interrupted_trial_is_trained_again_under_its_number(
 ) -> None:
     search(store)[0].go(num_trials=2)
     with pytest.raises(KeyboardInterrupt):
-        search(store, run=killed_in(epoch))[0].go(num_trials=5)
+        search(store, trainer=KilledIn(epoch))[0].go(num_trials=5)
     assert [t.state for t in store.trials("s")][-1] is State.RUNNING
     assert len(store.epochs("s", store.trials("s")[-1].number)) == epoch
     again, listener = search(store)
@@ -176,15 +205,11 @@ def test_an_interrupted_trial_is_trained_again_under_its_number(
 def test_what_is_over_the_ceiling_is_refused_before_any_device_work(store: Writer) -> None:
     all_flops = sorted(cost(c).flops for c in SPACE.members(TASK))
     ceiling = all_flops[len(all_flops) // 2]
-    trained: list[Config] = []
-
-    def run(request: TrialRequest) -> Iterator[Event]:
-        trained.append(request.config)
-        yield from quick(request)
-
-    searched, listener = search(store, run=run, ceiling=ceiling)
+    trainer = Quick()
+    searched, listener = search(store, trainer=trainer, ceiling=ceiling)
     searched.go(num_trials=16)
-    assert all(cost(config).flops <= ceiling for config in trained)
+    assert all(cost(request.config).flops <= ceiling for request in trainer.requested)
+    assert all(cost(config).flops <= ceiling for config, _ in trainer.announced)
     refused = [t for t in store.trials("s") if t.state is State.REFUSED]
     assert any("over the budget" in (t.error or "") for t in refused)
     assert len(listener.ends) == 16 + len(refused)
@@ -200,29 +225,116 @@ def test_a_small_space_is_tried_whole_and_once_then_the_study_ends_with_a_senten
     assert "fewer trials than asked for" in listener.notes[-1]
 
 
-def test_a_failed_trial_is_kept_with_its_reason_and_the_study_goes_on(store: Writer) -> None:
-    def run(request: TrialRequest) -> Iterator[Event]:
-        if request.number == 1:
-            yield Failed("diverged: the loss was not finite at step 7 (epoch 1)")
-        else:
-            yield from quick(request)
-
-    search(store, run=run)[0].go(num_trials=4)
+@pytest.mark.parametrize("starts", [True, False])
+def test_a_failed_trial_is_kept_with_its_reason_and_the_study_goes_on(
+    store: Writer, starts: bool
+) -> None:
+    search(store, trainer=Failing(1, starts=starts))[0].go(num_trials=4)
     finished = [t for t in store.trials("s") if t.state is not State.REFUSED]
     assert [t.state for t in finished].count(State.FAILED) == 1
     assert len(finished) == 4
     failed = next(t for t in finished if t.state is State.FAILED)
-    assert failed.error == "diverged: the loss was not finite at step 7 (epoch 1)"
+    assert failed.error == "diverged at step 7"
     assert failed.accuracy is None
 
 
 def test_a_bug_in_a_trial_is_not_swallowed(store: Writer) -> None:
-    def run(request: TrialRequest) -> Iterator[Event]:
-        raise ZeroDivisionError
-        yield
+    class Buggy(Quick):
+        def run(self, request: TrialRequest) -> Iterator[Event]:
+            raise ZeroDivisionError
+            yield
 
     with pytest.raises(ZeroDivisionError):
-        search(store, run=run)[0].go(num_trials=1)
+        search(store, trainer=Buggy())[0].go(num_trials=1)
+
+
+def test_the_next_configuration_is_announced_while_one_trains(store: Writer) -> None:
+    trainer = Quick()
+    search(store, trainer=trainer, baselines=(VIT,))[0].go(num_trials=4)
+    requested = [(request.config, len(request.seeds)) for request in trainer.requested]
+    assert trainer.announced == requested[1:]
+
+
+def test_every_seed_is_a_trial_and_their_mean_is_what_the_sampler_is_told(store: Writer) -> None:
+    trainer = Quick()
+    searched, _ = search(store, trainer=trainer, baselines=(VIT,), seeds=3, seed=5)
+    searched.go(num_trials=4)
+    assert [request.seeds for request in trainer.requested] == [(5, 6, 7)] * 5
+    trials = [t for t in store.trials("s") if t.state is State.COMPLETE]
+    assert [t.seed for t in trials] == [5, 6, 7] * 5
+    assert len(store.epochs("s")) == 15 * 3
+    proposer = Proposer(
+        SPACE,
+        TASK,
+        sampler="tpe",
+        seed=5,
+        min_accuracy=None,
+        history=[t for t in store.trials("s") if t.origin is Origin.SEARCH],
+    )
+    told = [t.values[0] for t in proposer._study.trials]
+    alone = [min(0.9, cost(t.config).flops / 1e6) for t in trials[3::3]]
+    assert told == pytest.approx([accuracy + 0.06 for accuracy in alone])
+
+
+@pytest.mark.parametrize("killed", [1, 2])
+def test_seeds_that_were_interrupted_train_again_together(
+    store: Writer, tmp_path: Path, killed: int
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        search(store, trainer=KilledIn(killed), seeds=2)[0].go(num_trials=12)
+    assert [t.state for t in store.trials("s")] == [State.RUNNING] * 2
+    search(store, seeds=2)[0].go(num_trials=12)
+    with open_writer(f"sqlite:///{tmp_path}/other.db") as through:
+        search(through, seeds=2)[0].go(num_trials=12)
+        assert configs(through, State.COMPLETE) == configs(store, State.COMPLETE)
+        assert len(through.epochs("s")) == len(store.epochs("s"))
+
+
+def test_only_the_seed_that_is_missing_is_trained_again(store: Writer) -> None:
+    search(store, seeds=2)[0].go(num_trials=2)
+    last = store.trials("s")[-1]
+    store.update_trial("s", replace(last, state=State.RUNNING, accuracy=None))
+    trainer = Quick()
+    search(store, trainer=trainer, seeds=2)[0].go(num_trials=2)
+    assert [request.numbers for request in trainer.requested] == [(last.number,)]
+    assert store.trials("s")[-1].accuracy == last.accuracy
+
+
+def test_a_configuration_one_of_whose_seeds_fails_is_a_failure_to_the_sampler(
+    store: Writer,
+) -> None:
+    search(store, trainer=Failing(1, starts=True), seeds=2)[0].go(num_trials=3)
+    states = [t.state for t in store.trials("s")][:4]
+    assert states == [State.COMPLETE, State.FAILED, State.COMPLETE, State.COMPLETE]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+@pytest.mark.parametrize("stops", [[1], [11], [12, 13], [5, 14, 20]])
+def test_a_study_taken_up_again_goes_as_if_never_interrupted(
+    store: Writer, tmp_path: Path, sampler: str, stops: list[int]
+) -> None:
+    wide = SearchSpace(
+        patch_size=(1, 2, 4),
+        hidden_dim=(8, 16, 32, 64),
+        tokens_mlp_dim=(8, 16, 32),
+        channels_mlp_dim=(16, 32, 64),
+        num_blocks=(1, 2, 3),
+    )
+    for stop in [*stops, 26]:
+        search(store, space=wide, sampler=sampler)[0].go(num_trials=stop)
+    with open_writer(f"sqlite:///{tmp_path}/other.db") as through:
+        search(through, space=wide, sampler=sampler)[0].go(num_trials=26)
+        assert configs(through, *State) == configs(store, *State)
+
+
+def test_the_wall_clock_is_shared_out_among_the_trials(store: Writer) -> None:
+    began = time.perf_counter()
+    search(store, seeds=2, baselines=(VIT,))[0].go(num_trials=3)
+    elapsed = time.perf_counter() - began
+    walls = [t.wall_seconds or 0 for t in store.trials("s")]
+    assert all(wall > 0 for wall in walls)
+    assert walls[0] == walls[1]
+    assert 0.5 * elapsed < sum(walls) <= elapsed
 
 
 def test_no_trial_starts_after_the_deadline(store: Writer) -> None:
@@ -242,12 +354,14 @@ def test_a_mixer_that_is_a_baseline_is_not_searched_again(store: Writer) -> None
 def test_a_reader_sees_the_running_trial_and_its_epochs(store: Writer, tmp_path: Path) -> None:
     seen: list[tuple[State, int]] = []
 
-    def run(request: TrialRequest) -> Iterator[Event]:
-        for event in quick(request):
-            yield event
-            with open_reader(f"sqlite:///{tmp_path}/s.db") as reader:
-                trial = reader.trial("s", request.number)
-                seen.append((trial.state, len(reader.epochs("s", request.number))))
+    class Watched(Quick):
+        def run(self, request: TrialRequest) -> Iterator[Event]:
+            for event in super().run(request):
+                yield event
+                with open_reader(f"sqlite:///{tmp_path}/s.db") as reader:
+                    (number,) = request.numbers
+                    trial = reader.trial("s", number)
+                    seen.append((trial.state, len(reader.epochs("s", number))))
 
-    search(store, run=run)[0].go(num_trials=1)
-    assert seen[:3] == [(State.RUNNING, 1), (State.RUNNING, 2), (State.RUNNING, 3)]
+    search(store, trainer=Watched())[0].go(num_trials=1)
+    assert seen[:4] == [(State.RUNNING, epochs) for epochs in range(4)]

@@ -52,7 +52,7 @@ def search(sampler: str, count: int, *, restart_every: int = 0) -> list[TrialRec
             accuracy=accuracy,
             sampler_attrs=proposal.sampler_attrs,
         )
-        asked.tell(trial, proposal)
+        asked.tell([trial], proposal)
         history.append(trial)
     return history
 
@@ -110,7 +110,7 @@ def test_less_accurate_trials_than_asked_for_are_infeasible(rebuilt: bool) -> No
         proposal = asked.ask()
         trial = running(number, config=proposal.config, sampler_attrs={})
         history.append(replace(trial, state=State.COMPLETE, accuracy=accuracy))
-        asked.tell(history[-1], proposal)
+        asked.tell(history[-1:], proposal)
     if rebuilt:
         asked = proposer("tpe", history, min_accuracy=0.5)
     best = asked._study.best_trials
@@ -124,7 +124,7 @@ def test_a_given_configuration_counts_as_the_samplers_own(sampler: str) -> None:
     proposal = asked.ask(given)
     assert proposal.config == given
     trial = running(0, config=given, sampler_attrs=proposal.sampler_attrs)
-    asked.tell(replace(trial, state=State.COMPLETE, accuracy=0.5), proposal)
+    asked.tell([replace(trial, state=State.COMPLETE, accuracy=0.5)], proposal)
     assert asked._study.trials[0].values == [0.5, math.log10(trial.flops)]
     if sampler == "nsga2":
         assert proposal.sampler_attrs == {"NSGAIISampler:generation": 0}

@@ -12,15 +12,10 @@ import pytest
 
 from search import data as images
 from search.device_data import DeviceData, put
+from search.optimizer import hyper_of, learning_rate
+from search.program import Program, compile_program
 from search.recipe import Augmentation, Recipe
-from search.train import (
-    Program,
-    TrainState,
-    compile_program,
-    hyper_of,
-    learning_rate,
-    steps_per_epoch,
-)
+from search.train import TrainState, initial_state, shuffle, steps_per_epoch
 from space.build import build
 from space.config import MixerConfig, ViTConfig
 
@@ -46,17 +41,23 @@ def train(
     program: Program,
     data: DeviceData,
     recipe: Recipe = RECIPE,
-    seed: int = 0,
-    steps: int | None = None,
+    *seeds: int,
+    config: MixerConfig | ViTConfig = MIXER,
+    learn: bool = True,
 ) -> tuple[TrainState, list[dict[str, float]]]:
-    init_key, key = jax.random.split(jax.random.key(seed))
-    state = program.init(init_key)
-    hyper = hyper_of(recipe, data.num_train)
-    steps = steps_per_epoch(recipe, data.num_train) if steps is None else steps
+    """Of one seed the final state and the curve; of several, with a leading axis for the seed."""
+    seeds = seeds or (0,)
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    state = jax.device_put(initial_state(config, seeds), may_alias=False)
+    hyper = hyper_of(recipe, steps_per_epoch(recipe.batch_size, data.num_train))
     curve = []
     for epoch in range(1, recipe.epochs + 1):
-        state, metrics = program.epoch(state, data, hyper, key, jnp.int32(epoch), jnp.int32(steps))
-        curve.append({name: float(value) for name, value in metrics._asdict().items()})
+        order, step_keys = shuffle(keys, jnp.int32(epoch), num_train=data.num_train)
+        state, metrics = program.epoch(state, data, hyper, order, step_keys, jnp.bool(learn))
+        curve.append({name: value.tolist() for name, value in metrics._asdict().items()})
+    if len(seeds) == 1:
+        state = jax.tree.map(lambda leaf: leaf[0], state)
+        curve = [{name: value[0] for name, value in epoch.items()} for epoch in curve]
     return state, curve
 
 
@@ -64,7 +65,8 @@ def train(
 def test_an_untrained_network_guesses_all_classes_alike(
     config: MixerConfig | ViTConfig, data: DeviceData
 ) -> None:
-    _, curve = train(compile_program(config, RECIPE, data, jnp.float32), data, steps=0)
+    program = compile_program(config, RECIPE, data, jnp.float32)
+    _, curve = train(program, data, config=config, learn=False)
     assert curve[0]["validation_loss"] == pytest.approx(math.log(10), abs=1e-6)
 
 
@@ -79,7 +81,7 @@ def test_the_same_seed_gives_the_same_curve_to_the_bit(program: Program, data: D
     (first_state, first), (again_state, again) = (train(program, data) for _ in range(2))
     assert first == again
     jax.tree.map(np.testing.assert_array_equal, first_state.params, again_state.params)
-    _, other = train(program, data, seed=1)
+    _, other = train(program, data, RECIPE, 1)
     assert other != first
 
 
@@ -88,8 +90,8 @@ def test_seed_learning_rate_and_epochs_are_arguments_of_one_program(
 ) -> None:
     other = Recipe(epochs=5, batch_size=32, learning_rate=1e-2, weight_decay=0.3, clip_norm=0.1)
     own = compile_program(MIXER, other, data, jnp.float32)
-    _, from_this = train(program, data, other, seed=3)
-    _, from_its_own = train(own, data, other, seed=3)
+    _, from_this = train(program, data, other, 3)
+    _, from_its_own = train(own, data, other, 3)
     assert from_this == from_its_own
 
 
@@ -120,12 +122,14 @@ def test_a_step_whose_loss_is_not_finite_is_named(program: Program, data: Device
     _, curve = train(program, data, wild)
     assert any(epoch["bad_step"] >= 0 for epoch in curve)
     first = next(epoch["bad_step"] for epoch in curve if epoch["bad_step"] >= 0)
-    assert 1 <= first < steps_per_epoch(RECIPE, data.num_train), "step 0 has a finite loss"
+    assert 1 <= first < steps_per_epoch(RECIPE.batch_size, data.num_train), (
+        "step 0 has a finite loss"
+    )
 
 
 @pytest.mark.parametrize(("warmup", "total"), [(0, 100), (10, 100), (5, 6)])
 def test_the_learning_rate_climbs_then_falls_to_zero(warmup: int, total: int) -> None:
-    hyper = hyper_of(Recipe(learning_rate=0.1), 1000)._replace(
+    hyper = hyper_of(Recipe(learning_rate=0.1), 10)._replace(
         warmup_steps=jnp.float32(warmup), total_steps=jnp.float32(total)
     )
     rates = [float(learning_rate(jnp.int32(step), hyper)) for step in range(total + 1)]
@@ -144,8 +148,7 @@ def test_one_step_is_optax_adamw_with_decay_on_kernels_only(data: DeviceData) ->
     }
     whole = data._replace(**images_and_labels)
     program = compile_program(MIXER, recipe, whole, jnp.float32)
-    init_key, _ = jax.random.split(jax.random.key(0))
-    before = jax.tree.map(np.asarray, program.init(init_key).params)
+    before = jax.tree.map(lambda leaf: leaf[0], initial_state(MIXER, [0]).params)
     state, _ = train(program, whole, recipe)
 
     def loss(params: dict[str, object]) -> jax.Array:
@@ -173,3 +176,62 @@ def test_augmented_training_runs_with_everything_on(data: DeviceData) -> None:
     recipe = RECIPE.model_copy(update={"augmentation": everything, "epochs": 1})
     _, curve = train(compile_program(MIXER, recipe, data, jnp.float32), data, recipe)
     assert math.isfinite(curve[0]["train_loss"])
+
+
+def test_an_epoch_visits_every_image_once_but_for_the_last_partial_batch() -> None:
+    keys = jnp.stack([jax.random.key(seed) for seed in (0, 1)])
+    orders = [np.asarray(shuffle(keys, jnp.int32(e), num_train=300)[0]) for e in (1, 2)]
+    for order in orders:
+        assert order.shape == (2, 300)
+        np.testing.assert_array_equal(np.sort(order), np.tile(np.arange(300), (2, 1)))
+    assert not np.array_equal(orders[0], orders[1]), "another epoch, another order"
+    assert not np.array_equal(orders[0][0], orders[0][1]), "another seed, another order"
+    assert steps_per_epoch(32, 300) * 32 == 288
+
+
+def test_the_batches_of_an_epoch_are_the_order_it_is_given(
+    program: Program, data: DeviceData
+) -> None:
+    """Twelve images sit out: with labels that no network can learn from, nothing changes."""
+    keys = jax.random.key(0)[None]
+    order, step_keys = shuffle(keys, jnp.int32(1), num_train=data.num_train)
+    hyper = hyper_of(RECIPE, 9)
+
+    def losses(labels: jax.Array) -> float:
+        state = jax.device_put(initial_state(MIXER, [0]), may_alias=False)
+        changed = data._replace(train_labels=labels)
+        _, metrics = program.epoch(state, changed, hyper, order, step_keys, jnp.bool(True))
+        return float(metrics.train_loss[0])
+
+    in_batches, left_out = order[0, :288], order[0, 288:]
+    assert losses(data.train_labels.at[left_out].set(0)) == losses(data.train_labels)
+    assert losses(data.train_labels.at[in_batches[7]].add(1)) != losses(data.train_labels)
+
+
+@pytest.mark.parametrize("config", [MIXER, VIT], ids=["mixer", "vit"])
+def test_seeds_trained_at_once_are_the_seeds_trained_alone(
+    config: MixerConfig | ViTConfig, data: DeviceData
+) -> None:
+    together = compile_program(config, RECIPE, data, jnp.float32, num_seeds=3)
+    alone = compile_program(config, RECIPE, data, jnp.float32)
+    _, curves = train(together, data, RECIPE, 4, 5, 9, config=config)
+    for i, seed in enumerate((4, 5, 9)):
+        _, curve = train(alone, data, RECIPE, seed, config=config)
+        assert curves[0]["train_loss"][i] == pytest.approx(curve[0]["train_loss"], abs=1e-5)
+        assert curves[-1]["validation_loss"][i] == pytest.approx(
+            curve[-1]["validation_loss"], rel=1e-2
+        )
+    assert len(set(curves[0]["train_loss"])) == 3
+
+
+def test_without_learning_nothing_changes(program: Program, data: DeviceData) -> None:
+    state, curve = train(program, data, learn=False)
+    before = jax.tree.map(lambda leaf: leaf[0], initial_state(MIXER, [0]))
+    jax.tree.map(np.testing.assert_array_equal, state, before)
+    assert [epoch["bad_step"] for epoch in curve] == [-1] * 3
+
+
+def test_a_program_knows_what_it_cost(program: Program, data: DeviceData) -> None:
+    assert program.trace_seconds > 0
+    assert program.compile_seconds > 0
+    assert program.device_bytes > data.train_images.nbytes + data.validation_images.nbytes

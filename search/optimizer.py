@@ -1,0 +1,84 @@
+"""AdamW over all weights as one vector: a few kernels to compile and launch, whatever the depth.
+
+Optax would make some ten kernels a weight array; on a small network compiling them takes longer
+than the training.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from search.recipe import Recipe
+
+
+class Hyper(NamedTuple):
+    """The numbers of a recipe, float32 scalars: arguments of the program, not part of it."""
+
+    learning_rate: jax.Array
+    warmup_steps: jax.Array
+    total_steps: jax.Array
+    weight_decay: jax.Array
+    label_smoothing: jax.Array
+    clip_norm: jax.Array
+
+
+def hyper_of(recipe: Recipe, steps_per_epoch: int) -> Hyper:
+    """The recipe's numbers for epochs of so many steps."""
+    total = recipe.epochs * steps_per_epoch
+    return Hyper(
+        learning_rate=jnp.float32(recipe.learning_rate),
+        warmup_steps=jnp.float32(recipe.warmup * total),
+        total_steps=jnp.float32(total),
+        weight_decay=jnp.float32(recipe.weight_decay),
+        label_smoothing=jnp.float32(recipe.label_smoothing),
+        clip_norm=jnp.float32(recipe.clip_norm),
+    )
+
+
+def learning_rate(step: jax.Array, hyper: Hyper) -> jax.Array:
+    """Linear warm-up to the peak, then half a cosine down to zero at `total_steps`."""
+    climb = (step + 1) / jnp.maximum(hyper.warmup_steps, 1)
+    rest = jnp.maximum(hyper.total_steps - hyper.warmup_steps, 1)
+    fall = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip((step - hyper.warmup_steps) / rest, 0, 1)))
+    return hyper.learning_rate * jnp.where(step < hyper.warmup_steps, climb, fall)
+
+
+def init_moments(num_params: int) -> Any:
+    """The state of the optimiser before the first step, for a vector of so many weights."""
+    return _adam(jnp.float32(1)).init(jnp.zeros(num_params, jnp.float32))
+
+
+def adamw(
+    gradients: Any, moments: Any, params: Any, step: jax.Array, hyper: Hyper
+) -> tuple[Any, Any]:
+    """One step of AdamW (Loshchilov & Hutter 2019) with clipping; decay on kernels only.
+
+    Args:
+        gradients: a tree like `params`.
+        moments: as `init_moments` made them, or the last step returned them.
+        params: the weights.
+        step: counted from 0; sets the learning rate.
+        hyper: the recipe's numbers.
+
+    Returns:
+        The new weights and moments.
+    """
+    vector = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(gradients)])
+    vector, moments = _adam(hyper.clip_norm).update(vector, moments)
+    rate = learning_rate(step, hyper)
+    moved, start = [], 0
+    for path, weights in jax.tree_util.tree_leaves_with_path(params):
+        update = vector[start : start + weights.size].reshape(weights.shape)
+        if path[-1].key == "kernel":
+            update = update + hyper.weight_decay * weights
+        moved.append(weights - rate * update)
+        start += weights.size
+    return jax.tree.unflatten(jax.tree.structure(params), moved), moments
+
+
+def _adam(clip_norm: jax.Array) -> optax.GradientTransformation:
+    return optax.chain(optax.clip_by_global_norm(clip_norm), optax.scale_by_adam())

@@ -1,0 +1,206 @@
+"""The engine: trials as events, one network compiled ahead, a device that runs out of memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import jax
+import pytest
+from records import mixer
+
+from search import data as images
+from search import engine as engine_module
+from search.device_data import DeviceData, put
+from search.engine import Engine
+from search.program import Program
+from search.recipe import Recipe
+from search.trial import EpochDone, Event, Failed, Finished, Started, TrialRequest
+from space.config import MixerConfig
+
+MIXER = mixer(patch_size=4, hidden_dim=16, num_blocks=1)
+RECIPE = Recipe(epochs=3, batch_size=32, learning_rate=3e-3)
+
+
+@pytest.fixture(scope="module")
+def data() -> DeviceData:
+    return put(images.load("digits", train_limit=300), jax.devices()[0])
+
+
+@pytest.fixture
+def engine(data: DeviceData) -> Iterator[Engine]:
+    with Engine(RECIPE, data, jax.devices()[0]) as opened:
+        yield opened
+
+
+def request(*seeds: int, config: MixerConfig = MIXER, recipe: Recipe = RECIPE) -> TrialRequest:
+    numbers = tuple(range(10, 10 + len(seeds)))
+    return TrialRequest(numbers=numbers, seeds=seeds, config=config, recipe=recipe)
+
+
+def curves(events: list[Event]) -> list[tuple[float, ...]]:
+    """What must not depend on time."""
+    return [
+        (e.trial, e.epoch, e.train_loss, e.validation_loss, e.validation_accuracy)
+        for event in events
+        if isinstance(event, EpochDone)
+        for e in event.epochs
+    ]
+
+
+def test_a_trial_starts_has_its_epochs_and_finishes_with_the_last(engine: Engine) -> None:
+    events = list(engine.run(request(0)))
+    assert [type(event) for event in events] == [Started, *[EpochDone] * 3, Finished]
+    (last,) = events[-2].epochs
+    assert isinstance(events[-1], Finished)
+    assert (events[-1].accuracy, events[-1].loss) == (
+        last.validation_accuracy,
+        last.validation_loss,
+    )
+    assert [e.epoch for event in events[1:-1] for e in event.epochs] == [1, 2, 3]
+
+
+def test_the_seconds_of_a_trial_add_up(engine: Engine) -> None:
+    *_, done, end = engine.run(request(0))
+    timing = end.timing
+    assert timing.train_seconds + timing.eval_seconds == pytest.approx(
+        done.epochs[0].elapsed_seconds
+    )
+    assert timing.images_per_second == pytest.approx(3 * 288 / timing.train_seconds)
+    assert timing.trace_seconds > 0
+    assert timing.device_bytes > 0
+
+
+def test_curves_are_the_same_to_the_bit_with_and_without_compiling_ahead(engine: Engine) -> None:
+    other = mixer(patch_size=2, hidden_dim=24, num_blocks=2)
+    alone = curves(list(engine.run(request(0))))
+    again = []
+    for event in engine.run(request(0)):
+        if isinstance(event, Started):
+            engine.announce(other, 1)
+        again.append(event)
+    assert curves(again) == alone
+    ahead = curves(list(engine.run(request(0, config=other))))
+    assert curves(list(engine.run(request(0, config=other)))) == ahead
+
+
+def test_what_was_announced_is_not_compiled_a_second_time(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+    compile_program = engine_module.compile_program
+
+    def counting(config: MixerConfig, *args: object, **kwargs: object) -> Program:
+        compiled.append(config)
+        return compile_program(config, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine_module, "compile_program", counting)
+    engine.announce(MIXER, 1)
+    list(engine.run(request(0)))
+    assert compiled == [MIXER]
+
+
+def test_every_seed_has_its_own_curve_and_its_share_of_the_seconds(engine: Engine) -> None:
+    events = list(engine.run(request(3, 4, 5)))
+    ends = [event for event in events if isinstance(event, Finished)]
+    assert [end.trial for end in ends] == [10, 11, 12]
+    assert len({end.loss for end in ends}) == 3
+    assert len({end.timing.train_seconds for end in ends}) == 1
+    alone = curves(list(engine.run(request(4))))
+    together = [curve for curve in curves(events) if curve[0] == 11]
+    assert together[0][2] == pytest.approx(alone[0][2], abs=1e-5)
+
+
+def test_a_seed_that_diverges_fails_and_the_others_train_on(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = engine_module.train
+
+    def broken(wanted: TrialRequest, program: Program, *rest: object) -> Iterator[Event]:
+        def epoch(*args: object) -> object:
+            state, metrics = program.epoch(*args)
+            spoilt = metrics.validation_loss.at[1].set(math.nan)
+            return state, metrics._replace(validation_loss=spoilt)
+
+        return train(wanted, replace(program, epoch=epoch), *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine_module, "train", broken)
+    events = list(engine.run(request(0, 1, 2)))
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert failed.trial == 11
+    assert "not finite at step 9 (epoch 1)" in failed.reason
+    assert failed.timing is not None
+    ends = [event for event in events if isinstance(event, Finished)]
+    assert [end.trial for end in ends] == [10, 12]
+    spent = sum(end.timing.train_seconds + end.timing.eval_seconds for end in [failed, *ends])
+    last = [event for event in events if isinstance(event, EpochDone)][-1]
+    elapsed = sum(epoch.elapsed_seconds for epoch in last.epochs)
+    assert spent == pytest.approx(
+        elapsed + failed.timing.train_seconds + failed.timing.eval_seconds
+    )
+
+
+def test_a_trial_that_diverges_names_the_step(data: DeviceData) -> None:
+    wild = RECIPE.model_copy(update={"learning_rate": 1e30, "warmup": 0.0, "clip_norm": 1e30})
+    with Engine(wild, data, jax.devices()[0]) as engine:
+        *_, last = engine.run(request(0, recipe=wild))
+    assert isinstance(last, Failed)
+    assert last.reason.startswith("diverged: the loss was not finite at step ")
+
+
+FULL = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8589934592 bytes.\nmore"
+
+
+@pytest.mark.parametrize("when", ["compiling", "training"])
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_device_without_room_fails_the_trial_and_serves_the_next(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, when: str, announced: bool
+) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise jax.errors.JaxRuntimeError(FULL)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine_module, "compile_program" if when == "compiling" else "train", full)
+        if announced:
+            engine.announce(MIXER, 2)
+        events = list(engine.run(request(0, 1)))
+    assert [event.trial for event in events if isinstance(event, Failed)] == [10, 11]
+    assert len(events) == 2
+    assert "out of memory" in events[0].reason
+    assert "8589934592 bytes" in events[0].reason
+    assert "batch size 32" in events[0].reason
+    *_, end = engine.run(request(0))
+    assert isinstance(end, Finished)
+
+
+def test_what_cannot_fit_is_not_even_compiled(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Small:
+        """A device that says how little memory it has."""
+
+        device_kind = "small"
+        platform = "cpu"
+
+        def memory_stats(self) -> dict[str, int]:
+            return {"bytes_limit": 2**20}
+
+    monkeypatch.setattr(engine, "_device", Small())
+    monkeypatch.setattr(engine_module, "compile_program", None)  # would raise if called
+    large = mixer(hidden_dim=512, num_blocks=8)
+    engine.announce(large, 1)
+    (event,) = engine.run(request(0, config=large))
+    assert isinstance(event, Failed)
+    assert event.reason.startswith("does not fit on small: training needs at least ")
+
+
+def test_any_other_error_of_the_device_is_not_swallowed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object) -> None:
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+    monkeypatch.setattr(engine_module, "train", broken)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+        list(engine.run(request(0)))
