@@ -224,7 +224,7 @@ class Writer(Reader):
             known = sa.select(TrialRow.number, TrialRow.id).join(StudyRow)
             numbers = {epoch.trial for epoch in epochs}
             among = known.where(StudyRow.name == study, TrialRow.number.in_(numbers))
-            ids = {number: trial_id for number, trial_id in session.execute(among)}
+            ids = {row.number: row.id for row in session.execute(among)}
             for number in numbers - ids.keys():
                 self._trial_row(session, study, number)  # raises, and says what there is
             rows = [{"trial_id": ids[e.trial], **epoch_columns(e)} for e in epochs]

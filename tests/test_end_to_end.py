@@ -191,3 +191,21 @@ def test_a_diverging_recipe_fails_its_trials_with_the_step(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert "diverged: the loss was not finite at step" in done.stdout
     assert "1 failed" in done.stdout
+
+
+def test_a_search_over_seeds_compares_means_and_says_where_its_time_went(tmp_path: Path) -> None:
+    searched = run("search.run", *STUDY, "--seeds", "2", "--trials", "1", cwd=tmp_path)
+    assert searched.returncode == 0, searched.stderr
+    assert "of 2 programs came from the cache" in searched.stdout
+    trials = finished(tmp_path)
+    assert [(t.origin, t.seed) for t in trials] == [
+        (origin, seed) for origin in (Origin.BASELINE, Origin.SEARCH) for seed in (0, 1)
+    ]
+    mixers = trials[2:]
+    assert all(t.wall_seconds and t.timing and t.timing.device_bytes for t in trials)
+    assert mixers[0].accuracy != mixers[1].accuracy or mixers[0].loss != mixers[1].loss
+    exported = run("search.export", "--study", "mixer_smoke", "--out", "mean.json", cwd=tmp_path)
+    assert "(mean of 2 seeds)" in exported.stdout, exported.stderr
+    source = presets.load(str(tmp_path / "mean.json")).source
+    assert source["accuracies"] == [t.accuracy for t in mixers]
+    assert source["accuracy"] == pytest.approx(np.mean(source["accuracies"]))

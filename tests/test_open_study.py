@@ -1,0 +1,58 @@
+"""A study that is in the database: the same specification goes on, another one is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runs.store import Writer, open_writer
+from search import data as images
+from search.data import ImageData
+from search.open_study import open_study, plan
+from search.studies import STUDIES, StudyError, StudySpec, with_changes
+
+SPEC = STUDIES["mixer_smoke"]
+
+
+@pytest.fixture(scope="module")
+def data() -> ImageData:
+    return images.load("digits")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Writer]:
+    with open_writer(f"sqlite:///{tmp_path}/s.db") as writer:
+        yield writer
+
+
+def opened(store: Writer, spec: StudySpec, data: ImageData) -> None:
+    open_study(store, spec, plan(spec, data.task), data)
+
+
+def test_more_trials_are_the_same_study_and_other_seeds_are_not(
+    store: Writer, data: ImageData
+) -> None:
+    opened(store, SPEC, data)
+    opened(store, with_changes(SPEC, trials=9), data)
+    with pytest.raises(StudyError, match="seeds is 1 there, 3 asked"):
+        opened(store, with_changes(SPEC, seeds=3), data)
+
+
+def test_a_study_of_a_version_that_knew_fewer_fields_goes_on(
+    store: Writer, data: ImageData
+) -> None:
+    old = open_study(store, SPEC, plan(SPEC, data.task), data)
+    fewer = {name: value for name, value in old.spec.items() if name != "seeds"}
+    store.add_study(replace(old, name="old", spec=fewer))
+    opened(store, with_changes(SPEC, name="old"), data)
+    with pytest.raises(StudyError, match="seeds is 1 there, 2 asked"):
+        opened(store, with_changes(SPEC, name="old", seeds=2), data)
+
+
+def test_other_images_are_another_study(store: Writer, data: ImageData) -> None:
+    opened(store, SPEC, data)
+    with pytest.raises(StudyError, match="began on other images of digits"):
+        opened(store, SPEC, replace(data, digest="another"))
