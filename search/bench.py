@@ -140,7 +140,7 @@ def table_of(speeds: list[Speed]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0))  # eight columns in a terminal of 80 characters
     table.add_column("\nnetwork", no_wrap=True)
     for column in (
-        *("\nMACs", "training\nimages/s", "\nFLOP/s", "of roof-\nline"),
+        *("\nMACs", "training\nimages/s", "\nFLOP/s", "roof-\nline"),
         *("trace\ns", "compile\ns", "cached\ns"),
     ):
         table.add_column(column, justify="right", no_wrap=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from space.config import Config
@@ -123,7 +124,7 @@ def _fastest_product(device: jax.Device, dtype: Any, size: int, seconds: float) 
 def _fastest_copy(device: jax.Device, seconds: float) -> float:
     """Bytes per second, read and written, over an array far larger than any cache."""
     num_bytes = 2**28 if device.platform == "cpu" else 2**30
-    array = jax.device_put(np.zeros(num_bytes // 4, np.float32), device)
+    array = jnp.zeros(num_bytes // 4, jnp.float32, device=device)
     add = jax.jit(lambda x: x + 1, donate_argnums=0)  # fresh memory would cost its page faults
 
     def in_place() -> Any:

@@ -1,0 +1,176 @@
+"""What a study costs beside training: milliseconds a trial to ask, to write and to show.
+
+    python benchmarks/study_overhead.py --finished 1000
+
+A study with that many finished trials is taken up again and goes on with a trainer that takes no
+time, on a real SQLite file. What the next trial waits for while nothing trains is told apart from
+what happens while it would train (the proposal of the trial after it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from runs.record import EpochRecord, StudyRecord, Timing
+from runs.store import open_writer
+from search.agenda import Agenda
+from search.devices import choose
+from search.loop import Search
+from search.open_study import plan
+from search.progress import LiveReporter
+from search.standing import Standing
+from search.studies import STUDIES, with_changes
+from search.surroundings import surroundings
+from search.trial import EpochDone, Event, Finished, Started, TrialRequest
+from space.config import Config, ImageTask
+from space.cost import cost
+
+TASK = ImageTask(image_size=32, image_channels=3, num_classes=10)
+
+
+class NoTraining:
+    """A trainer whose accuracy follows from the FLOPs at once."""
+
+    def announce(self, config: Config, num_seeds: int) -> None:
+        """Nothing to compile."""
+
+    def run(self, request: TrialRequest) -> Iterator[Event]:
+        yield Started()
+        accuracy = 0.9 - 1e5 / cost(request.config).flops + hash(request.config) % 100 / 2000
+        (number,) = request.numbers
+        for epoch in range(1, request.recipe.epochs + 1):
+            yield EpochDone(
+                (
+                    EpochRecord(
+                        trial=number,
+                        epoch=epoch,
+                        train_loss=1.0,
+                        train_accuracy=accuracy,
+                        validation_loss=1.0,
+                        validation_accuracy=accuracy,
+                        learning_rate=1e-3,
+                        elapsed_seconds=epoch,
+                    ),
+                )
+            )
+        timing = Timing(compile_seconds=1, train_seconds=1, eval_seconds=1, images_per_second=1)
+        yield Finished(trial=number, accuracy=accuracy, loss=1.0, timing=timing)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--finished", type=int, default=1000, help="trials before the measured")
+    parser.add_argument("--measured", type=int, default=50)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--samplers", default="tpe,nsga2,random")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    facts = surroundings(choose())
+    figures = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": facts.device_kind,
+        "versions": facts.versions,
+        "revision": facts.git_revision,
+        "finished": args.finished,
+        "epochs": args.epochs,
+        "milliseconds": {s: measure(s, args) for s in args.samplers.split(",")},
+    }
+    print(f"{args.finished} finished trials, {args.epochs} epochs; milliseconds a trial, median")
+    for sampler, parts in figures["milliseconds"].items():
+        shown = ", ".join(f"{part} {value:.1f}" for part, value in parts.items())
+        print(f"  {sampler}: {shown}")
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def measure(sampler: str, args: argparse.Namespace) -> dict[str, float]:
+    """Median milliseconds of the parts of a trial."""
+    spent: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder, open_writer(f"sqlite:///{folder}/s.db") as store:
+        for trials, first in ((args.finished, "random"), (args.finished + args.measured, sampler)):
+            spec = with_changes(
+                STUDIES["mixer_cifar"], sampler=first, trials=trials, epochs=args.epochs
+            )
+            planned = plan(spec, TASK)
+            study = store.add_study(
+                StudyRecord(
+                    name="overhead",
+                    spec=spec.fixed(),
+                    num_classes=10,
+                    data_digest="none",
+                    flops_ceiling=planned.flops_ceiling,
+                    created_at=datetime.now(UTC),
+                )
+            )
+            standing = Standing(
+                study,
+                store.trials(study.name),
+                goal=trials,
+                baselines=0,
+                images_per_epoch=1,
+                min_accuracy=None,
+            )
+            reporter = LiveReporter(Console(quiet=True), standing)
+            spent.clear()
+            with (
+                timed(Agenda, "next", spent["propose"]),
+                timed(Agenda, "tell", spent["tell"]),
+                timed(Search, "_begin", spent["begin (SQL)"]),
+                timed(Search, "_hear", spent["epochs (SQL)"]),
+                timed(Search, "_end", spent["end (SQL, display)"]),
+            ):
+                began = time.perf_counter()
+                Search(
+                    study=study,
+                    spec=spec,
+                    space=planned.affordable,
+                    task=TASK,
+                    baselines=(),
+                    store=store,
+                    trainer=NoTraining(),
+                    surroundings=surroundings(choose()),
+                    reporter=reporter,
+                ).go(num_trials=trials)
+                seconds = time.perf_counter() - began
+    parts = {
+        part: 1000
+        * (sum(values) / args.measured if "epochs" in part else statistics.median(values))
+        for part, values in spent.items()
+    }
+    start = seconds - sum(sum(values) for values in spent.values())
+    waiting = sum(value for part, value in parts.items() if part != "propose")
+    return {"the device waits": waiting, **parts, "once at the start": 1000 * start}
+
+
+@contextmanager
+def timed(owner: type, name: str, into: list[float]) -> Iterator[None]:
+    """Adds the seconds of every call of a method to a list."""
+    method: Callable[..., object] = getattr(owner, name)
+
+    def measured(*args: object, **kwargs: object) -> object:
+        began = time.perf_counter()
+        try:
+            return method(*args, **kwargs)
+        finally:
+            into.append(time.perf_counter() - began)
+
+    setattr(owner, name, measured)
+    try:
+        yield
+    finally:
+        setattr(owner, name, method)
+
+
+if __name__ == "__main__":
+    main()
