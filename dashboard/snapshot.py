@@ -11,7 +11,7 @@ import pandas as pd
 
 from dashboard.points import Floats
 from runs import pareto, winners
-from runs.frames import reference_of, trials_frame
+from runs.frames import trials_frame
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.seeds import by_configuration, over_seeds
 from space.config import Config
@@ -88,7 +88,7 @@ class Snapshot:
     @cached_property
     def hypervolume(self) -> float:
         """Of the found trials, in accuracy x decades of FLOPs."""
-        return pareto.hypervolume(*winners.objectives(self.found), reference_of(self.study))
+        return pareto.hypervolume(*winners.objectives(self.found), winners.reference_of(self.study))
 
     @cached_property
     def history(self) -> History:
@@ -106,10 +106,9 @@ class Snapshot:
         last = {t.number: max(position[s.number] for s in self.seeds_of(t)) for t in self.found}
         finished = sorted(self.found, key=lambda t: last[t.number])
         objectives = winners.objectives(finished)
+        reference = winners.reference_of(self.study)
         return History(
-            hypervolume=np.array(
-                pareto.hypervolume_history(*objectives, reference_of(self.study)), np.float64
-            ),
+            hypervolume=np.array(pareto.hypervolume_history(*objectives, reference), np.float64),
             training_flops=spent[[last[t.number] for t in finished]],
         )
 

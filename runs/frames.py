@@ -7,15 +7,9 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from runs import pareto
-from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
+from runs.record import EpochRecord, Origin, State, TrialRecord
 from runs.seeds import over_seeds
 from runs.winners import front
-
-
-def reference_of(study: StudyRecord) -> pareto.Reference:
-    """The point the study's hypervolumes are measured to."""
-    return pareto.Reference(accuracy=study.guess_accuracy, flops=float(study.flops_ceiling))
 
 
 def trials_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:

@@ -36,6 +36,11 @@ def objectives(trials: Sequence[TrialRecord]) -> tuple[list[float], list[float]]
     return [flops for flops, _ in pairs], [accuracy for _, accuracy in pairs]
 
 
+def reference_of(study: StudyRecord) -> pareto.Reference:
+    """The point the study's hypervolumes are measured to."""
+    return pareto.Reference(accuracy=study.guess_accuracy, flops=float(study.flops_ceiling))
+
+
 def nearest_in_flops(trial: TrialRecord, others: Sequence[TrialRecord]) -> TrialRecord | None:
     """Whose FLOPs are the nearest by ratio; of equally near ones the most accurate."""
 

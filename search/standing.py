@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from runs import pareto, winners
-from runs.frames import reference_of
 from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
 from runs.seeds import by_configuration
 from space.config import Config
@@ -118,7 +117,7 @@ class Standing:
     @property
     def hypervolume(self) -> float:
         """Of the front, in accuracy x decades of FLOPs."""
-        return pareto.hypervolume(*winners.objectives(self.front), reference_of(self.study))
+        return pareto.hypervolume(*winners.objectives(self.front), winners.reference_of(self.study))
 
     @property
     def seconds_left(self) -> float | None:

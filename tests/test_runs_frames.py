@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from records import at, epoch, running, seeds, study, trial, vit
 
-from runs.frames import epochs_frame, reference_of, trials_frame
+from runs import winners
+from runs.frames import epochs_frame, trials_frame
 from runs.record import EpochRecord, Origin, State, label_of
 from runs.winners import candidates, front
 
@@ -130,7 +131,7 @@ def test_curves_have_one_row_an_epoch() -> None:
 
 
 def test_the_reference_point_is_guessing_at_the_ceiling() -> None:
-    reference = reference_of(study(num_classes=100, flops_ceiling=8_000_000))
+    reference = winners.reference_of(study(num_classes=100, flops_ceiling=8_000_000))
     assert (reference.accuracy, reference.flops) == (0.01, 8e6)
 
 
