@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -56,6 +56,7 @@ class Search:
         task: of the images.
         baselines: configurations trained by the same recipe, before the search.
         trainer: trains trials.
+        check_stop: called at every event of a trial; raises to stop the study.
     """
 
     study: StudyRecord
@@ -67,6 +68,7 @@ class Search:
     trainer: Trainer
     surroundings: Surroundings
     reporter: Reporter
+    check_stop: Callable[[], None] = lambda: None
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
         """Runs until `num_trials` configurations of the search's own are finished.
@@ -94,6 +96,7 @@ class Search:
             looked_ahead = False
             running = {t.number: t for t in began if t.state is State.RUNNING}
             for event in self.trainer.run(self._request(list(running.values()))):
+                self.check_stop()
                 if isinstance(event, Started):
                     following, looked_ahead = agenda.next(), True
                     if following is not None:

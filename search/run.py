@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -17,6 +15,7 @@ from rich.table import Table
 
 from runs.options import Storage
 from runs.storage import without_password
+from search.stopping import Stopping, Terminated
 from search.studies import STUDIES, StudyError, with_changes
 from search.study_file import find_study
 from space.command import make_app, run_app
@@ -117,7 +116,8 @@ def run(
         sampler=sampler,
     )
     seconds = None if timeout is None else parse_duration(timeout)
-    signal.signal(signal.SIGTERM, _terminate)
+    stopping = Stopping()
+    stopping.listen()
 
     from search.run_study import run_study  # only now: JAX takes a second to load
 
@@ -132,6 +132,7 @@ def run(
             device_kind=device,
             with_baselines=baselines,
             deadline=None if seconds is None else began + seconds,
+            check_stop=stopping.check,
         )
     except KeyboardInterrupt as stop:
         console.print(
@@ -141,7 +142,7 @@ def run(
             markup=False,
             highlight=False,
         )
-        raise typer.Exit(143 if isinstance(stop, _Terminated) else 130) from None
+        raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -172,14 +173,6 @@ def studies_table() -> Table:
             str(len(planned.baselines)),
         )
     return table
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a study as Ctrl-C does."""
-
-
-def _terminate(signum: int, frame: FrameType | None) -> None:
-    raise _Terminated
 
 
 def _same_command(storage: str | None) -> str:

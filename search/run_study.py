@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -34,6 +35,7 @@ def run_study(
     device_kind: str = "auto",
     with_baselines: bool = True,
     deadline: float | None = None,
+    check_stop: Callable[[], None] = lambda: None,
 ) -> Standing:
     """Runs a study, or goes on with it, and prints how it goes and what it found.
 
@@ -46,6 +48,7 @@ def run_study(
         device_kind: as `search.devices.choose` takes it.
         with_baselines: False leaves baselines that are missing for another time.
         deadline: of `time.monotonic()`, after which no trial is started.
+        check_stop: called between epochs; raises to stop the study.
 
     Raises:
         MixerSearchError: study, data, device or storage are not fit; nothing is lost.
@@ -106,6 +109,7 @@ def run_study(
                 trainer=engine,
                 surroundings=surroundings(device),
                 reporter=reporter,
+                check_stop=check_stop,
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
         if standing.front:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from runs.record import (
 from runs.store import Writer, open_reader, open_writer
 from search.loop import Search, Trainer
 from search.sampler import Proposer
+from search.stopping import Stopping, Terminated
 from search.studies import StudySpec
 from search.trial import EpochDone, Event, Failed, Finished, Started, TrialRequest
 from space.config import Config, ImageTask, ViTConfig
@@ -325,6 +329,32 @@ def test_a_study_taken_up_again_goes_as_if_never_interrupted(
     with open_writer(f"sqlite:///{tmp_path}/other.db") as through:
         search(through, space=wide, sampler=sampler)[0].go(num_trials=26)
         assert configs(through, *State) == configs(store, *State)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_a_library_swallows_stops_the_study_at_the_next_epoch(
+    store: Writer, number: signal.Signals
+) -> None:
+    class Swallowing(Quick):
+        def run(self, request: TrialRequest) -> Iterator[Event]:
+            for event in super().run(request):
+                with suppress(BaseException):
+                    os.kill(os.getpid(), number)
+                    time.sleep(0.01)
+                yield event
+
+    stopping = Stopping()
+    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    stopping.listen()
+    try:
+        searched = replace(search(store, trainer=Swallowing())[0], check_stop=stopping.check)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            searched.go(num_trials=3)
+    finally:
+        for which, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(which, handler)
+    assert isinstance(stopped.value, Terminated) == (number == signal.SIGTERM)
+    assert [t.state for t in store.trials("s")] == [State.RUNNING]
 
 
 def test_the_wall_clock_is_shared_out_among_the_trials(store: Writer) -> None:

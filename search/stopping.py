@@ -1,0 +1,39 @@
+"""Ctrl-C and SIGTERM, remembered: a library that swallows the exception does not lose them.
+
+JAX has `except:` in places; a signal that arrives inside one is gone. So whoever runs for long
+asks now and then.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a study as Ctrl-C does."""
+
+
+class Stopping:
+    """Turns both signals into exceptions, at once and again when asked."""
+
+    def __init__(self) -> None:
+        self._wanted: type[KeyboardInterrupt] | None = None
+
+    def listen(self) -> None:
+        """From now on; in the main thread."""
+        signal.signal(signal.SIGINT, self._hear)
+        signal.signal(signal.SIGTERM, self._hear)
+
+    def check(self) -> None:
+        """Raises what a signal that came should have raised.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed, or SIGTERM came (`Terminated`).
+        """
+        if self._wanted is not None:
+            raise self._wanted
+
+    def _hear(self, signum: int, frame: FrameType | None) -> None:
+        self._wanted = Terminated if signum == signal.SIGTERM else KeyboardInterrupt
+        raise self._wanted
