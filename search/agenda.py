@@ -62,7 +62,7 @@ class Agenda:
     ) -> None:
         groups = by_configuration(history)
         searched = [t for t in history if t.origin is Origin.SEARCH]
-        newest = [t.config for t in searched if t.state is not State.REFUSED][-1:]
+        newest = next((t.config for t in searched[::-1] if t.state is not State.REFUSED), None)
         self._proposer = Proposer(
             space,
             task,
@@ -70,7 +70,7 @@ class Agenda:
             seed=spec.seed,
             min_accuracy=spec.min_accuracy,
             history=searched,
-            unheard=newest[0] if newest else None,
+            unheard=newest,
         )
         self._max_flops = max_flops
         self._refuse = refuse
@@ -83,7 +83,7 @@ class Agenda:
         self._known: list[Job] = []
         self._unheard: Job | None = None
         for (config, origin), trials in groups.items():
-            is_newest = origin is Origin.SEARCH and [config] == newest
+            is_newest = origin is Origin.SEARCH and config == newest
             job = Job(config, origin, tuple(trials), self._proposer.unheard if is_newest else None)
             if any(t.state is State.RUNNING for t in trials):
                 self._known.append(job)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from space.config import Config
+from space.cost import training_bytes
 from space.errors import MixerSearchError
 
 
@@ -38,3 +41,16 @@ def choose(kind: str = "auto") -> jax.Device:
 def compute_dtype(device: jax.Device) -> Any:
     """bfloat16 where matrix units have it; float32 on a CPU, where bfloat16 is slower."""
     return jnp.float32 if device.platform == "cpu" else jnp.bfloat16
+
+
+def memory_bytes(device: jax.Device) -> int | None:
+    """What the device has; of a CPU, what the machine has; None where it is not known."""
+    limit: int | None = (device.memory_stats() or {}).get("bytes_limit")
+    if limit is None and device.platform == "cpu" and hasattr(os, "sysconf"):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return limit
+
+
+def step_bytes_needed(config: Config, batch_size: int, device: jax.Device) -> int:
+    """Memory a training step needs on the device at least: see `space.cost.training_bytes`."""
+    return training_bytes(config, batch_size, jnp.dtype(compute_dtype(device)).itemsize)

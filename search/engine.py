@@ -8,29 +8,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import jax
 
 from search.device_data import DeviceData
-from search.devices import compute_dtype
+from search.devices import compute_dtype, memory_bytes, step_bytes_needed
 from search.program import Program, compile_program
 from search.recipe import Recipe
 from search.trial import Event, Failed, TrialRequest, train
 from space.config import Config
-from space.cost import training_bytes
 
 
 class Engine:
     """Trains what is requested; compiles what is announced while something else trains.
 
     Args:
-        recipe: of every trial.
         data: on the device.
         device: where to train.
     """
 
-    def __init__(self, recipe: Recipe, data: DeviceData, device: jax.Device) -> None:
-        self._recipe = recipe
+    def __init__(self, data: DeviceData, device: jax.Device) -> None:
         self._data = data
         self._device = device
         self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiler")
-        self._announced: dict[tuple[Config, int], Future[Program]] = {}
+        self._announced: dict[tuple[Config, Recipe, int], Future[Program]] = {}
 
     def __enter__(self) -> Engine:
         return self
@@ -38,27 +35,26 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self._compiler.shutdown(wait=False, cancel_futures=True)
 
-    def announce(self, config: Config, num_seeds: int) -> None:
+    def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Begins to compile for a request that will come, in the background."""
-        if not self._shortage(config, num_seeds):
-            self._announced[config, num_seeds] = self._compiler.submit(
-                self._compile, config, num_seeds
-            )
+        wanted = config, recipe, num_seeds
+        if not self._shortage(*wanted):
+            self._announced[wanted] = self._compiler.submit(self._compile, *wanted)
 
     def run(self, request: TrialRequest) -> Iterator[Event]:
         """As `search.trial.train`; a device without room ends every trial as `Failed`.
 
         Any other exception is a bug and escapes.
         """
-        num_seeds = len(request.seeds)
-        shortage = self._shortage(request.config, num_seeds)
+        wanted = request.config, request.recipe, len(request.seeds)
+        shortage = self._shortage(*wanted)
         if shortage:
             yield from self._all_failed(request, shortage)
             return
         ended = set()
         try:
-            compiled = self._announced.pop((request.config, num_seeds), None)
-            program = compiled.result() if compiled else self._compile(request.config, num_seeds)
+            compiled = self._announced.pop(wanted, None)
+            program = compiled.result() if compiled else self._compile(*wanted)
             for event in train(request, program, self._data, self._device):
                 if isinstance(event, Failed):
                     ended.add(event.trial)
@@ -66,30 +62,29 @@ class Engine:
         except jax.errors.JaxRuntimeError as error:
             if not str(error).startswith("RESOURCE_EXHAUSTED"):
                 raise
-            need = training_bytes(request.config, self._recipe.batch_size) * num_seeds / 2**30
-            reason = (
-                f"out of memory on {self._device.device_kind}: training needs at least "
-                f"{need:.2f} GiB by estimate at batch size {self._recipe.batch_size}; "
-                f"{str(error).splitlines()[0]}"
-            )
+            reason = f"out of memory: {self._need(*wanted)}; {str(error).splitlines()[0]}"
             yield from (e for e in self._all_failed(request, reason) if e.trial not in ended)
 
-    def _compile(self, config: Config, num_seeds: int) -> Program:
+    def _compile(self, config: Config, recipe: Recipe, num_seeds: int) -> Program:
         dtype = compute_dtype(self._device)
-        return compile_program(config, self._recipe, self._data, dtype, num_seeds=num_seeds)
+        return compile_program(config, recipe, self._data, dtype, num_seeds=num_seeds)
 
-    def _shortage(self, config: Config, num_seeds: int) -> str | None:
+    def _shortage(self, config: Config, recipe: Recipe, num_seeds: int) -> str | None:
         """Why it is no use to compile for this device, in words; None if it may fit."""
-        statistics = self._device.memory_stats() or {}  # a CPU has none
-        limit = statistics.get("bytes_limit")
-        width = compute_dtype(self._device).dtype.itemsize
-        need = num_seeds * training_bytes(config, self._recipe.batch_size, width)
-        if limit is None or need <= limit:
+        have = memory_bytes(self._device)
+        need = num_seeds * step_bytes_needed(config, recipe.batch_size, self._device)
+        if have is None or need <= have:
             return None
+        return f"does not fit: {self._need(config, recipe, num_seeds)}"
+
+    def _need(self, config: Config, recipe: Recipe, num_seeds: int) -> str:
+        """What training takes at least and what the device has, in words."""
+        have = memory_bytes(self._device)
+        need = num_seeds * step_bytes_needed(config, recipe.batch_size, self._device)
+        has = "" if have is None else f", {self._device.device_kind} has {have / 2**30:.2f}"
         return (
-            f"does not fit on {self._device.device_kind}: training needs at least "
-            f"{need / 2**30:.2f} GiB at batch size {self._recipe.batch_size}, "
-            f"the device has {limit / 2**30:.2f}"
+            f"training needs at least {need / 2**30:.2f} GiB by estimate at batch size "
+            f"{recipe.batch_size}{has}"
         )
 
     def _all_failed(self, request: TrialRequest, reason: str) -> list[Failed]:

@@ -11,6 +11,7 @@ from typing import Protocol
 from runs.record import EpochRecord, Origin, State, StudyRecord, Surroundings, TrialRecord
 from runs.store import Writer
 from search.agenda import Agenda, Job
+from search.recipe import Recipe
 from search.sampler import Proposal
 from search.studies import StudySpec
 from search.trial import EpochDone, Event, Failed, Finished, Started, TrialRequest
@@ -22,7 +23,7 @@ from space.search_space import SearchSpace
 class Trainer(Protocol):
     """Whoever trains: `search.engine.Engine`."""
 
-    def announce(self, config: Config, num_seeds: int) -> None:
+    def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """What will be requested next."""
 
     def run(self, request: TrialRequest) -> Iterator[Event]:
@@ -100,7 +101,8 @@ class Search:
                 if isinstance(event, Started):
                     following, looked_ahead = agenda.next(), True
                     if following is not None:
-                        self.trainer.announce(following.config, self._num_seeds(following))
+                        seeds = self._num_seeds(following)
+                        self.trainer.announce(following.config, self.spec.recipe, seeds)
                 else:
                     self._hear(event, running)
             if not looked_ahead:  # it failed before it started

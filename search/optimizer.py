@@ -1,7 +1,6 @@
-"""AdamW over all weights as one vector: a few kernels to compile and launch, whatever the depth.
+"""AdamW over all weights as one vector: fewer kernels to compile and to launch.
 
-Optax would make some ten kernels a weight array; on a small network compiling them takes longer
-than the training.
+Array by array, a Mixer of four blocks has half as many kernels again (687 against 457, on a CPU).
 """
 
 from __future__ import annotations

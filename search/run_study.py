@@ -96,7 +96,7 @@ def run_study(
         if standing.trials:
             say(f"going on: {counts_line(standing)}")
         with (
-            Engine(spec.recipe, put(data, device), device) as engine,
+            Engine(put(data, device), device) as engine,
             open_reporter(console, standing) as reporter,
         ):
             Search(

@@ -132,10 +132,10 @@ class Proposer:
 
     def tell(self, trials: Sequence[TrialRecord], proposal: Proposal) -> None:
         """How the trials of a proposal ended: all complete, or failed, pruned or refused."""
-        asked = self._study.get_trials(deepcopy=False)[proposal.number]
         if not _complete(trials):
             self._study.tell(proposal.number, state=TrialState.FAIL)
             return
+        asked = self._study.get_trials(deepcopy=False)[proposal.number]
         for name, value in self._constraints(trials).items():
             optuna.trial.Trial(self._study, asked._trial_id).set_constraint(name, value)
         self._study.tell(proposal.number, _values(trials))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,14 +18,14 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from runs.record import label_of
 from search.device_data import DeviceData
-from search.devices import compute_dtype
+from search.devices import compute_dtype, memory_bytes, step_bytes_needed
 from search.optimizer import hyper_of
 from search.program import Program, compile_program
 from search.recipe import Recipe
 from search.roofline import Ceilings, roofline, step_flops
-from search.train import initial_state
+from search.train import initial_state, steps_per_epoch
 from space.config import Config, ImageTask
-from space.cost import cost, training_bytes
+from space.cost import cost
 from space.errors import MixerSearchError
 
 _STEPS = (4, 100)
@@ -117,9 +116,8 @@ def check_room(config: Config, batch_size: int, device: jax.Device) -> None:
     Raises:
         RoomError: training needs more memory than the device has.
     """
-    width = jnp.dtype(compute_dtype(device)).itemsize
-    have = _memory_bytes(device)
-    if have is not None and training_bytes(config, batch_size, width) > have:
+    have = memory_bytes(device)
+    if have is not None and step_bytes_needed(config, batch_size, device) > have:
         raise RoomError(_no_room(config, batch_size, device))
 
 
@@ -153,7 +151,7 @@ def epoch_seconds(
     seconds: float,
 ) -> list[float]:
     """What every epoch took after the first: two or more, until the time is spent."""
-    hyper = hyper_of(recipe, data.num_train // recipe.batch_size)
+    hyper = hyper_of(recipe, steps_per_epoch(recipe.batch_size, data.num_train))
     order = np.random.default_rng(0).permutation(data.num_train).astype(np.int32)[None]
     keys = jax.device_put(jnp.stack([jax.random.key(0)]), device)
     order = jax.device_put(order, device)
@@ -197,18 +195,9 @@ def _configure(settings: dict[str, Any]) -> None:
     compilation_cache.reset_cache()  # JAX reads them once, at its first program
 
 
-def _memory_bytes(device: jax.Device) -> int | None:
-    """What the device has; of a CPU, what the machine has; None where it is not known."""
-    limit = (device.memory_stats() or {}).get("bytes_limit")
-    if limit is None and device.platform == "cpu" and hasattr(os, "sysconf"):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return limit
-
-
 def _no_room(config: Config, batch_size: int, device: jax.Device) -> str:
-    width = jnp.dtype(compute_dtype(device)).itemsize
-    need = training_bytes(config, batch_size, width) / 2**30
-    have = _memory_bytes(device)
+    need = step_bytes_needed(config, batch_size, device) / 2**30
+    have = memory_bytes(device)
     has = f", {device.device_kind} has {have / 2**30:.2f}" if have is not None else ""
     return (
         f"batch size {batch_size}: training {label_of(config)} needs at least {need:.2f} GiB by "

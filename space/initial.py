@@ -2,7 +2,7 @@
 
 The distributions are those of the Flax modules in `mixer.py` and `vit.py` (the tests hold one
 against the other, array by array). Drawing them through `module.init` means compiling one random
-generator a weight for every new shape: seconds a network, where this takes milliseconds.
+generator a weight for every new shape: 0.6 s at depth 1 and 3.5 s at depth 8 on two cores.
 """
 
 from __future__ import annotations

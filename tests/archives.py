@@ -208,10 +208,10 @@ def prepare_other(
             )
 
         def _split_generators(self, dl_manager: Any) -> Any:
-            return {split: enumerate(rows) for split, rows in examples.items()}
+            return {split: self._generate_examples(rows) for split, rows in examples.items()}
 
-        def _generate_examples(self) -> None:
-            raise NotImplementedError
+        def _generate_examples(self, rows: Any) -> Any:
+            return enumerate(rows)
 
     Other.name = name
     builder = Other(data_dir=folder)

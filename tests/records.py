@@ -19,10 +19,20 @@ from runs.record import (
 )
 from space.config import ImageTask, MixerConfig, ViTConfig
 from space.cost import cost
+from space.search_space import SearchSpace
 
 DIGITS = ImageTask(image_size=8, image_channels=1, num_classes=10)
 CIFAR = ImageTask(image_size=32, image_channels=3, num_classes=10)
 IMAGENET = ImageTask(image_size=224, image_channels=3, num_classes=1000)
+
+WIDE_SPACE = SearchSpace(
+    patch_size=(1, 2, 4),
+    hidden_dim=(8, 16, 32, 64),
+    tokens_mlp_dim=(8, 16, 32),
+    channels_mlp_dim=(16, 32, 64),
+    num_blocks=(1, 2, 3),
+)
+"""Of 324 Mixers for digits: enough for a sampler to learn something."""
 
 
 def mixer(task: ImageTask = DIGITS, **changes: Any) -> MixerConfig:

@@ -30,7 +30,7 @@ def data() -> DeviceData:
 
 @pytest.fixture
 def engine(data: DeviceData) -> Iterator[Engine]:
-    with Engine(RECIPE, data, jax.devices()[0]) as opened:
+    with Engine(data, jax.devices()[0]) as opened:
         yield opened
 
 
@@ -78,7 +78,7 @@ def test_curves_are_the_same_to_the_bit_with_and_without_compiling_ahead(engine:
     again = []
     for event in engine.run(request(0)):
         if isinstance(event, Started):
-            engine.announce(other, 1)
+            engine.announce(other, RECIPE, 1)
         again.append(event)
     assert curves(again) == alone
     ahead = curves(list(engine.run(request(0, config=other))))
@@ -96,7 +96,7 @@ def test_what_was_announced_is_not_compiled_a_second_time(
         return compile_program(config, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine_module, "compile_program", counting)
-    engine.announce(MIXER, 1)
+    engine.announce(MIXER, RECIPE, 1)
     list(engine.run(request(0)))
     assert compiled == [MIXER]
 
@@ -143,7 +143,7 @@ def test_a_seed_that_diverges_fails_and_the_others_train_on(
 
 def test_a_trial_that_diverges_names_the_step(data: DeviceData) -> None:
     wild = RECIPE.model_copy(update={"learning_rate": 1e30, "warmup": 0.0, "clip_norm": 1e30})
-    with Engine(wild, data, jax.devices()[0]) as engine:
+    with Engine(data, jax.devices()[0]) as engine:
         *_, last = engine.run(request(0, recipe=wild))
     assert isinstance(last, Failed)
     assert last.reason.startswith("diverged: the loss was not finite at step ")
@@ -163,7 +163,7 @@ def test_a_device_without_room_fails_the_trial_and_serves_the_next(
     with monkeypatch.context() as patched:
         patched.setattr(engine_module, "compile_program" if when == "compiling" else "train", full)
         if announced:
-            engine.announce(MIXER, 2)
+            engine.announce(MIXER, RECIPE, 2)
         events = list(engine.run(request(0, 1)))
     assert [event.trial for event in events if isinstance(event, Failed)] == [10, 11]
     assert len(events) == 2
@@ -189,10 +189,11 @@ def test_what_cannot_fit_is_not_even_compiled(
     monkeypatch.setattr(engine, "_device", Small())
     monkeypatch.setattr(engine_module, "compile_program", None)  # would raise if called
     large = mixer(hidden_dim=512, num_blocks=8)
-    engine.announce(large, 1)
+    engine.announce(large, RECIPE, 1)
     (event,) = engine.run(request(0, config=large))
     assert isinstance(event, Failed)
-    assert event.reason.startswith("does not fit on small: training needs at least ")
+    assert event.reason.startswith("does not fit: training needs at least ")
+    assert event.reason.endswith(", small has 0.00")
 
 
 def test_any_other_error_of_the_device_is_not_swallowed(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from records import WIDE_SPACE
 from records import epoch as an_epoch
 from records import study as a_study
 
@@ -25,6 +26,7 @@ from runs.record import (
 )
 from runs.store import Writer, open_reader, open_writer
 from search.loop import Search, Trainer
+from search.recipe import Recipe
 from search.sampler import Proposer
 from search.stopping import Stopping, Terminated
 from search.studies import StudySpec
@@ -71,7 +73,7 @@ class Quick:
     announced: list[tuple[Config, int]] = field(default_factory=list)
     requested: list[TrialRequest] = field(default_factory=list)
 
-    def announce(self, config: Config, num_seeds: int) -> None:
+    def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
         self.announced.append((config, num_seeds))
 
     def run(self, request: TrialRequest) -> Iterator[Event]:
@@ -317,17 +319,10 @@ def test_a_configuration_one_of_whose_seeds_fails_is_a_failure_to_the_sampler(
 def test_a_study_taken_up_again_goes_as_if_never_interrupted(
     store: Writer, tmp_path: Path, sampler: str, stops: list[int]
 ) -> None:
-    wide = SearchSpace(
-        patch_size=(1, 2, 4),
-        hidden_dim=(8, 16, 32, 64),
-        tokens_mlp_dim=(8, 16, 32),
-        channels_mlp_dim=(16, 32, 64),
-        num_blocks=(1, 2, 3),
-    )
     for stop in [*stops, 26]:
-        search(store, space=wide, sampler=sampler)[0].go(num_trials=stop)
+        search(store, space=WIDE_SPACE, sampler=sampler)[0].go(num_trials=stop)
     with open_writer(f"sqlite:///{tmp_path}/other.db") as through:
-        search(through, space=wide, sampler=sampler)[0].go(num_trials=26)
+        search(through, space=WIDE_SPACE, sampler=sampler)[0].go(num_trials=26)
         assert configs(through, *State) == configs(store, *State)
 
 

@@ -7,27 +7,19 @@ from dataclasses import replace
 
 import optuna
 import pytest
-from records import running
+from records import WIDE_SPACE, running
 
 from runs.record import State, TrialRecord
 from search.sampler import SAMPLERS, Proposer
 from space.config import ImageTask
 from space.cost import cost
-from space.search_space import SearchSpace
 
 TASK = ImageTask(image_size=8, image_channels=1, num_classes=10)
-SPACE = SearchSpace(
-    patch_size=(1, 2, 4),
-    hidden_dim=(8, 16, 32, 64),
-    tokens_mlp_dim=(8, 16, 32),
-    channels_mlp_dim=(16, 32, 64),
-    num_blocks=(1, 2, 3),
-)
 
 
 def proposer(sampler: str, history: list[TrialRecord], **settings: float | None) -> Proposer:
     return Proposer(
-        SPACE,
+        WIDE_SPACE,
         TASK,
         sampler=sampler,
         seed=3,
@@ -59,7 +51,7 @@ def search(sampler: str, count: int, *, restart_every: int = 0) -> list[TrialRec
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_proposal_is_a_member_of_the_space(sampler: str) -> None:
-    members = set(SPACE.members(TASK))
+    members = set(WIDE_SPACE.members(TASK))
     assert all(trial.config in members for trial in search(sampler, 30))
 
 
@@ -120,7 +112,7 @@ def test_less_accurate_trials_than_asked_for_are_infeasible(rebuilt: bool) -> No
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_given_configuration_counts_as_the_samplers_own(sampler: str) -> None:
     asked = proposer(sampler, [])
-    given = list(SPACE.members(TASK))[7]
+    given = list(WIDE_SPACE.members(TASK))[7]
     proposal = asked.ask(given)
     assert proposal.config == given
     trial = running(0, config=given, sampler_attrs=proposal.sampler_attrs)
