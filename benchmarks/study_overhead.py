@@ -34,6 +34,7 @@ from search.standing import Standing
 from search.studies import STUDIES, with_changes
 from search.surroundings import surroundings
 from search.trial import EpochDone, Event, Finished, Started, TrialRequest
+from search.workers import ThisProcess
 from space.config import Config, ImageTask
 from space.cost import cost
 
@@ -126,10 +127,9 @@ def measure(sampler: str, args: argparse.Namespace) -> dict[str, float]:
             spent.clear()
             with (
                 timed(Agenda, "next", spent["propose"]),
-                timed(Agenda, "tell", spent["tell"]),
-                timed(Search, "_begin", spent["begin (SQL)"]),
+                timed(Search, "_start", spent["begin (SQL)"]),
                 timed(Search, "_hear", spent["epochs (SQL)"]),
-                timed(Search, "_end", spent["end (SQL, display)"]),
+                timed(Search, "_finish", spent["end (SQL, display, tell)"]),
             ):
                 began = time.perf_counter()
                 Search(
@@ -139,8 +139,7 @@ def measure(sampler: str, args: argparse.Namespace) -> dict[str, float]:
                     task=TASK,
                     baselines=(),
                     store=store,
-                    trainer=NoTraining(),
-                    surroundings=surroundings(choose()),
+                    workers=ThisProcess(NoTraining(), surroundings(choose())),
                     reporter=reporter,
                 ).go(num_trials=trials)
                 seconds = time.perf_counter() - began

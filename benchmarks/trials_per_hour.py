@@ -32,6 +32,7 @@ from search.open_study import plan
 from search.studies import STUDIES, StudySpec, with_changes
 from search.surroundings import surroundings
 from search.untried import Untried
+from search.workers import num_cores
 
 PLAIN_LOOP = Path(__file__).with_name("plain_loop.py")
 PARAMETERS = ("patch_size", "hidden_dim", "tokens_mlp_dim", "channels_mlp_dim", "num_blocks")
@@ -46,6 +47,9 @@ def main() -> None:
     parser.add_argument("--max-flops", type=int, help="default: the study's")
     parser.add_argument("--train-limit", type=int)
     parser.add_argument("--data-dir", type=Path)
+    parser.add_argument(
+        "--workers", type=int, help="of our side; default: one a core on a CPU, else one"
+    )
     parser.add_argument("--rounds", type=int, default=1, help="repeats of each pair")
     parser.add_argument("--caches", default="cold,warm", help="cold, warm, or both")
     parser.add_argument("--json", type=Path, help="keep the figures in this file")
@@ -70,12 +74,15 @@ def compare(spec: StudySpec, folder: Path, args: argparse.Namespace) -> dict:
     """Runs both sides and returns every measurement."""
     task_file = write_task(spec, folder, args.data_dir)
     study_file = write_study(spec, folder)
-    facts = surroundings(choose())
+    device = choose()
+    facts, cores = surroundings(device), num_cores()
+    workers = args.workers or (cores if device.platform == "cpu" else 1)
     figures = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": "python benchmarks/trials_per_hour.py " + " ".join(sys.argv[1:]),
         "device": facts.device_kind,
-        "cpu_cores": len(os.sched_getaffinity(0)),
+        "cpu_cores": cores,
+        "workers": workers,
         "versions": facts.versions,
         "revision": facts.git_revision,
         "study": spec.model_dump(mode="json"),
@@ -83,7 +90,7 @@ def compare(spec: StudySpec, folder: Path, args: argparse.Namespace) -> dict:
     }
     sides = {
         "plain loop": lambda at: run_plain(task_file, at),
-        "this engine": lambda at: run_ours(study_file, spec, at, args.data_dir),
+        "this engine": lambda at: run_ours(study_file, spec, at, args.data_dir, workers),
     }
     for cache in args.caches.split(","):
         kept = {side: folder / f"cache {side}" for side in sides}
@@ -138,11 +145,11 @@ def run_plain(task_file: Path, at: Path):
     return [sys.executable, str(PLAIN_LOOP), str(at / "task.json")], accuracies
 
 
-def run_ours(study_file: Path, spec: StudySpec, at: Path, data_dir: Path | None):
+def run_ours(study_file: Path, spec: StudySpec, at: Path, data_dir: Path | None, workers: int = 1):
     """The command a user types, and how to read the accuracies."""
     storage = f"sqlite:///{at}/ours.db"
     command = [sys.executable, "-m", "search.run", "--study", str(study_file)]
-    command += ["--storage", storage]
+    command += ["--storage", storage, "--workers", str(workers)]
     if data_dir:
         command += ["--data-dir", str(data_dir.resolve())]
 
@@ -211,8 +218,8 @@ def table(figures: dict) -> str:
     trials = figures["study"]["trials"]
     lines = [
         f"{figures['study']['name']}, {trials} trials of {figures['study']['recipe']['epochs']} "
-        f"epochs, {figures['device']}, {figures['cpu_cores']} CPU cores, {figures['date']}, "
-        f"revision {figures['revision']}",
+        f"epochs, {figures['device']}, {figures['cpu_cores']} CPU cores, {figures['workers']} "
+        f"workers of ours, {figures['date']}, revision {figures['revision']}",
         "",
         "| caches | plain loop | this engine | trials per hour | ratio (spread) | mean accuracy |",
         "|---|---:|---:|---:|---:|---:|",

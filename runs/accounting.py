@@ -1,7 +1,8 @@
 """Where a study's wall clock went, as far as its trials were timed. Arithmetic only.
 
-Of the wall clock a device trains, validates, or waits. Tracing and compiling are no further part
-of it: they happen in the background while the trial before trains.
+Every worker has a device and a wall clock of its own, in which the device trains, validates, or
+waits. Tracing and compiling are no further part of it: they happen in the background while the
+trial before trains.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ class Account:
 
     trials: int
     wall_seconds: float
+    worker_seconds: float
+    """The wall clocks of all workers: with two of them, twice the study's."""
     train_seconds: float
     eval_seconds: float
     trace_seconds: float
@@ -34,15 +37,16 @@ class Account:
 
     @property
     def other_seconds(self) -> float:
-        """Of the wall clock, when the device neither trained nor validated."""
-        return max(0.0, self.wall_seconds - self.train_seconds - self.eval_seconds)
+        """Of the workers' wall clocks, when their devices neither trained nor validated."""
+        return max(0.0, self.worker_seconds - self.train_seconds - self.eval_seconds)
 
     @property
     def busy_share(self) -> float | None:
-        """Of the wall clock, while the device trained or validated; None where nothing is known."""
-        if not self.wall_seconds:
+        """Of the workers' wall clocks, while their devices trained or validated; None where
+        nothing is known."""
+        if not self.worker_seconds:
             return None
-        return (self.train_seconds + self.eval_seconds) / self.wall_seconds
+        return (self.train_seconds + self.eval_seconds) / self.worker_seconds
 
     @property
     def trials_per_hour(self) -> float | None:
@@ -63,6 +67,7 @@ def account(trials: Sequence[TrialRecord]) -> Account:
     return Account(
         trials=len(known),
         wall_seconds=sum(t.wall_seconds or 0.0 for t in known),
+        worker_seconds=sum((t.wall_seconds or 0.0) * t.num_workers for t in known),
         train_seconds=sum(t.train_seconds for t in timings),
         eval_seconds=sum(t.eval_seconds for t in timings),
         trace_seconds=sum(t.trace_seconds or 0.0 for t in timings),

@@ -105,7 +105,10 @@ class TrialRecord:
     """Cross-entropy on the validation split after the last epoch, in nats."""
     timing: Timing | None = None
     wall_seconds: float | None = None
-    """Of the study's wall clock, what passed since the trial before ended."""
+    """Its share of the study's wall clock: what passed since its worker's trial before ended,
+    shared out among the workers. Over all trials the shares add up to the wall clock."""
+    num_workers: int = 1
+    """How many trials could be trained side by side."""
     surroundings: Surroundings | None = None
     error: str | None = None
     """Why it failed, was pruned or refused, in words."""

@@ -201,10 +201,15 @@ class Writer(Reader):
 
     def update_trial(self, study: str, trial: TrialRecord) -> None:
         """Replaces what is known of a trial, found by its number."""
+        self.update_trials(study, [trial])
+
+    def update_trials(self, study: str, trials: Sequence[TrialRecord]) -> None:
+        """Replaces what is known of trials, found by their numbers, all of them or none."""
         with self._session() as session:
-            row = self._trial_row(session, study, trial.number)
-            for name, value in trial_columns(trial).items():
-                setattr(row, name, value)
+            for trial in trials:
+                row = self._trial_row(session, study, trial.number)
+                for name, value in trial_columns(trial).items():
+                    setattr(row, name, value)
 
     def restart_trial(self, study: str, trial: TrialRecord) -> None:
         """As `update_trial`, and forgets the epochs of the interrupted attempt."""

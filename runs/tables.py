@@ -108,6 +108,7 @@ class TrialRow(Base):
     cache_hit: Mapped[bool | None]
     device_bytes: Mapped[int | None] = mapped_column(sa.BigInteger)
     wall_seconds: Mapped[float | None] = mapped_column(sa.Double)
+    num_workers: Mapped[int] = mapped_column(server_default="1")
 
 
 class EpochRow(Base):

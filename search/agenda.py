@@ -1,8 +1,9 @@
 """What a study trains next: what was interrupted, then baselines, then what the sampler proposes.
 
 The study looks one configuration ahead: while one trains, the next is proposed and compiled. So
-no proposal knows how the configuration just before it ended. A study that is taken up again keeps
-to that, and proposes what it would have proposed.
+no proposal knows how the configuration just before it ended. A study of one worker that is taken
+up again keeps to that, and proposes what it would have proposed. Where several workers train, what
+a proposal knows depends on which of them was faster.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Agenda:
         groups = by_configuration(history)
         searched = [t for t in history if t.origin is Origin.SEARCH]
         newest = next((t.config for t in searched[::-1] if t.state is not State.REFUSED), None)
+        unheard = {t.config for t in searched if t.state is State.RUNNING}
         self._proposer = Proposer(
             space,
             task,
@@ -70,7 +72,7 @@ class Agenda:
             seed=spec.seed,
             min_accuracy=spec.min_accuracy,
             history=searched,
-            unheard=newest,
+            unheard=unheard if newest is None else unheard | {newest},
         )
         self._max_flops = max_flops
         self._refuse = refuse
@@ -83,11 +85,12 @@ class Agenda:
         self._known: list[Job] = []
         self._unheard: Job | None = None
         for (config, origin), trials in groups.items():
-            is_newest = origin is Origin.SEARCH and config == newest
-            job = Job(config, origin, tuple(trials), self._proposer.unheard if is_newest else None)
+            is_searched = origin is Origin.SEARCH
+            proposal = self._proposer.unheard.get(config) if is_searched else None
+            job = Job(config, origin, tuple(trials), proposal)
             if any(t.state is State.RUNNING for t in trials):
                 self._known.append(job)
-            elif is_newest:
+            elif is_searched and config == newest:
                 self._unheard = job
         self._known += [Job(c, Origin.BASELINE) for c in baselines if c not in self._tried]
         self._tried |= set(baselines)

@@ -54,6 +54,19 @@ def use_compile_cache(say: Callable[[str], None]) -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
+def compile_cache_environment() -> dict[str, str]:
+    """This process's cache, for the environment of one that has not imported JAX yet."""
+    folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    is_used = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
+    if not folder or not is_used:
+        return {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(folder),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
 def mend(folder: Path) -> int:
     """Deletes entries that cannot be read, then the oldest beyond `MAX_BYTES`.
 

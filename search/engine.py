@@ -54,6 +54,7 @@ class Engine:
         ended = set()
         try:
             compiled = self._announced.pop(wanted, None)
+            self._announced.clear()  # what was announced and is trained elsewhere
             program = compiled.result() if compiled else self._compile(*wanted)
             for event in train(request, program, self._data, self._device):
                 if isinstance(event, Failed):

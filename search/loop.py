@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -14,20 +14,31 @@ from search.agenda import Agenda, Job
 from search.recipe import Recipe
 from search.sampler import Proposal
 from search.studies import StudySpec
-from search.trial import EpochDone, Event, Failed, Finished, Started, TrialRequest
+from search.trial import EpochDone, Event, Failed, Finished, Idle, Lost, Started, TrialRequest
 from space.config import Config, ImageTask
 from space.cost import cost
 from space.search_space import SearchSpace
 
 
-class Trainer(Protocol):
-    """Whoever trains: `search.engine.Engine`."""
+class Workers(Protocol):
+    """Whoever trains, one request each at a time: see `search.workers`."""
 
-    def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
-        """What will be requested next."""
+    @property
+    def count(self) -> int:
+        """How many there are, numbered from 0."""
 
-    def run(self, request: TrialRequest) -> Iterator[Event]:
-        """Trains a configuration, once a seed."""
+    @property
+    def surroundings(self) -> Surroundings:
+        """What they train on."""
+
+    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
+        """What will be requested of a worker next."""
+
+    def start(self, worker: int, request: TrialRequest) -> None:
+        """Has a worker train, which trains nothing else now."""
+
+    def next(self) -> tuple[int, Event | Idle | Lost]:
+        """Waits for what happens next, and tells of which worker."""
 
 
 class Reporter(Protocol):
@@ -46,6 +57,30 @@ class Reporter(Protocol):
         """Something a person should know."""
 
 
+@dataclass
+class _Desk:
+    """What one worker is at, and what it does next."""
+
+    worker: int
+    clock: float
+    """Of `time.perf_counter()`: up to when its wall clock was given to trials."""
+    job: Job | None = None
+    trials: list[TrialRecord] = field(default_factory=list)
+    """Of the job, those that had ended before included."""
+    running: dict[int, TrialRecord] = field(default_factory=dict)
+    """Of the job, by number, those it was asked to train."""
+    has_lost: bool = False
+    """Whether a worker died in this job."""
+    looked_ahead: bool = False
+    """Whether it was settled what comes next."""
+    ahead: Job | None = None
+
+    @property
+    def under_way(self) -> list[TrialRecord]:
+        """The trials that have not ended."""
+        return [t for t in self.running.values() if t.state is State.RUNNING]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Search:
     """One study being run.
@@ -56,7 +91,7 @@ class Search:
         space: the ranges, narrowed to what can lie under the study's FLOPs ceiling.
         task: of the images.
         baselines: configurations trained by the same recipe, before the search.
-        trainer: trains trials.
+        workers: train trials.
         check_stop: called at every event of a trial; raises to stop the study.
     """
 
@@ -66,8 +101,7 @@ class Search:
     task: ImageTask
     baselines: tuple[Config, ...]
     store: Writer
-    trainer: Trainer
-    surroundings: Surroundings
+    workers: Workers
     reporter: Reporter
     check_stop: Callable[[], None] = lambda: None
 
@@ -77,7 +111,6 @@ class Search:
         Trials that a former process left running are trained again first, from the start. No
         trial begins after `deadline` (of `time.monotonic()`); one that runs is finished.
         """
-        clock = time.perf_counter()
         agenda = Agenda(
             self.spec,
             self.space,
@@ -88,56 +121,87 @@ class Search:
             num_trials=num_trials,
             refuse=self._refuse,
         )
-        job = agenda.next()
-        while job is not None:
-            if deadline is not None and time.monotonic() >= deadline:
-                self.reporter.note("the time is up: no further trial is started")
-                return
-            began, following = self._begin(job), None
-            looked_ahead = False
-            running = {t.number: t for t in began if t.state is State.RUNNING}
-            for event in self.trainer.run(self._request(list(running.values()))):
-                self.check_stop()
-                if isinstance(event, Started):
-                    following, looked_ahead = agenda.next(), True
-                    if following is not None:
-                        seeds = self._num_seeds(following)
-                        self.trainer.announce(following.config, self.spec.recipe, seeds)
-                else:
-                    self._hear(event, running)
-            if not looked_ahead:  # it failed before it started
-                following = agenda.next()
-            now = time.perf_counter()
-            ended = self._end(list(running.values()), now - clock)
-            clock = now
-            agenda.tell(job, [t for t in began if t.number not in running] + ended)
-            job = following
+        now = time.perf_counter()
+        desks = [_Desk(worker, now) for worker in range(self.workers.count)]
+        is_late = False
+
+        def start(desk: _Desk, job: Job | None) -> None:
+            nonlocal is_late
+            if job is not None and deadline is not None and time.monotonic() >= deadline:
+                if not is_late:
+                    self.reporter.note("the time is up: no further trial is started")
+                is_late, job = True, None
+            self._start(desk, job)
+
+        for desk in desks:
+            start(desk, agenda.next())
+        while any(desk.job for desk in desks):
+            worker, event = self.workers.next()
+            self.check_stop()
+            desk = desks[worker]
+            if isinstance(event, Started):
+                self._look_ahead(desk, agenda)
+            elif isinstance(event, Lost) and desk.under_way and not desk.has_lost:
+                self._start_again(desk, event.reason)
+            elif isinstance(event, Idle | Lost):
+                for trial in desk.under_way:
+                    self._hear(_given_up(trial, event), desk.running)
+                if not desk.looked_ahead:  # it failed before it started
+                    desk.ahead = agenda.next()
+                self._finish(desk, desks, agenda)
+                start(desk, _following(desk, desks))
+            else:
+                self._hear(event, desk.running)
         if agenda.exhausted:
             self.reporter.note(
                 "every configuration of the space within the budget has been tried: "
                 "the study is complete with fewer trials than asked for"
             )
 
-    def _begin(self, job: Job) -> list[TrialRecord]:
-        """The trials of a job, one a seed, in the store; those to be trained are running."""
-        if not job.stored:
+    def _start(self, desk: _Desk, job: Job | None) -> None:
+        """Has the worker of a desk train a job, or nothing."""
+        desk.job, desk.ahead, desk.looked_ahead, desk.has_lost = job, None, False, False
+        if job is None:
+            return
+        if job.stored:
+            trials = [
+                self._again(t, "was interrupted") if t.state is State.RUNNING else t
+                for t in job.stored
+            ]
+        else:
             attrs = job.proposal.sampler_attrs if job.proposal else {}
             records = [
                 self._record(job.config, job.origin, self.spec.seed + i, attrs)
                 for i in range(self.spec.seeds)
             ]
             trials = self.store.add_trials(self.study.name, records)
-        else:
-            trials = [self._restarted(t) if t.state is State.RUNNING else t for t in job.stored]
-        for trial in trials:
-            if trial.state is State.RUNNING:
-                self.reporter.started(trial)
-        return trials
+        desk.trials = trials
+        desk.running = {t.number: t for t in trials if t.state is State.RUNNING}
+        for trial in desk.running.values():
+            self.reporter.started(trial)
+        self.workers.start(desk.worker, self._request(desk.under_way))
 
-    def _restarted(self, trial: TrialRecord) -> TrialRecord:
-        trial = replace(trial, started_at=datetime.now(UTC), surroundings=self.surroundings)
+    def _look_ahead(self, desk: _Desk, agenda: Agenda) -> None:
+        """While the worker trains: what it trains next, to be compiled now."""
+        if desk.looked_ahead:  # a worker that died had started too
+            return
+        desk.ahead, desk.looked_ahead = agenda.next(), True
+        if desk.ahead is not None:
+            seeds = self._num_seeds(desk.ahead)
+            self.workers.announce(desk.worker, desk.ahead.config, self.spec.recipe, seeds)
+
+    def _start_again(self, desk: _Desk, reason: str) -> None:
+        """The worker died in a job: once may be chance, so it is tried again."""
+        desk.has_lost = True
+        for trial in desk.under_way:
+            desk.running[trial.number] = self._again(trial, f"lost its worker ({reason})")
+        self.workers.start(desk.worker, self._request(desk.under_way))
+
+    def _again(self, trial: TrialRecord, why: str) -> TrialRecord:
+        """A running trial that is to be trained from its first epoch."""
+        trial = replace(trial, started_at=datetime.now(UTC), surroundings=self.workers.surroundings)
         self.store.restart_trial(self.study.name, trial)
-        self.reporter.note(f"trial {trial.number} was interrupted and starts again")
+        self.reporter.note(f"trial {trial.number} {why} and starts again")
         return trial
 
     def _hear(self, event: Event, running: dict[int, TrialRecord]) -> None:
@@ -162,15 +226,32 @@ class Search:
                     timing=event.timing,
                 )
 
-    def _end(self, trials: list[TrialRecord], wall_seconds: float) -> list[TrialRecord]:
-        """Writes how trials that trained together ended; they share the wall clock out."""
-        now = datetime.now(UTC)
-        share = wall_seconds / len(trials)
-        ended = [replace(t, finished_at=now, wall_seconds=share) for t in trials]
+    def _finish(self, desk: _Desk, desks: list[_Desk], agenda: Agenda) -> None:
+        """Writes how a job's trials ended, and tells the sampler.
+
+        They share out what their worker's wall clock shows, and that of workers with nothing to
+        do: over all trials the shares of the study's wall clock add up to it.
+        """
+        assert desk.job is not None, "a worker that ends a job had one"
+        now, elapsed = time.perf_counter(), 0.0
+        for other in desks:
+            if other is desk or other.job is None:
+                elapsed += now - other.clock
+                other.clock = now
+        ended = [
+            replace(
+                trial,
+                finished_at=datetime.now(UTC),
+                wall_seconds=elapsed / len(desks) / len(desk.running),
+                num_workers=len(desks),
+            )
+            for trial in desk.running.values()
+        ]
+        self.store.update_trials(self.study.name, ended)
         for trial in ended:
-            self.store.update_trial(self.study.name, trial)
             self.reporter.ended(trial)
-        return ended
+        agenda.tell(desk.job, [t for t in desk.trials if t.number not in desk.running] + ended)
+        desk.job = None
 
     def _refuse(self, proposal: Proposal, reason: str) -> TrialRecord:
         """Writes down a proposal that is not tried."""
@@ -182,7 +263,7 @@ class Search:
         self.reporter.ended(refused)
         return refused
 
-    def _request(self, trials: list[TrialRecord]) -> TrialRequest:
+    def _request(self, trials: Sequence[TrialRecord]) -> TrialRequest:
         return TrialRequest(
             numbers=tuple(t.number for t in trials),
             seeds=tuple(t.seed for t in trials),
@@ -209,7 +290,21 @@ class Search:
             macs=bill.macs,
             seed=seed,
             epochs=self.spec.recipe.epochs,
-            surroundings=self.surroundings,
+            surroundings=self.workers.surroundings,
             sampler_attrs=dict(attrs),
             started_at=datetime.now(UTC),
         )
+
+
+def _following(desk: _Desk, desks: list[_Desk]) -> Job | None:
+    """What a worker does next: what it compiled ahead, else, at the end, what another one did."""
+    for other in (desk, *desks):
+        if other.ahead is not None:
+            job, other.ahead = other.ahead, None
+            return job
+    return None
+
+
+def _given_up(trial: TrialRecord, event: Idle | Lost) -> Failed:
+    assert isinstance(event, Lost), "a worker that is idle has told how its trials ended"
+    return Failed(trial=trial.number, reason=f"its worker died twice ({event.reason})")

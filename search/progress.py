@@ -13,7 +13,7 @@ from rich.text import Text
 
 from runs.record import EpochRecord, Origin, State, TrialRecord
 from search.loop import Reporter
-from search.standing import Standing
+from search.standing import Running, Standing
 from space.quantities import format_count, format_seconds
 
 
@@ -72,7 +72,9 @@ class LiveReporter(PlainReporter):
         front = standing.front
         best = f"best {_percent(front[-1].accuracy)}" if front else "best -"
         state = f"{best}   front {len(front)}   hypervolume {standing.hypervolume:.3f}"
-        return Group(bar, Text(_running(standing)), Text(state))
+        lines = [_running(running) for running in standing.running]
+        asking = ["asking for the next configuration"]
+        return Group(bar, *(Text(line) for line in lines or asking), Text(state))
 
 
 def trial_line(trial: TrialRecord) -> str:
@@ -87,10 +89,8 @@ def trial_line(trial: TrialRecord) -> str:
     return f"{line}  accuracy {_percent(trial.accuracy)}{seconds}"
 
 
-def _running(standing: Standing) -> str:
-    trial, epoch = standing.running, standing.last_epoch
-    if trial is None:
-        return "asking for the next configuration"
+def _running(running: Running) -> str:
+    trial, epoch = running.trial, running.last_epoch
     kind = "baseline" if trial.origin is Origin.BASELINE else "trial"
     line = f"{kind} {trial.number}  {trial.label}  {format_count(trial.flops)}FLOPs  "
     if epoch is None:
@@ -98,7 +98,7 @@ def _running(standing: Standing) -> str:
     return (
         f"{line}epoch {epoch.epoch} of {trial.epochs}  "
         f"accuracy {_percent(epoch.validation_accuracy)}  "
-        f"{standing.images_per_second or 0:,.0f} images/s"
+        f"{running.images_per_second or 0:,.0f} images/s"
     )
 
 

@@ -95,6 +95,15 @@ def run(
     device: Annotated[
         str, typer.Option(help="Where to train.", metavar="auto|cpu|cuda|rocm|tpu")
     ] = "auto",
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Trials trained side by side, each on an accelerator of its own, or on its share "
+            "of the CPU's cores.",
+            metavar="N",
+        ),
+    ] = 1,
 ) -> None:
     """Parses, calls, returns."""
     console = Console()
@@ -130,6 +139,7 @@ def run(
             data_dir=data_dir,
             archive=archive,
             device_kind=device,
+            num_workers=workers,
             with_baselines=baselines,
             deadline=None if seconds is None else began + seconds,
             check_stop=stopping.check,

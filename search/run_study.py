@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from search.compile_cache import use_compile_cache
 from search.device_data import put
 from search.devices import choose
 from search.engine import Engine
-from search.loop import Search
+from search.loop import Search, Workers
 from search.open_study import open_study, plan
 from search.progress import open_reporter
 from search.standing import Standing
@@ -22,6 +23,7 @@ from search.studies import StudyError, StudySpec
 from search.summary import counts_line, front_table, next_commands, time_line
 from search.surroundings import surroundings
 from search.train import steps_per_epoch
+from search.workers import Processes, ThisProcess, check_count
 from space.quantities import format_count
 
 
@@ -33,6 +35,7 @@ def run_study(
     data_dir: Path | None = None,
     archive: Path | None = None,
     device_kind: str = "auto",
+    num_workers: int = 1,
     with_baselines: bool = True,
     deadline: float | None = None,
     check_stop: Callable[[], None] = lambda: None,
@@ -46,6 +49,7 @@ def run_study(
         data_dir: folder with prepared data sets; None for TFDS's.
         archive: the data set's original archive, where it has to be prepared.
         device_kind: as `search.devices.choose` takes it.
+        num_workers: how many trials train side by side; with more than one, a process each.
         with_baselines: False leaves baselines that are missing for another time.
         deadline: of `time.monotonic()`, after which no trial is started.
         check_stop: called between epochs; raises to stop the study.
@@ -58,7 +62,8 @@ def run_study(
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    device = choose(device_kind)
+    check_count(num_workers)
+    device = choose(device_kind) if num_workers == 1 else None  # else each worker has its own
     use_compile_cache(say)
     with open_writer(storage) as store, claim(storage, spec.name):
         data = images.load(
@@ -84,7 +89,6 @@ def run_study(
             f"to validate on; {planned.space.size:,} configurations, "
             f"at most {format_count(study.flops_ceiling)}FLOPs"
         )
-        say(f"on {device.device_kind}; results in {store.where}")
         standing = Standing(
             study,
             store.trials(study.name),
@@ -93,12 +97,21 @@ def run_study(
             images_per_epoch=steps * spec.recipe.batch_size,
             min_accuracy=spec.min_accuracy,
         )
-        if standing.trials:
-            say(f"going on: {counts_line(standing)}")
-        with (
-            Engine(put(data, device), device) as engine,
-            open_reporter(console, standing) as reporter,
-        ):
+        with ExitStack() as stack:
+            workers: Workers
+            if device is not None:
+                engine = stack.enter_context(Engine(put(data, device), device))
+                workers = ThisProcess(engine, surroundings(device))
+            else:
+                workers = stack.enter_context(
+                    closing(Processes(data, count=num_workers, device_kind=device_kind))
+                )
+            on = workers.surroundings.device_kind
+            each = f", {num_workers} workers" if num_workers > 1 else ""
+            say(f"on {on}{each}; results in {store.where}")
+            if standing.trials:
+                say(f"going on: {counts_line(standing)}")
+            reporter = stack.enter_context(open_reporter(console, standing))
             Search(
                 study=study,
                 spec=spec,
@@ -106,8 +119,7 @@ def run_study(
                 task=data.task,
                 baselines=baselines,
                 store=store,
-                trainer=engine,
-                surroundings=surroundings(device),
+                workers=workers,
                 reporter=reporter,
                 check_stop=check_stop,
             ).go(num_trials=spec.trials, deadline=deadline)

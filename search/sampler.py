@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -73,7 +73,7 @@ class Proposer:
         seed: int,
         min_accuracy: float | None,
         history: Sequence[TrialRecord] = (),
-        unheard: Config | None = None,
+        unheard: Collection[Config] = (),
     ) -> None:
         """A proposer that knows what the records say.
 
@@ -84,7 +84,7 @@ class Proposer:
             seed: of the study.
             min_accuracy: below it a trial counts as useless.
             history: the search's trials so far by number, one or some a configuration.
-            unheard: a configuration of the history that counts as running still, to be told later:
+            unheard: configurations of the history that count as running still, to be told later:
                 see the attribute `unheard`.
         """
         self._space = space
@@ -99,12 +99,13 @@ class Proposer:
         groups = _by_proposal(history)
         self._study.add_trials([self._frozen(group, unheard) for group in groups])
         self._recall_generations()
-        self.unheard: Proposal | None = None
-        """The proposal that is still to be told, where one was named."""
+        self.unheard: dict[Config, Proposal] = {}
+        """The proposals that are still to be told, of the configurations named so."""
         for number, (first, *_) in enumerate(groups):
-            if first.config == unheard and first.state is not State.REFUSED:
+            if first.config in unheard and first.state is not State.REFUSED:
                 assert isinstance(first.config, MixerConfig), "the search proposes Mixers"
-                self.unheard = Proposal(first.config, dict(first.sampler_attrs), number)
+                attrs = dict(first.sampler_attrs)
+                self.unheard[first.config] = Proposal(first.config, attrs, number)
 
     @property
     def at_random(self) -> bool:
@@ -168,10 +169,10 @@ class Proposer:
                 sampler.get_parent_population(self._study, generation)
 
     def _frozen(
-        self, group: Sequence[TrialRecord], unheard: Config | None
+        self, group: Sequence[TrialRecord], unheard: Collection[Config]
     ) -> optuna.trial.FrozenTrial:
         first = group[0]
-        if first.config == unheard and first.state is not State.REFUSED:
+        if first.config in unheard and first.state is not State.REFUSED:
             state = TrialState.RUNNING
         else:
             state = TrialState.COMPLETE if _complete(group) else TrialState.FAIL

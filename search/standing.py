@@ -5,12 +5,29 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 
 from runs import pareto, winners
 from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
 from runs.seeds import by_configuration
 from space.config import Config
+
+
+@dataclass(frozen=True)
+class Running:
+    """A trial that trains now."""
+
+    trial: TrialRecord
+    last_epoch: EpochRecord | None = None
+    """None while it compiles or trains its first."""
+    images_per_second: float | None = None
+    """In that epoch."""
+
+    def after(self, epoch: EpochRecord, num_images: int) -> Running:
+        """The same trial after an epoch of so many images."""
+        before = self.last_epoch.elapsed_seconds if self.last_epoch else 0.0
+        return Running(self.trial, epoch, num_images / (epoch.elapsed_seconds - before))
 
 
 class Standing:
@@ -38,10 +55,8 @@ class Standing:
         self.study = study
         self.goal = goal
         self.baselines = baselines
-        self.running: TrialRecord | None = None
-        """The first of those that train now."""
-        self.last_epoch: EpochRecord | None = None
-        self.images_per_second: float | None = None
+        self.running: tuple[Running, ...] = ()
+        """Of the trials that train now, the first of every configuration."""
         self._images_per_epoch = images_per_epoch
         self._min_accuracy = min_accuracy or 0.0
         self._trials = {t.number: t for t in trials}  # replaced, never changed: a screen reads it
@@ -51,22 +66,21 @@ class Standing:
     def start(self, trial: TrialRecord) -> None:
         """A trial begins."""
         self._trials = {**self._trials, trial.number: trial}
-        if self.running is None:
-            self.running, self.last_epoch, self.images_per_second = trial, None, None
+        others = tuple(r for r in self.running if r.trial.number != trial.number)
+        if all(r.trial.config != trial.config for r in others):
+            self.running = (*others, Running(trial))
 
     def add_epoch(self, epoch: EpochRecord) -> None:
         """A running trial is an epoch further."""
-        if self.running is None or epoch.trial != self.running.number:
-            return
-        before = self.last_epoch.elapsed_seconds if self.last_epoch else 0.0
-        self.images_per_second = self._images_per_epoch / (epoch.elapsed_seconds - before)
-        self.last_epoch = epoch
+        self.running = tuple(
+            r.after(epoch, self._images_per_epoch) if r.trial.number == epoch.trial else r
+            for r in self.running
+        )
 
     def end(self, trial: TrialRecord) -> None:
         """A trial is no longer running, or never ran."""
         self._trials = {**self._trials, trial.number: trial}
-        if self.running is not None and self.running.number == trial.number:
-            self.running = None
+        self.running = tuple(r for r in self.running if r.trial.number != trial.number)
         for name in ("front", "_done"):  # computed anew when next asked for
             self.__dict__.pop(name, None)
 

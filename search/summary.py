@@ -60,9 +60,10 @@ def time_line(standing: Standing) -> str | None:
     spent = account(standing.trials)
     if spent.busy_share is None or spent.trials_per_hour is None:
         return None
+    whose = "the device" if spent.worker_seconds == spent.wall_seconds else "a worker's device"
     return (
         f"{format_seconds(spent.wall_seconds)} in all, {spent.trials_per_hour:,.0f} trials an "
-        f"hour; the device trained or validated {100 * spent.busy_share:.0f} % of it; "
+        f"hour; {whose} trained or validated {100 * spent.busy_share:.0f} % of it; "
         f"{spent.cache_hits} of {spent.programs} programs came from the cache"
     )
 

@@ -62,7 +62,20 @@ class Failed:
     timing: Timing | None = None
 
 
+@dataclass(frozen=True)
+class Idle:
+    """A request is through: whoever trained it may be given the next."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Whoever trained is no more; somebody else is there in its place, with nothing to do."""
+
+    reason: str
+
+
 Event = Started | EpochDone | Finished | Failed
+"""Of the trials of a request; `Idle` or `Lost` come after the last."""
 
 
 def train(

@@ -8,6 +8,7 @@ generator a weight for every new shape: 0.6 s at depth 1 and 3.5 s at depth 8 on
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -40,6 +41,7 @@ def initial_params(config: Config, seed: int) -> dict[str, Any]:
     return tree
 
 
+@lru_cache(maxsize=8)  # a trial asks some times, and tracing a network takes 50 ms
 def param_shapes(config: Config) -> dict[str, Any]:
     """The parameter tree with a `jax.ShapeDtypeStruct` in every leaf; computes nothing."""
     shape = (1, config.image_size, config.image_size, config.image_channels)

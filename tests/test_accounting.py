@@ -32,6 +32,14 @@ def timed(
     return trial(number, timing=timing, wall_seconds=wall, **changes)
 
 
+def test_the_wall_clocks_of_several_workers_are_all_accounted_for() -> None:
+    """Two workers for 20 s, of which each trained 16: a study of 20 s with two devices."""
+    found = account([timed(n, 10.0, 14.0, 2.0, num_workers=2) for n in range(2)])
+    assert (found.wall_seconds, found.worker_seconds, found.other_seconds) == (20.0, 40.0, 8.0)
+    assert found.busy_share == pytest.approx(0.8)
+    assert found.trials_per_hour == pytest.approx(360)
+
+
 def test_the_busy_share_is_training_and_validating_of_the_wall_clock() -> None:
     found = account([timed(0, 10.0, 6.0, 2.0), timed(1, 30.0, 20.0, 4.0)])
     assert (found.wall_seconds, found.train_seconds, found.eval_seconds) == (40.0, 26.0, 6.0)

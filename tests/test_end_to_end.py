@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import jax
@@ -17,12 +18,17 @@ import pytest
 
 from runs.record import Origin, State, TrialRecord
 from runs.store import StorageError, open_reader
+from search.workers import num_cores
 from space import presets
 from space.build import build
 from space.cost import cost
 
 ROOT = Path(__file__).parents[1]
+DATABASE = "sqlite:///{}/runs/mixer_search.db"
 STUDY = ["--study", "mixer_smoke", "--trials", "2"]
+
+
+needs_two_cores = pytest.mark.skipif(num_cores() < 2, reason="two workers need two cores")
 
 
 def command(module: str, *argv: str) -> list[str]:
@@ -47,15 +53,18 @@ def run(module: str, *argv: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def finished(folder: Path) -> list[TrialRecord]:
-    with open_reader(f"sqlite:///{folder}/runs/mixer_search.db") as store:
+    with open_reader(DATABASE.format(folder)) as store:
         trials = store.trials("mixer_smoke")
     return [t for t in trials if t.state not in {State.REFUSED, State.RUNNING}]
 
 
-def interrupt_in_training(folder: Path, how: signal.Signals, *, epochs: str) -> int:
-    """Starts the study, waits for the first epoch of the first trial, and sends a signal."""
+def interrupt_in_training(folder: Path, how: signal.Signals, *options: str) -> int:
+    """Starts the study, waits for the first epoch of the first trial, and sends a signal.
+
+    No process that the command started may outlive it for long.
+    """
     process = subprocess.Popen(
-        command("search.run", *STUDY, "--epochs", epochs),
+        command("search.run", *STUDY, *options),
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -66,39 +75,70 @@ def interrupt_in_training(folder: Path, how: signal.Signals, *, epochs: str) -> 
     while time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)
         try:
-            with open_reader(f"sqlite:///{folder}/runs/mixer_search.db") as store:
+            with open_reader(DATABASE.format(folder)) as store:
                 if store.epochs("mixer_smoke"):
                     break
         except StorageError:
             continue  # not there yet
+    started = children(process.pid)
     process.send_signal(how)
     output, _ = process.communicate(timeout=60)
+    deadline = time.monotonic() + 10
+    while any(map(is_alive, started)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_alive, started))
     if how is not signal.SIGKILL:
         assert "Go on with the same command" in output, output
         assert "Traceback" not in output
     return process.returncode
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def children(pid: int) -> list[int]:
+    """The processes a process has started; none where the system does not tell."""
+    try:
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+    except OSError:
+        return []
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("how", "workers"),
+    [
+        (signal.SIGINT, "1"),
+        (signal.SIGTERM, "1"),
+        (signal.SIGKILL, "1"),
+        pytest.param(signal.SIGTERM, "2", marks=needs_two_cores),
+        pytest.param(signal.SIGKILL, "2", marks=needs_two_cores),
+    ],
+)
 def test_a_study_that_was_stopped_goes_on_with_the_same_command(
-    tmp_path: Path, how: signal.Signals
+    tmp_path: Path, how: signal.Signals, workers: str
 ) -> None:
-    epochs = "60"
-    code = interrupt_in_training(tmp_path, how, epochs=epochs)
+    options = ("--epochs", "60", "--workers", workers)
+    code = interrupt_in_training(tmp_path, how, *options)
     assert code == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[how]
     unfinished = 3 - len(finished(tmp_path))
     assert unfinished > 0, "the study was not stopped half-way"
-    again = run("search.run", *STUDY, "--epochs", epochs, cwd=tmp_path)
+    again = run("search.run", *STUDY, *options, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     trials = finished(tmp_path)
     assert [t.origin for t in trials].count(Origin.SEARCH) == 2
     assert [t.origin for t in trials].count(Origin.BASELINE) == 1
     assert len({t.config for t in trials}) == 3
-    with open_reader(f"sqlite:///{tmp_path}/runs/mixer_search.db") as store:
+    with open_reader(DATABASE.format(tmp_path)) as store:
         assert [[e.epoch for e in store.epochs("mixer_smoke", t.number)] for t in trials] == [
             list(range(1, 61))
         ] * 3
-    once_more = run("search.run", *STUDY, "--epochs", epochs, cwd=tmp_path)
+    once_more = run("search.run", *STUDY, *options, cwd=tmp_path)
     assert once_more.returncode == 0
     assert finished(tmp_path) == trials
 
@@ -191,6 +231,51 @@ def test_a_diverging_recipe_fails_its_trials_with_the_step(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert "diverged: the loss was not finite at step" in done.stdout
     assert "1 failed" in done.stdout
+
+
+@needs_two_cores
+def test_a_worker_that_is_killed_costs_the_study_nothing_but_time(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("search.run", *STUDY, "--epochs", "60", "--workers", "2"),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+        with suppress(StorageError), open_reader(DATABASE.format(tmp_path)) as store:
+            running = {t.number for t in store.trials("mixer_smoke") if t.state is State.RUNNING}
+            if {epoch.trial for epoch in store.epochs("mixer_smoke")} & running:
+                break
+    workers = [pid for pid in children(process.pid) if "spawn_main" in command_of(pid)]
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    printed, _ = process.communicate(timeout=240)
+    assert process.returncode == 0
+    if workers:
+        assert "lost its worker (killed by SIGKILL) and starts again" in printed
+    trials = finished(tmp_path)
+    assert [t.state for t in trials] == [State.COMPLETE] * 3
+    with open_reader(DATABASE.format(tmp_path)) as store:
+        assert [[e.epoch for e in store.epochs("mixer_smoke", t.number)] for t in trials] == [
+            list(range(1, 61))
+        ] * 3
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def test_more_workers_than_there_are_cores_is_a_sentence(tmp_path: Path) -> None:
+    done = run("search.run", *STUDY, "--workers", "1000", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--workers 1000: there are" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_search_over_seeds_compares_means_and_says_where_its_time_went(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -25,12 +26,22 @@ from runs.record import (
     TrialRecord,
 )
 from runs.store import Writer, open_reader, open_writer
-from search.loop import Search, Trainer
+from search.loop import Search, Workers
 from search.recipe import Recipe
 from search.sampler import Proposer
 from search.stopping import Stopping, Terminated
 from search.studies import StudySpec
-from search.trial import EpochDone, Event, Failed, Finished, Started, TrialRequest
+from search.trial import (
+    EpochDone,
+    Event,
+    Failed,
+    Finished,
+    Idle,
+    Lost,
+    Started,
+    TrialRequest,
+)
+from search.workers import ThisProcess, Trainer
 from space.config import Config, ImageTask, ViTConfig
 from space.cost import cost
 from space.search_space import SearchSpace
@@ -87,6 +98,7 @@ class Quick:
             yield Finished(trial=number, accuracy=accuracy, loss=1.0, timing=TIMING)
 
 
+SURROUNDINGS = Surroundings(device_kind="none", versions={}, git_revision=None)
 TIMING = Timing(compile_seconds=1, train_seconds=1, eval_seconds=1, images_per_second=1)
 
 
@@ -124,6 +136,50 @@ class Failing(Quick):
                 yield Finished(trial=number, accuracy=0.5, loss=1.0, timing=TIMING)
 
 
+class Several:
+    """Workers of which one after another does a step; some die in their first requests.
+
+    Args:
+        count: how many.
+        deaths: how often whoever trains a trial dies, after an epoch of it.
+        order: which worker's turn it is, over and over.
+    """
+
+    surroundings = SURROUNDINGS
+
+    def __init__(
+        self, count: int, *, deaths: dict[int, int] | None = None, order: tuple[int, ...] = ()
+    ) -> None:
+        self.count = count
+        self.deaths = dict(deaths or {})
+        self.at_once = 0
+        self.announced: list[tuple[int, Config]] = []
+        self.requested: list[tuple[int, TrialRequest]] = []
+        self._events: dict[int, Iterator[Event]] = {}
+        self._turns = itertools.cycle(order or range(count))
+
+    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
+        self.announced.append((worker, config))
+
+    def start(self, worker: int, request: TrialRequest) -> None:
+        assert worker not in self._events, "it trains something else"
+        self.requested.append((worker, request))
+        self._events[worker] = Quick().run(request)
+        self.at_once = max(self.at_once, len(self._events))
+
+    def next(self) -> tuple[int, Event | Idle | Lost]:
+        worker = next(turn for turn in self._turns if turn in self._events)
+        event = next(self._events[worker], Idle())
+        if isinstance(event, EpochDone):
+            number = event.epochs[0].trial
+            if event.epochs[0].epoch == 2 and self.deaths.get(number, 0):
+                self.deaths[number] -= 1
+                event = Lost("killed by SIGKILL")  # type: ignore[assignment]
+        if isinstance(event, Idle | Lost):
+            del self._events[worker]
+        return worker, event
+
+
 SPEC = StudySpec.model_validate(
     {"name": "s", "dataset": "digits", "sampler": "tpe", "recipe": {"epochs": 3}}
 )
@@ -133,6 +189,7 @@ def search(
     store: Writer,
     *,
     trainer: Trainer | None = None,
+    workers: Workers | None = None,
     ceiling: int = 10**9,
     baselines: tuple[Config, ...] = (),
     space: SearchSpace = SPACE,
@@ -140,7 +197,6 @@ def search(
 ) -> tuple[Search, Listener]:
     listener = Listener()
     study: StudyRecord = store.add_study(a_study("s", flops_ceiling=ceiling))
-    surroundings = Surroundings(device_kind="none", versions={}, git_revision=None)
     return (
         Search(
             study=study,
@@ -149,8 +205,7 @@ def search(
             task=TASK,
             baselines=baselines,
             store=store,
-            trainer=trainer or Quick(),
-            surroundings=surroundings,
+            workers=workers or ThisProcess(trainer or Quick(), SURROUNDINGS),
             reporter=listener,
         ),
         listener,
@@ -350,6 +405,81 @@ def test_a_signal_that_a_library_swallows_stops_the_study_at_the_next_epoch(
             signal.signal(which, handler)
     assert isinstance(stopped.value, Terminated) == (number == signal.SIGTERM)
     assert [t.state for t in store.trials("s")] == [State.RUNNING]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 2, 0, 1, 2), (0, 0, 0, 0, 0, 1, 2)])
+def test_several_workers_finish_exactly_what_was_asked_for(
+    store: Writer, order: tuple[int, ...]
+) -> None:
+    workers = Several(3, order=order)
+    search(store, workers=workers, baselines=(VIT,))[0].go(num_trials=13)
+    trials = [t for t in store.trials("s") if t.state is not State.REFUSED]
+    assert {t.state for t in trials} == {State.COMPLETE}
+    assert len({t.config for t in trials}) == len(trials) == 14
+    assert workers.at_once == 3
+    assert len(store.epochs("s")) == 14 * 3
+    assert all(t.num_workers == 3 for t in trials)
+
+
+def test_a_worker_with_nothing_left_takes_over_what_another_compiled(store: Writer) -> None:
+    workers = Several(2, order=(0, 1, 1, 1, 1, 1, 1, 1))  # the second is much faster
+    search(store, workers=workers)[0].go(num_trials=6)
+    announced_of_first = {config for worker, config in workers.announced if worker == 0}
+    trained_by_second = {request.config for worker, request in workers.requested if worker == 1}
+    assert announced_of_first & trained_by_second
+    assert len(workers.requested) == 6
+
+
+def test_a_trial_whose_worker_died_starts_again_under_its_number(store: Writer) -> None:
+    workers = Several(2, deaths={1: 1})
+    searched, listener = search(store, workers=workers)
+    searched.go(num_trials=5)
+    trials = [t for t in store.trials("s") if t.state is not State.REFUSED]
+    assert [t.state for t in trials] == [State.COMPLETE] * 5
+    assert [request.numbers for _, request in workers.requested].count((1,)) == 2
+    assert {t.number: len(store.epochs("s", t.number)) for t in trials} == {
+        t.number: 3 for t in trials
+    }
+    assert "trial 1 lost its worker (killed by SIGKILL) and starts again" in listener.notes
+
+
+def test_a_trial_whose_worker_died_twice_has_failed_and_the_study_goes_on(store: Writer) -> None:
+    search(store, workers=Several(2, deaths={1: 9}))[0].go(num_trials=5)
+    trials = [t for t in store.trials("s") if t.state is not State.REFUSED]
+    failed = [t for t in trials if t.state is State.FAILED]
+    assert [t.number for t in failed] == [1]
+    assert failed[0].error == "its worker died twice (killed by SIGKILL)"
+    assert [t.state for t in trials].count(State.COMPLETE) == 4
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+def test_all_trials_that_were_running_are_taken_up_again(store: Writer, sampler: str) -> None:
+    class Stopped(Several):
+        def next(self) -> tuple[int, Event | Idle | Lost]:
+            worker, event = super().next()
+            if isinstance(event, EpochDone) and event.epochs[0].trial >= 12:
+                raise KeyboardInterrupt
+            return worker, event
+
+    with pytest.raises(KeyboardInterrupt):
+        search(store, workers=Stopped(3), space=WIDE_SPACE, sampler=sampler)[0].go(num_trials=20)
+    running = [t.number for t in store.trials("s") if t.state is State.RUNNING]
+    assert len(running) == 3
+    workers = Several(2)
+    search(store, workers=workers, space=WIDE_SPACE, sampler=sampler)[0].go(num_trials=20)
+    assert {number for _, r in workers.requested for number in r.numbers} >= set(running)
+    trials = [t for t in store.trials("s") if t.state is not State.REFUSED]
+    assert [t.state for t in trials] == [State.COMPLETE] * 20
+    assert len({t.config for t in trials}) == 20
+    assert len(store.epochs("s")) == 20 * 3
+
+
+def test_the_shares_of_several_workers_add_up_to_the_wall_clock(store: Writer) -> None:
+    began = time.perf_counter()
+    search(store, workers=Several(3, order=(0, 1, 2, 2, 2)))[0].go(num_trials=7)
+    elapsed = time.perf_counter() - began
+    walls = sum(t.wall_seconds or 0 for t in store.trials("s"))
+    assert 0.5 * elapsed < walls <= elapsed
 
 
 def test_the_wall_clock_is_shared_out_among_the_trials(store: Writer) -> None:

@@ -120,7 +120,7 @@ def _account(found: Account) -> None:
     }
     meanings = {
         "Device busy": "(Training + validating) / wall clock: the share of the time the study ran "
-        "in which its device was training or validating a network.",
+        "in which its device was training or validating a network; the mean over its workers.",
         "Trials per hour": "Trials ended, whatever their end, in an hour the study ran.",
         "Programs from the cache": "Compiled before and found on disk. The seeds of a "
         "configuration are one program.",
@@ -132,7 +132,7 @@ def _account(found: Account) -> None:
             st.metric(label, value, help=meanings[label], width="content")
     st.plotly_chart(wall_figure(found), key="wall clock")
     st.caption(
-        "Wall clock: the time the study ran. Tracing "
+        "Wall clock: the time the study ran, once for every worker. Tracing "
         f"({format_seconds(found.trace_seconds)} in all) and compiling "
         f"({format_seconds(found.compile_seconds)}) go on in the background while the trial before "
         "trains, so they are no slices of it; what the device waited for them is in Other."

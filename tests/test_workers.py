@@ -1,0 +1,124 @@
+"""Processes that train: what they tell, how they die, and what they cannot have."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import jax
+import pytest
+from records import mixer
+
+from search import data as images
+from search.device_data import put
+from search.devices import DeviceError
+from search.engine import Engine
+from search.recipe import Recipe
+from search.surroundings import surroundings
+from search.trial import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
+from search.workers import Processes, ThisProcess, WorkerError, check_count, num_cores
+from space.config import Config
+
+RECIPE = Recipe(epochs=2, batch_size=64)
+SMALL, LARGE = mixer(num_blocks=1), mixer(num_blocks=2)
+
+needs_two_cores = pytest.mark.skipif(num_cores() < 2, reason="two workers need two cores")
+
+
+def request(number: int, config: Config = SMALL, *, epochs: int = 2) -> TrialRequest:
+    recipe = RECIPE.model_copy(update={"epochs": epochs})
+    return TrialRequest(numbers=(number,), seeds=(number,), config=config, recipe=recipe)
+
+
+@pytest.fixture
+def two() -> Iterator[Processes]:
+    workers = Processes(images.load("digits", train_limit=256), count=2, device_kind="cpu")
+    with closing(workers):
+        yield workers
+
+
+def until_idle(workers: Processes | ThisProcess, count: int) -> dict[int, list[Event]]:
+    """All events by worker, until so many are idle."""
+    told: dict[int, list[Event]] = {}
+    while count:
+        worker, event = workers.next()
+        if isinstance(event, Idle | Lost):
+            count -= 1
+        else:
+            told.setdefault(worker, []).append(event)
+    return told
+
+
+def curve(events: list[Event]) -> list[tuple[float, ...]]:
+    return [
+        (e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy, e.learning_rate)
+        for event in events
+        if isinstance(event, EpochDone)
+        for e in event.epochs
+    ]
+
+
+@needs_two_cores
+def test_two_processes_train_side_by_side_what_one_would(two: Processes) -> None:
+    requests = [request(0), request(1, LARGE)]
+    for worker, wanted in enumerate(requests):
+        two.announce(worker, wanted.config, wanted.recipe, 1)
+        two.start(worker, wanted)
+    told = until_idle(two, 2)
+    device = jax.devices("cpu")[0]
+    data = put(images.load("digits", train_limit=256), device)
+    with Engine(data, device) as engine:
+        here = ThisProcess(engine, surroundings(device))
+        for worker, wanted in enumerate(requests):
+            here.start(0, wanted)
+            alone = until_idle(here, 1)[0]
+            assert curve(told[worker]) == [pytest.approx(row) for row in curve(alone)]
+            assert [type(e) for e in told[worker]] == [Started, EpochDone, EpochDone, Finished]
+    assert two.surroundings == here.surroundings
+
+
+@needs_two_cores
+def test_a_process_that_is_killed_is_replaced_and_the_other_trains_on(two: Processes) -> None:
+    two.start(0, request(0, epochs=5000))
+    two.start(1, request(1))
+    pid = two._processes[0].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    ends = []
+    while len(ends) < 2:
+        worker, event = two.next()
+        if isinstance(event, Idle | Lost):
+            ends.append((worker, event))
+    assert sorted(ends) == [(0, Lost("killed by SIGKILL")), (1, Idle())]
+    two.start(0, request(0))
+    assert isinstance(until_idle(two, 1)[0][-1], Finished)
+
+
+@needs_two_cores
+def test_a_bug_in_a_process_shows_its_traceback(two: Processes) -> None:
+    two.start(1, replace(request(0), config=None))  # type: ignore[arg-type]
+    with pytest.raises(WorkerError, match=r"(?s)worker 1 .*Traceback .*AttributeError"):
+        two.next()
+
+
+@needs_two_cores
+def test_no_process_outlives_its_workers(two: Processes) -> None:
+    two.start(0, request(0, epochs=5000))
+    processes = list(two._processes.values())
+    two.close()
+    assert [process.is_alive() for process in processes] == [False, False]
+
+
+def test_more_workers_than_cores_are_refused() -> None:
+    count = num_cores() + 1
+    with pytest.raises(DeviceError, match=rf"--workers {count}: there are {count - 1} processor"):
+        check_count(count)
+
+
+@needs_two_cores
+def test_a_device_that_is_not_there_is_refused_by_the_processes_too() -> None:
+    with pytest.raises(DeviceError, match="--device cuda: JAX finds no such device"):
+        Processes(images.load("digits", train_limit=64), count=2, device_kind="cuda")
