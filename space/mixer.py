@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from space.config import MixerConfig
+from space.layer_norm import LayerNorm
+from space.product import product
 from space.stem import PatchStem
 
 
@@ -23,8 +25,9 @@ class MlpBlock(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         y = x.reshape(-1, x.shape[-1])  # one large product is faster than a batch of small ones
-        y = nn.gelu(nn.Dense(self.mlp_dim, dtype=self.dtype)(y))
-        return nn.Dense(x.shape[-1], dtype=self.dtype)(y).reshape(x.shape)
+        y = nn.gelu(nn.Dense(self.mlp_dim, dtype=self.dtype, dot_general=product)(y))
+        y = nn.Dense(x.shape[-1], dtype=self.dtype, dot_general=product)(y)
+        return y.reshape(x.shape)
 
 
 class MixerBlock(nn.Module):
@@ -36,11 +39,11 @@ class MixerBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        y = nn.LayerNorm(dtype=self.dtype)(x)
+        y = LayerNorm()(x)
         y = jnp.swapaxes(y, 1, 2)  # batch, channels, patches
         y = MlpBlock(self.tokens_mlp_dim, self.dtype, name="token_mixing")(y)
         x = x + jnp.swapaxes(y, 1, 2)  # batch, patches, channels
-        y = nn.LayerNorm(dtype=self.dtype)(x)
+        y = LayerNorm()(x)
         return x + MlpBlock(self.channels_mlp_dim, self.dtype, name="channel_mixing")(y)
 
 
@@ -70,6 +73,6 @@ class MlpMixer(nn.Module):
         for i in range(c.num_blocks):
             block = _Block(c.tokens_mlp_dim, c.channels_mlp_dim, self.dtype, name=f"MixerBlock_{i}")
             x = block(x)
-        x = nn.LayerNorm(dtype=self.dtype, name="pre_head_layer_norm")(x)
+        x = LayerNorm(name="pre_head_layer_norm")(x)
         x = jnp.mean(x, axis=1, dtype=jnp.float32)  # batch, channels
         return nn.Dense(c.num_classes, kernel_init=nn.initializers.zeros, name="head")(x)

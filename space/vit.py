@@ -6,11 +6,15 @@ Parameter names, shapes and initialisers are those of google-research/vision_tra
 
 from __future__ import annotations
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from space.config import ViTConfig
+from space.layer_norm import LayerNorm
+from space.product import product
 from space.stem import PatchStem
 
 _XAVIER = nn.initializers.xavier_uniform()
@@ -34,12 +38,16 @@ class MlpBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        bias = nn.initializers.normal(stddev=1e-6)
+        dense = partial(
+            nn.Dense,
+            dtype=self.dtype,
+            kernel_init=_XAVIER,
+            bias_init=nn.initializers.normal(stddev=1e-6),
+            dot_general=product,
+        )
         y = x.reshape(-1, x.shape[-1])  # one large product is faster than a batch of small ones
-        y = nn.Dense(self.mlp_dim, dtype=self.dtype, kernel_init=_XAVIER, bias_init=bias)(y)
-        y = nn.gelu(y)
-        y = nn.Dense(x.shape[-1], dtype=self.dtype, kernel_init=_XAVIER, bias_init=bias)(y)
-        return y.reshape(x.shape)
+        y = nn.gelu(dense(self.mlp_dim)(y))
+        return dense(x.shape[-1])(y).reshape(x.shape)
 
 
 class Encoder1DBlock(nn.Module):
@@ -51,7 +59,7 @@ class Encoder1DBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        y = nn.LayerNorm(dtype=self.dtype)(x)
+        y = LayerNorm()(x)
         attention = nn.MultiHeadDotProductAttention(
             num_heads=self.num_heads,
             dtype=self.dtype,
@@ -60,7 +68,7 @@ class Encoder1DBlock(nn.Module):
             name="MultiHeadDotProductAttention_0",
         )
         x = x + attention(y)
-        y = nn.LayerNorm(dtype=self.dtype)(x)
+        y = LayerNorm()(x)
         return x + MlpBlock(self.mlp_dim, self.dtype)(y)
 
 
@@ -80,7 +88,7 @@ class Encoder(nn.Module):
         x = AddPositionEmbs(name="posembed_input")(x)
         for i in range(c.num_blocks):
             x = _Block(c.mlp_dim, c.num_heads, self.dtype, name=f"encoderblock_{i}")(x)
-        return nn.LayerNorm(dtype=self.dtype, name="encoder_norm")(x)
+        return LayerNorm(name="encoder_norm")(x)
 
 
 class VisionTransformer(nn.Module):
