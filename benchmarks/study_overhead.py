@@ -27,13 +27,13 @@ from runs.store import open_writer
 from search.agenda import Agenda
 from search.devices import choose
 from search.loop import Search
+from search.messages import EpochDone, Event, Finished, Started, TrialRequest
 from search.open_study import plan
 from search.progress import LiveReporter
 from search.recipe import Recipe
 from search.standing import Standing
 from search.studies import STUDIES, with_changes
 from search.surroundings import surroundings
-from search.trial import EpochDone, Event, Finished, Started, TrialRequest
 from search.workers import ThisProcess
 from space.config import Config, ImageTask
 from space.cost import cost

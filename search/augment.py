@@ -25,6 +25,8 @@ class Mixed(NamedTuple):
 
 def augment(images: jax.Array, labels: jax.Array, key: jax.Array, how: Augmentation) -> Mixed:
     """Applies what the recipe asks for, in the order crop, flip, cutout, then mixup or CutMix."""
+    if not how.is_random:
+        return Mixed(images, labels, labels, jnp.float32(1))
     crop_key, flip_key, cutout_key, mix_key = jax.random.split(key, 4)
     if how.crop_padding:
         images = pad_and_crop(images, crop_key, how.crop_padding)

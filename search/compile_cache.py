@@ -7,32 +7,35 @@ and never repairs it: what was cut short by a kill or a full disk is deleted her
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
+import sys
 import tempfile
-import threading
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import jax
-
-from search.data.cache import cache_folder
+from search.cache_folder import cache_folder
 
 MAX_BYTES = 4 * 2**30
 """When the folder holds more, the oldest entries are deleted."""
+
+TRACED = "-traced"
+"""How the names of traced programs end, which `search.traced` keeps in the same folder."""
 
 _CHECKED = "checked"
 """An empty file whose time says until when entries are known to be whole."""
 
 
 def use_compile_cache(say: Callable[[str], None]) -> None:
-    """Turns the cache on for this process: programs of any size, however quickly compiled.
+    """Turns the cache on, for this process and those it starts: programs of any size, however
+    quickly compiled.
 
     The folder is `$JAX_COMPILATION_CACHE_DIR`, or one in `~/.cache/mixer-search` named for this
     kind of machine. Where it cannot be used, one sentence says so and the process goes on without.
     """
-    given = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    given = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     folder = Path(given) if given else cache_folder() / f"compiled-{_machine()}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # an entry is code: ours alone
@@ -45,32 +48,24 @@ def use_compile_cache(say: Callable[[str], None]) -> None:
             "compiled anew; make the folder writable, or name another with "
             "JAX_COMPILATION_CACHE_DIR"
         )
-        jax.config.update("jax_enable_compilation_cache", False)
+        _configure({"jax_enable_compilation_cache": False})
         return
     if deleted:
         say(f"the compilation cache {folder} had damaged entries: {deleted} deleted")
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
-
-def compile_cache_environment() -> dict[str, str]:
-    """This process's cache, for the environment of one that has not imported JAX yet."""
-    folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    is_used = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
-    if not folder or not is_used:
-        return {"JAX_ENABLE_COMPILATION_CACHE": "false"}
-    return {
-        "JAX_COMPILATION_CACHE_DIR": str(folder),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
+    _configure(
+        {
+            "jax_compilation_cache_dir": str(folder),
+            "jax_persistent_cache_min_compile_time_secs": 0.0,
+            "jax_persistent_cache_min_entry_size_bytes": -1,
+        }
+    )
 
 
 def mend(folder: Path) -> int:
     """Deletes entries that cannot be read, then the oldest beyond `MAX_BYTES`.
 
-    Entries older than the last call of this function are taken as whole.
+    Entries older than the last call of this function are taken as whole; traced programs are
+    checked by whoever reads them.
 
     Returns:
         How many could not be read.
@@ -78,10 +73,11 @@ def mend(folder: Path) -> int:
     marker = folder / _CHECKED
     checked_ns = marker.stat().st_mtime_ns if marker.exists() else 0
     damaged, kept = 0, []
-    for entry in sorted(folder.glob("*-cache")):
+    for entry in sorted([*folder.glob("*-cache"), *folder.glob(f"*{TRACED}")]):
         try:
             status = entry.stat()
-            if status.st_mtime_ns >= checked_ns and not _is_whole(entry.read_bytes()):
+            is_new = status.st_mtime_ns >= checked_ns and not entry.name.endswith(TRACED)
+            if is_new and not _is_whole(entry.read_bytes()):
                 entry.unlink()
                 damaged += 1
             else:
@@ -96,6 +92,17 @@ def mend(folder: Path) -> int:
         entry.unlink(missing_ok=True)
         total -= size
     return damaged
+
+
+def _configure(settings: dict[str, Any]) -> None:
+    """Settings of JAX, here and in processes that inherit the environment."""
+    for name, value in settings.items():
+        os.environ[name.upper()] = str(value)
+    if "jax" in sys.modules:  # which has read the environment already
+        import jax
+
+        for name, value in settings.items():
+            jax.config.update(name, value)
 
 
 def _is_whole(entry: bytes) -> bool:
@@ -126,27 +133,3 @@ def _machine() -> str:
         said = [platform.processor()]
     text = "\n".join([platform.machine(), *said])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-class Hits(threading.local):
-    """How many programs this thread has read from the cache."""
-
-    count = 0
-
-
-_hits = Hits()
-
-
-def _listen(event: str, **_: object) -> None:
-    if event == "/jax/compilation_cache/cache_hits":
-        _hits.count += 1
-
-
-jax.monitoring.register_event_listener(_listen)
-
-
-@contextmanager
-def counted_hits() -> Iterator[Hits]:
-    """Counts from zero what this thread reads from the cache inside the block."""
-    _hits.count = 0
-    yield _hits

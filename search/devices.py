@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
+import numpy as np
 
 from space.config import Config
 from space.cost import training_bytes
 from space.errors import MixerSearchError
+
+if TYPE_CHECKING:
+    import jax
 
 
 class DeviceError(MixerSearchError):
@@ -26,6 +28,8 @@ def choose(kind: str = "auto") -> jax.Device:
     Raises:
         DeviceError: JAX finds none of that kind; never falls back silently.
     """
+    import jax  # here: who only catches DeviceError needs no JAX
+
     if kind == "auto":
         return jax.devices()[0]
     try:
@@ -40,6 +44,8 @@ def choose(kind: str = "auto") -> jax.Device:
 
 def compute_dtype(device: jax.Device) -> Any:
     """bfloat16 where matrix units have it; float32 on a CPU, where bfloat16 is slower."""
+    import jax.numpy as jnp
+
     return jnp.float32 if device.platform == "cpu" else jnp.bfloat16
 
 
@@ -53,4 +59,4 @@ def memory_bytes(device: jax.Device) -> int | None:
 
 def step_bytes_needed(config: Config, batch_size: int, device: jax.Device) -> int:
     """Memory a training step needs on the device at least: see `space.cost.training_bytes`."""
-    return training_bytes(config, batch_size, jnp.dtype(compute_dtype(device)).itemsize)
+    return training_bytes(config, batch_size, np.dtype(compute_dtype(device)).itemsize)

@@ -9,9 +9,10 @@ import jax
 
 from search.device_data import DeviceData
 from search.devices import compute_dtype, memory_bytes, step_bytes_needed
+from search.messages import Event, Failed, TrialRequest
 from search.program import Program, compile_program
 from search.recipe import Recipe
-from search.trial import Event, Failed, TrialRequest, train
+from search.trial import train
 from space.config import Config
 
 

@@ -11,10 +11,10 @@ from typing import Protocol
 from runs.record import EpochRecord, Origin, State, StudyRecord, Surroundings, TrialRecord
 from runs.store import Writer
 from search.agenda import Agenda, Job
+from search.messages import EpochDone, Event, Failed, Finished, Idle, Lost, Started, TrialRequest
 from search.recipe import Recipe
 from search.sampler import Proposal
 from search.studies import StudySpec
-from search.trial import EpochDone, Event, Failed, Finished, Idle, Lost, Started, TrialRequest
 from space.config import Config, ImageTask
 from space.cost import cost
 from space.search_space import SearchSpace

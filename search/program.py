@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import export
 
-from search.compile_cache import counted_hits
+from search.cache_hits import counted_hits
 from search.device_data import DeviceData
 from search.optimizer import hyper_of
-from search.recipe import Recipe
-from search.train import Epoch, epoch_of, shuffle, state_shapes, steps_per_epoch
+from search.recipe import Recipe, steps_per_epoch
+from search.traced import kept
+from search.train import Epoch, EpochMetrics, TrainState, epoch_of, shuffle, state_shapes
 from space.config import Config
 
 
@@ -23,7 +27,7 @@ class Program:
 
     epoch: Epoch
     trace_seconds: float
-    """From Python to what XLA compiles; holds the interpreter's lock."""
+    """From Python to what XLA compiles, or reading that; holds the interpreter's lock."""
     compile_seconds: float
     """Of XLA, or of reading what it once made from the cache."""
     cache_hit: bool
@@ -48,26 +52,44 @@ def compile_program(
         jax.errors.JaxRuntimeError: `RESOURCE_EXHAUSTED` where the program cannot fit the device.
     """
     began = time.perf_counter()
-    epoch = jax.jit(epoch_of(config, recipe, dtype, num_seeds), donate_argnums=0)
     (device,) = data.mean.devices()
     keys = jax.device_put(jnp.stack([jax.random.key(0)] * num_seeds), device)
     order, step_keys = jax.eval_shape(lambda: shuffle(keys, jnp.int32(0), num_train=data.num_train))
-    lowered = epoch.trace(
-        state_shapes(config, num_seeds),
-        data,
-        hyper_of(recipe, steps_per_epoch(recipe.batch_size, data.num_train)),
-        order,
-        step_keys,
-        jnp.bool(True),
-    ).lower(lowering_platforms=(device.platform,))
-    traced = time.perf_counter()
+    hyper = hyper_of(recipe, steps_per_epoch(recipe.batch_size, data.num_train))
+    state = state_shapes(config, num_seeds)
+    function = epoch_of(config, recipe, dtype, num_seeds)
+    state_leaves, state_tree = jax.tree.flatten(state)
+    others, others_tree = jax.tree.flatten((data, hyper, order, step_keys, jnp.bool(True)))
+
+    def flat(state_leaves: list[jax.Array], others: list[jax.Array]) -> list[jax.Array]:
+        """The epoch of plain lists: what is kept on disk knows none of our types."""
+        state = jax.tree.unflatten(state_tree, state_leaves)
+        return jax.tree.leaves(function(state, *jax.tree.unflatten(others_tree, others)))
+
+    def trace() -> export.Exported:
+        platform = "cpu" if device.platform == "cpu" else export.default_export_platform()
+        return export.export(jax.jit(flat), platforms=[platform])(state_leaves, others)
+
+    shapes = [jax.typeof(leaf).str_short() for leaf in jax.tree.leaves((state, others))]
+    facts = [config, recipe.batch_size, recipe.augmentation, jnp.dtype(dtype), device.platform]
+    call: Callable[..., Any] = flat
+    with suppress(ValueError, NotImplementedError):  # it cannot be exported; a bug raises again
+        call = kept(" ".join(map(repr, [*facts, num_seeds, shapes])), trace).call
+    lowered = jax.jit(call, donate_argnums=0).lower(state_leaves, others)
+    lowered_at = time.perf_counter()
     with counted_hits() as hits:
         executable = lowered.compile()
-    compiled = time.perf_counter()
+    compiled_at = time.perf_counter()
+
+    def epoch(state: TrainState, *others: Any) -> tuple[TrainState, EpochMetrics]:
+        leaves = executable(jax.tree.leaves(state), jax.tree.leaves(others))
+        count = len(state_leaves)
+        return jax.tree.unflatten(state_tree, leaves[:count]), EpochMetrics(*leaves[count:])
+
     return Program(
-        epoch=executable,
-        trace_seconds=traced - began,
-        compile_seconds=compiled - traced,
+        epoch=epoch,
+        trace_seconds=lowered_at - began,
+        compile_seconds=compiled_at - lowered_at,
         cache_hit=hits.count > 0,
         device_bytes=_device_bytes(executable),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,9 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.record import EpochRecord, Origin, State, TrialRecord
-from search.loop import Reporter
 from search.standing import Running, Standing
 from space.quantities import format_count, format_seconds
+
+if TYPE_CHECKING:
+    from search.loop import Reporter
 
 
 @contextmanager
@@ -26,6 +29,11 @@ def open_reporter(console: Console, standing: Standing) -> Iterator[Reporter]:
     reporter = LiveReporter(console, standing)
     with Live(get_renderable=reporter.panel, console=console, refresh_per_second=4, transient=True):
         yield reporter
+
+
+def print_line(console: Console, line: str) -> None:
+    """A line as it is, however long."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class PlainReporter:

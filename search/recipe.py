@@ -27,6 +27,11 @@ class Augmentation(Frozen):
     cutmix_alpha: NotNegative = 0.0
     """Beta parameter of CutMix (Yun et al. 2019); 0 for none. With mixup too: one a batch."""
 
+    @property
+    def is_random(self) -> bool:
+        """Whether anything is changed at all."""
+        return self != Augmentation()
+
 
 class Recipe(Frozen):
     """AdamW with warm-up and cosine decay to zero, and what surrounds it."""
@@ -43,3 +48,12 @@ class Recipe(Frozen):
     clip_norm: Positive = 1.0
     """Global norm gradients are clipped to."""
     augmentation: Augmentation = Augmentation()
+
+
+def steps_per_epoch(batch_size: int, num_train: int) -> int:
+    """Whole batches in the training set.
+
+    The images beyond the last whole batch sit an epoch out, other ones each time, so that every
+    step has one shape.
+    """
+    return num_train // batch_size

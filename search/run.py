@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +16,12 @@ from rich.table import Table
 
 from runs.options import Storage
 from runs.storage import without_password
+from search.compile_cache import use_compile_cache
+from search.progress import print_line
 from search.stopping import Stopping, Terminated
 from search.studies import STUDIES, StudyError, with_changes
 from search.study_file import find_study
+from search.workers import open_workers
 from space.command import make_app, run_app
 from space.quantities import format_count, parse_count, parse_duration
 
@@ -128,29 +132,28 @@ def run(
     stopping = Stopping()
     stopping.listen()
 
-    from search.run_study import run_study  # only now: JAX takes a second to load
-
     began = time.monotonic()
     try:
-        run_study(
-            spec,
-            console,
-            storage=storage,
-            data_dir=data_dir,
-            archive=archive,
-            device_kind=device,
-            num_workers=workers,
-            with_baselines=baselines,
-            deadline=None if seconds is None else began + seconds,
-            check_stop=stopping.check,
-        )
+        use_compile_cache(partial(print_line, console))
+        with open_workers(workers, device) as give:
+            from search.run_study import run_study  # takes a second, in which workers start
+
+            run_study(
+                spec,
+                console,
+                give=give,
+                storage=storage,
+                data_dir=data_dir,
+                archive=archive,
+                with_baselines=baselines,
+                deadline=None if seconds is None else began + seconds,
+                check_stop=stopping.check,
+            )
     except KeyboardInterrupt as stop:
-        console.print(
+        print_line(
+            console,
             "\nStopped. Finished trials are stored; a trial that was running starts again.\n"
             f"Go on with the same command: {_same_command(storage)}",
-            soft_wrap=True,
-            markup=False,
-            highlight=False,
         )
         raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -11,19 +11,14 @@ from rich.console import Console
 from runs.claim import claim
 from runs.store import open_writer
 from search import data as images
-from search.compile_cache import use_compile_cache
-from search.device_data import put
-from search.devices import choose
-from search.engine import Engine
+from search.data import ImageData
 from search.loop import Search, Workers
 from search.open_study import open_study, plan
-from search.progress import open_reporter
+from search.progress import open_reporter, print_line
+from search.recipe import steps_per_epoch
 from search.standing import Standing
 from search.studies import StudyError, StudySpec
 from search.summary import counts_line, front_table, next_commands, time_line
-from search.surroundings import surroundings
-from search.train import steps_per_epoch
-from search.workers import Processes, ThisProcess, check_count
 from space.quantities import format_count
 
 
@@ -31,11 +26,10 @@ def run_study(
     spec: StudySpec,
     console: Console,
     *,
+    give: Callable[[ImageData], Workers],
     storage: str | None = None,
     data_dir: Path | None = None,
     archive: Path | None = None,
-    device_kind: str = "auto",
-    num_workers: int = 1,
     with_baselines: bool = True,
     deadline: float | None = None,
     check_stop: Callable[[], None] = lambda: None,
@@ -45,11 +39,10 @@ def run_study(
     Args:
         spec: the study.
         console: where it is shown.
+        give: images to workers, see `search.workers.open_workers`.
         storage: database URL; None for the default.
         data_dir: folder with prepared data sets; None for TFDS's.
         archive: the data set's original archive, where it has to be prepared.
-        device_kind: as `search.devices.choose` takes it.
-        num_workers: how many trials train side by side; with more than one, a process each.
         with_baselines: False leaves baselines that are missing for another time.
         deadline: of `time.monotonic()`, after which no trial is started.
         check_stop: called between epochs; raises to stop the study.
@@ -59,12 +52,7 @@ def run_study(
         KeyboardInterrupt: stopped; what is finished is stored.
     """
 
-    def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    check_count(num_workers)
-    device = choose(device_kind) if num_workers == 1 else None  # else each worker has its own
-    use_compile_cache(say)
+    say = partial(print_line, console)
     with open_writer(storage) as store, claim(storage, spec.name):
         data = images.load(
             spec.dataset,
@@ -97,21 +85,12 @@ def run_study(
             images_per_epoch=steps * spec.recipe.batch_size,
             min_accuracy=spec.min_accuracy,
         )
-        with ExitStack() as stack:
-            workers: Workers
-            if device is not None:
-                engine = stack.enter_context(Engine(put(data, device), device))
-                workers = ThisProcess(engine, surroundings(device))
-            else:
-                workers = stack.enter_context(
-                    closing(Processes(data, count=num_workers, device_kind=device_kind))
-                )
-            on = workers.surroundings.device_kind
-            each = f", {num_workers} workers" if num_workers > 1 else ""
-            say(f"on {on}{each}; results in {store.where}")
-            if standing.trials:
-                say(f"going on: {counts_line(standing)}")
-            reporter = stack.enter_context(open_reporter(console, standing))
+        workers = give(data)
+        each = f", {workers.count} workers" if workers.count > 1 else ""
+        say(f"on {workers.surroundings.device_kind}{each}; results in {store.where}")
+        if standing.trials:
+            say(f"going on: {counts_line(standing)}")
+        with open_reporter(console, standing) as reporter:
             Search(
                 study=study,
                 spec=spec,

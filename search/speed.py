@@ -21,9 +21,9 @@ from search.device_data import DeviceData
 from search.devices import compute_dtype, memory_bytes, step_bytes_needed
 from search.optimizer import hyper_of
 from search.program import Program, compile_program
-from search.recipe import Recipe
+from search.recipe import Recipe, steps_per_epoch
 from search.roofline import Ceilings, roofline, step_flops
-from search.train import initial_state, steps_per_epoch
+from search.train import initial_state
 from space.config import Config, ImageTask
 from space.cost import cost
 from space.errors import MixerSearchError

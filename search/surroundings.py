@@ -6,10 +6,12 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-
-import jax
+from typing import TYPE_CHECKING
 
 from runs.record import Surroundings
+
+if TYPE_CHECKING:
+    import jax
 
 _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "optuna", "numpy", "tensorflow-datasets")
 

@@ -20,7 +20,7 @@ import optax
 from search.augment import Mixed, augment
 from search.device_data import DeviceData
 from search.optimizer import Hyper, adamw, init_moments, learning_rate
-from search.recipe import Recipe
+from search.recipe import Recipe, steps_per_epoch
 from space.build import build
 from space.config import Config
 from space.initial import initial_params, param_shapes
@@ -50,15 +50,6 @@ class EpochMetrics(NamedTuple):
 
 Epoch = Callable[..., tuple[TrainState, EpochMetrics]]
 """state, data, hyper, order, key, learn -> state, metrics; without `learn` it only validates."""
-
-
-def steps_per_epoch(batch_size: int, num_train: int) -> int:
-    """Whole batches in the training set.
-
-    The images beyond the last whole batch sit an epoch out, other ones each time, so that every
-    step has one shape.
-    """
-    return num_train // batch_size
 
 
 def initial_state(config: Config, seeds: Sequence[int]) -> TrainState:
@@ -149,9 +140,8 @@ def _one_epoch(network: Any, recipe: Recipe) -> Epoch:
             chosen = jax.lax.dynamic_slice(order, (i * batch_size,), (batch_size,))
             images = data.normalise(data.train_images[chosen])
             labels = data.train_labels[chosen]
-            state, loss, correct = train_step(
-                state, images, labels, jax.random.fold_in(key, i), hyper
-            )
+            step_key = jax.random.fold_in(key, i) if recipe.augmentation.is_random else key
+            state, loss, correct = train_step(state, images, labels, step_key, hyper)
             is_first_bad = (bad_step < 0) & ~jnp.isfinite(loss)
             return state, losses + loss, corrects + correct, jnp.where(is_first_bad, i, bad_step)
 
@@ -204,8 +194,11 @@ def _one_epoch(network: Any, recipe: Recipe) -> Epoch:
 
 def _mixed_loss(logits: jax.Array, batch: Mixed, smoothing: jax.Array) -> jax.Array:
     """Mean cross-entropy in nats against smoothed labels, shared out over two for a mixture."""
-    log_p = jax.nn.log_softmax(logits)
-    first = jnp.take_along_axis(log_p, batch.first[:, None], axis=-1)[:, 0]
-    second = jnp.take_along_axis(log_p, batch.second[:, None], axis=-1)[:, 0]
-    target = batch.share * first + (1 - batch.share) * second
-    return -jnp.mean((1 - smoothing) * target + smoothing * jnp.mean(log_p, axis=-1))
+    num_classes = logits.shape[-1]
+    target = jax.nn.one_hot(batch.first, num_classes)
+    if batch.second is not batch.first:  # known when it is traced: less to compile
+        target = batch.share * target + (1 - batch.share) * jax.nn.one_hot(
+            batch.second, num_classes
+        )
+    target = (1 - smoothing) * target + smoothing / num_classes
+    return -jnp.mean(jnp.sum(target * jax.nn.log_softmax(logits), axis=-1))

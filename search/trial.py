@@ -6,7 +6,6 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from statistics import fmean
 
 import jax
@@ -14,68 +13,11 @@ import jax.numpy as jnp
 
 from runs.record import EpochRecord, Timing
 from search.device_data import DeviceData
+from search.messages import EpochDone, Event, Failed, Finished, Started, TrialRequest
 from search.optimizer import hyper_of
 from search.program import Program
-from search.recipe import Recipe
-from search.train import EpochMetrics, initial_state, shuffle, steps_per_epoch
-from space.config import Config
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialRequest:
-    """All that trials of one configuration need besides the data: a number and a seed each."""
-
-    numbers: tuple[int, ...]
-    seeds: tuple[int, ...]
-    config: Config
-    recipe: Recipe
-
-
-@dataclass(frozen=True)
-class Started:
-    """The device is at work: whoever reads the events may take a moment for something else."""
-
-
-@dataclass(frozen=True)
-class EpochDone:
-    """An epoch was trained and validated, by every trial that is still sound."""
-
-    epochs: tuple[EpochRecord, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finished:
-    """A trial has trained all its epochs."""
-
-    trial: int
-    accuracy: float
-    loss: float
-    timing: Timing
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failed:
-    """A failure of a trial that is a result: the study goes on."""
-
-    trial: int
-    reason: str
-    timing: Timing | None = None
-
-
-@dataclass(frozen=True)
-class Idle:
-    """A request is through: whoever trained it may be given the next."""
-
-
-@dataclass(frozen=True)
-class Lost:
-    """Whoever trained is no more; somebody else is there in its place, with nothing to do."""
-
-    reason: str
-
-
-Event = Started | EpochDone | Finished | Failed
-"""Of the trials of a request; `Idle` or `Lost` come after the last."""
+from search.recipe import steps_per_epoch
+from search.train import EpochMetrics, initial_state, shuffle
 
 
 def train(

@@ -8,28 +8,32 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runs.record import Surroundings
-from search.compile_cache import compile_cache_environment
-from search.data import ImageData
-from search.device_data import put
-from search.devices import DeviceError, choose
-from search.engine import Engine
+from search.devices import DeviceError
+from search.messages import (
+    Announcement,
+    Bug,
+    Event,
+    Idle,
+    Lost,
+    Ready,
+    Refusal,
+    Setup,
+    TrialRequest,
+)
 from search.recipe import Recipe
-from search.surroundings import surroundings
-from search.trial import Event, Idle, Lost, TrialRequest
 from space.config import Config
-from space.errors import MixerSearchError
+
+if TYPE_CHECKING:
+    from search.data import ImageData
+    from search.loop import Workers
 
 _SPAWN = get_context("spawn")  # a fork of a process with JAX's threads hangs
 _SECONDS_TO_GO = 5.0
@@ -38,6 +42,37 @@ _SECONDS_TO_GO = 5.0
 
 class WorkerError(RuntimeError):
     """An unexpected exception in a worker's process; the message is its traceback there."""
+
+
+@contextmanager
+def open_workers(count: int, device_kind: str) -> Iterator[Callable[[ImageData], Workers]]:
+    """Workers, once they are given images: this process itself, or so many others.
+
+    Args:
+        count: how many; others start at once, while the images are being read.
+        device_kind: as `search.devices.choose` takes it.
+
+    Raises:
+        DeviceError: there are not so many devices of that kind, or fewer cores.
+        WorkerError: a worker could not start.
+    """
+    if count == 1:
+        from search.device_data import put  # JAX: not where other processes train
+        from search.devices import choose
+        from search.engine import Engine
+        from search.surroundings import surroundings
+
+        device = choose(device_kind)
+        with ExitStack() as stack:
+
+            def give(images: ImageData) -> Workers:
+                engine = stack.enter_context(Engine(put(images, device), device))
+                return ThisProcess(engine, surroundings(device))
+
+            yield give
+    else:
+        with closing(Processes(count=count, device_kind=device_kind)) as processes:
+            yield processes.give
 
 
 class Trainer(Protocol):
@@ -81,37 +116,48 @@ class ThisProcess:
 class Processes:
     """Several workers, a spawned process each; one that dies is replaced.
 
+    They start at once, which takes seconds, and train when they have been given images.
+
     Args:
-        images: every worker puts them on its device.
         count: how many workers.
         device_kind: as `search.devices.choose` takes it.
 
     Raises:
-        DeviceError: there are not so many devices, or fewer cores.
-        WorkerError: a worker could not start, or had an unexpected exception.
+        DeviceError: there are fewer cores.
     """
 
-    def __init__(self, images: ImageData, *, count: int, device_kind: str) -> None:
-        check_count(count)
+    def __init__(self, *, count: int, device_kind: str) -> None:
+        if count > num_cores():
+            raise DeviceError(
+                f"--workers {count}: there are {num_cores()} processor cores; "
+                "ask for at most that many"
+            )
         self.count = count
-        self._setup = _Setup(images, device_kind)
+        self._device_kind = device_kind
+        self._setup: Setup | None = None
         self._processes: dict[int, BaseProcess] = {}
         self._pipes: dict[int, Connection] = {}
-        try:
-            for worker in range(count):
-                self._spawn(worker)
-            for worker in range(count):
-                self._pipes[worker].send(self._setup)
-            ready = [self._ready(worker) for worker in range(count)]
-            self.surroundings = ready[0].surroundings
-            _check_devices(ready)
-        except BaseException:
-            self.close()
-            raise
+        for worker in range(count):
+            self._spawn(worker)
+
+    def give(self, images: ImageData) -> Processes:
+        """Has every worker put the images on its device, and waits until they have.
+
+        Raises:
+            DeviceError: there is no such device, or not one for every worker.
+            WorkerError: a worker could not start.
+        """
+        self._setup = Setup(images, self._device_kind)
+        for worker in range(self.count):
+            self._send(worker, self._setup)
+        ready = [self._ready(worker) for worker in range(self.count)]
+        _check_devices(ready)
+        self.surroundings = ready[0].surroundings
+        return self
 
     def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Has a worker compile in the background."""
-        self._send(worker, _Announcement(config, recipe, num_seeds))
+        self._send(worker, Announcement(config, recipe, num_seeds))
 
     def start(self, worker: int, request: TrialRequest) -> None:
         """Has a worker train."""
@@ -129,7 +175,7 @@ class Processes:
             told = self._pipes[worker].recv()
         except (EOFError, OSError):
             return worker, Lost(self._replace(worker))
-        if isinstance(told, _Bug):
+        if isinstance(told, Bug):
             raise WorkerError(f"worker {worker} had an unexpected exception\n{told.traceback}")
         return worker, told
 
@@ -148,22 +194,22 @@ class Processes:
     def _spawn(self, worker: int) -> None:
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=_work, args=(theirs,), name=f"worker {worker}", daemon=True)
-        with _environment(_share(worker, self.count) | compile_cache_environment()):
+        with _environment(_share(worker, self.count)):
             process.start()
         theirs.close()
         self._processes[worker], self._pipes[worker] = process, ours
 
-    def _ready(self, worker: int) -> _Ready:
+    def _ready(self, worker: int) -> Ready:
         try:
             told = self._pipes[worker].recv()
         except (EOFError, OSError):
             raise WorkerError(f"worker {worker} ended at its start: {self._end(worker)}") from None
         match told:
-            case _Ready():
+            case Ready():
                 return told
-            case _Refusal(sentence):
+            case Refusal(sentence):
                 raise DeviceError(sentence)
-            case _Bug(text):
+            case Bug(text):
                 raise WorkerError(f"worker {worker} could not start\n{text}")
             case _:
                 raise AssertionError(f"a worker began with {told!r}")
@@ -173,7 +219,7 @@ class Processes:
         reason = self._end(worker)
         self._pipes[worker].close()
         self._spawn(worker)
-        self._pipes[worker].send(self._setup)
+        self._send(worker, self._setup)
         self._ready(worker)
         return reason
 
@@ -190,45 +236,6 @@ class Processes:
             self._pipes[worker].send(message)
         except OSError:
             return  # it died: `next` finds out
-
-
-@dataclass(frozen=True)
-class _Setup:
-    """What a worker has to know before it can train."""
-
-    images: ImageData
-    device_kind: str
-
-
-@dataclass(frozen=True)
-class _Ready:
-    """A worker has its device and the images on it."""
-
-    surroundings: Surroundings
-    platform: str
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    """A worker cannot have what was asked for, in a sentence."""
-
-    sentence: str
-
-
-@dataclass(frozen=True)
-class _Bug:
-    """A worker had an exception nobody expected."""
-
-    traceback: str
-
-
-@dataclass(frozen=True)
-class _Announcement:
-    """What will be requested next."""
-
-    config: Config
-    recipe: Recipe
-    num_seeds: int
 
 
 def _share(worker: int, count: int) -> dict[str, str]:
@@ -249,19 +256,7 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
-def check_count(count: int) -> None:
-    """Whether there can be so many workers, as far as the cores go.
-
-    Raises:
-        DeviceError: there are fewer cores.
-    """
-    if count > num_cores():
-        raise DeviceError(
-            f"--workers {count}: there are {num_cores()} processor cores; ask for at most that many"
-        )
-
-
-def _check_devices(ready: list[_Ready]) -> None:
+def _check_devices(ready: list[Ready]) -> None:
     accelerated = sum(worker.platform != "cpu" for worker in ready)
     if 0 < accelerated < len(ready):
         raise DeviceError(
@@ -286,38 +281,6 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
 
 
 def _work(pipe: Connection) -> None:
-    """A worker's life: its device, then request after request."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator, who ends us
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
-        setup: _Setup = pipe.recv()
-        device = choose(setup.device_kind)
-        with Engine(put(setup.images, device), device) as engine:
-            requests: SimpleQueue[TrialRequest] = SimpleQueue()
-            listener = threading.Thread(target=_listen, args=(pipe, engine, requests), daemon=True)
-            listener.start()
-            pipe.send(_Ready(surroundings(device), device.platform))
-            while True:
-                for event in engine.run(requests.get()):
-                    pipe.send(event)
-                pipe.send(Idle())
-    except (EOFError, BrokenPipeError):
-        pass  # the coordinator is no more
-    except MixerSearchError as error:
-        pipe.send(_Refusal(str(error)))
-    except Exception:
-        pipe.send(_Bug(traceback.format_exc()))
-    os._exit(0)  # a compilation under way is not waited for
+    from search.worker import work  # JAX: in the worker's process, once it knows its share
 
-
-def _listen(pipe: Connection, engine: Engine, requests: SimpleQueue[Any]) -> None:
-    """Takes what the coordinator sends while the main thread trains."""
-    while True:
-        try:
-            message = pipe.recv()
-        except (EOFError, OSError):
-            os._exit(0)
-        if isinstance(message, _Announcement):
-            engine.announce(message.config, message.recipe, message.num_seeds)
-        else:
-            requests.put(message)
+    work(pipe)

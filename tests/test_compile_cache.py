@@ -19,7 +19,8 @@ from search.compile_cache import mend
 
 COMPILE = """
 import jax, jax.numpy as jnp
-from search.compile_cache import counted_hits, use_compile_cache
+from search.cache_hits import counted_hits
+from search.compile_cache import use_compile_cache
 said = []
 use_compile_cache(said.append)
 with counted_hits() as hits:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from archives import isolate
 
+from search.cache_folder import cache_folder
 from search.data import DataError
-from search.data.cache import cache_folder, cached
+from search.data.cache import cached
 from search.data.split import Split
 from space.config import ImageTask
 

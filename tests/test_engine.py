@@ -14,9 +14,9 @@ from search import data as images
 from search import engine as engine_module
 from search.device_data import DeviceData, put
 from search.engine import Engine
+from search.messages import EpochDone, Event, Failed, Finished, Started, TrialRequest
 from search.program import Program
 from search.recipe import Recipe
-from search.trial import EpochDone, Event, Failed, Finished, Started, TrialRequest
 from space.config import MixerConfig
 
 MIXER = mixer(patch_size=4, hidden_dim=16, num_blocks=1)

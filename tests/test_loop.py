@@ -27,11 +27,7 @@ from runs.record import (
 )
 from runs.store import Writer, open_reader, open_writer
 from search.loop import Search, Workers
-from search.recipe import Recipe
-from search.sampler import Proposer
-from search.stopping import Stopping, Terminated
-from search.studies import StudySpec
-from search.trial import (
+from search.messages import (
     EpochDone,
     Event,
     Failed,
@@ -41,6 +37,10 @@ from search.trial import (
     Started,
     TrialRequest,
 )
+from search.recipe import Recipe
+from search.sampler import Proposer
+from search.stopping import Stopping, Terminated
+from search.studies import StudySpec
 from search.workers import ThisProcess, Trainer
 from space.config import Config, ImageTask, ViTConfig
 from space.cost import cost

@@ -14,8 +14,8 @@ from search import data as images
 from search.device_data import DeviceData, put
 from search.optimizer import hyper_of, learning_rate
 from search.program import Program, compile_program
-from search.recipe import Augmentation, Recipe
-from search.train import TrainState, initial_state, shuffle, steps_per_epoch
+from search.recipe import Augmentation, Recipe, steps_per_epoch
+from search.train import TrainState, initial_state, shuffle
 from space.build import build
 from space.config import MixerConfig, ViTConfig
 

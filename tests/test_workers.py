@@ -16,10 +16,10 @@ from search import data as images
 from search.device_data import put
 from search.devices import DeviceError
 from search.engine import Engine
+from search.messages import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
 from search.recipe import Recipe
 from search.surroundings import surroundings
-from search.trial import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
-from search.workers import Processes, ThisProcess, WorkerError, check_count, num_cores
+from search.workers import Processes, ThisProcess, WorkerError, num_cores
 from space.config import Config
 
 RECIPE = Recipe(epochs=2, batch_size=64)
@@ -35,9 +35,8 @@ def request(number: int, config: Config = SMALL, *, epochs: int = 2) -> TrialReq
 
 @pytest.fixture
 def two() -> Iterator[Processes]:
-    workers = Processes(images.load("digits", train_limit=256), count=2, device_kind="cpu")
-    with closing(workers):
-        yield workers
+    with closing(Processes(count=2, device_kind="cpu")) as workers:
+        yield workers.give(images.load("digits", train_limit=256))
 
 
 def until_idle(workers: Processes | ThisProcess, count: int) -> dict[int, list[Event]]:
@@ -115,10 +114,13 @@ def test_no_process_outlives_its_workers(two: Processes) -> None:
 def test_more_workers_than_cores_are_refused() -> None:
     count = num_cores() + 1
     with pytest.raises(DeviceError, match=rf"--workers {count}: there are {count - 1} processor"):
-        check_count(count)
+        Processes(count=count, device_kind="cpu")
 
 
 @needs_two_cores
 def test_a_device_that_is_not_there_is_refused_by_the_processes_too() -> None:
-    with pytest.raises(DeviceError, match="--device cuda: JAX finds no such device"):
-        Processes(images.load("digits", train_limit=64), count=2, device_kind="cuda")
+    with (
+        closing(Processes(count=2, device_kind="cuda")) as workers,
+        pytest.raises(DeviceError, match="--device cuda: JAX finds no such device"),
+    ):
+        workers.give(images.load("digits", train_limit=64))

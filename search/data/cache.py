@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from search.cache_folder import cache_folder
 from search.data.errors import DataError
 from search.data.split import Split
 from space.config import ImageTask
@@ -41,11 +42,6 @@ def cached(dataset: str, directory: Path, read: Callable[[], Split]) -> Split:
     with suppress(OSError):
         _save(path, split)
     return split
-
-
-def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/mixer-search`, by default `~/.cache/mixer-search`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mixer-search"
 
 
 def _fingerprint(directory: Path) -> str:

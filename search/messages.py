@@ -1,0 +1,109 @@
+"""What crosses the border between the coordinator and whoever trains: no JAX, no SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runs.record import EpochRecord, Surroundings, Timing
+from search.recipe import Recipe
+from space.config import Config
+
+if TYPE_CHECKING:
+    from search.data import ImageData
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRequest:
+    """All that trials of one configuration need besides the data: a number and a seed each."""
+
+    numbers: tuple[int, ...]
+    seeds: tuple[int, ...]
+    config: Config
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Started:
+    """The device is at work: whoever reads the events may take a moment for something else."""
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch was trained and validated, by every trial that is still sound."""
+
+    epochs: tuple[EpochRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A trial has trained all its epochs."""
+
+    trial: int
+    accuracy: float
+    loss: float
+    timing: Timing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A failure of a trial that is a result: the study goes on."""
+
+    trial: int
+    reason: str
+    timing: Timing | None = None
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A request is through: whoever trained it may be given the next."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Whoever trained is no more; somebody else is there in its place, with nothing to do."""
+
+    reason: str
+
+
+Event = Started | EpochDone | Finished | Failed
+"""Of the trials of a request; `Idle` or `Lost` come after the last."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker has to know before it can train."""
+
+    images: ImageData
+    device_kind: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A worker has its device and the images on it."""
+
+    surroundings: Surroundings
+    platform: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A worker cannot have what was asked for, in a sentence."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A worker had an exception nobody expected."""
+
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What will be requested next."""
+
+    config: Config
+    recipe: Recipe
+    num_seeds: int
