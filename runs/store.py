@@ -163,6 +163,8 @@ class Writer(Reader):
         super().__init__(engine, where)
         self._file = file
         self._opened = identity(file)
+        self._trial_ids: dict[tuple[str, int], int] = {}
+        """Keys of the trials whose epochs were written, by study and number."""
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -226,13 +228,13 @@ class Writer(Reader):
     def add_epochs(self, study: str, epochs: Sequence[EpochRecord]) -> None:
         """Adds epochs, each to its trial's curve, all of them or none."""
         with self._session() as session:
-            known = sa.select(TrialRow.number, TrialRow.id).join(StudyRow)
-            numbers = {epoch.trial for epoch in epochs}
-            among = known.where(StudyRow.name == study, TrialRow.number.in_(numbers))
-            ids = {row.number: row.id for row in session.execute(among)}
-            for number in numbers - ids.keys():
-                self._trial_row(session, study, number)  # raises, and says what there is
-            rows = [{"trial_id": ids[e.trial], **epoch_columns(e)} for e in epochs]
+            keys = [(study, epoch.trial) for epoch in epochs]
+            for key in set(keys) - self._trial_ids.keys():
+                self._trial_ids[key] = self._trial_row(session, *key).id
+            rows = [
+                {"trial_id": self._trial_ids[key], **epoch_columns(epoch)}
+                for key, epoch in zip(keys, epochs, strict=True)
+            ]
             session.execute(sa.insert(EpochRow), rows)
 
 

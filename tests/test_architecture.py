@@ -90,3 +90,15 @@ def test_what_is_not_needed_is_not_loaded(statement: str, spared: tuple[str, ...
 
 def test_no_test_folder_shadows_a_package() -> None:
     assert not [path for path in (ROOT / "tests").iterdir() if path.stem in PACKAGES]
+
+
+def test_who_coordinates_other_processes_never_loads_the_accelerator_stack() -> None:
+    """It would take memory of a device that a worker needs, and seconds to start."""
+    code = (
+        "import sys, search.run, search.run_study\n"
+        "print([name for name in ('jax', 'flax', 'optax') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
