@@ -139,6 +139,8 @@ class Search:
             worker, event = self.workers.next()
             self.check_stop()
             desk = desks[worker]
+            if desk.job is None:  # lost while it had nothing to do
+                continue
             if isinstance(event, Started):
                 self._look_ahead(desk, agenda)
             elif isinstance(event, Lost) and desk.under_way and not desk.has_lost:

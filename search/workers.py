@@ -194,7 +194,7 @@ class Processes:
     def _spawn(self, worker: int) -> None:
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=_work, args=(theirs,), name=f"worker {worker}", daemon=True)
-        with _environment(_share(worker, self.count)):
+        with _environment(share(worker, self.count)):
             process.start()
         theirs.close()
         self._processes[worker], self._pipes[worker] = process, ours
@@ -238,14 +238,14 @@ class Processes:
             return  # it died: `next` finds out
 
 
-def _share(worker: int, count: int) -> dict[str, str]:
+def share(worker: int, count: int) -> dict[str, str]:
     """What lets a process see its own accelerator only, and take its share of the cores."""
     cores = max(1, num_cores() // count)
     environment = {"PJRT_NPROC": str(cores)}  # of XLA's thread pools
     for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
         given = os.environ.get(name)
-        visible = given.split(",") if given else [str(i) for i in range(count)]
-        environment[name] = visible[worker] if worker < len(visible) else "-1"
+        visible = [str(i) for i in range(count)] if given is None else given.split(",")
+        environment[name] = visible[worker] if worker < len(visible) else "-1"  # none
     return environment
 
 

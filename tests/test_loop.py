@@ -452,6 +452,18 @@ def test_a_trial_whose_worker_died_twice_has_failed_and_the_study_goes_on(store:
     assert [t.state for t in trials].count(State.COMPLETE) == 4
 
 
+def test_a_worker_that_dies_with_nothing_to_do_is_no_loss(store: Writer) -> None:
+    class Dying(Several):
+        def next(self) -> tuple[int, Event | Idle | Lost]:
+            if self.deaths:
+                self.deaths.clear()
+                return 1, Lost("killed by SIGKILL")
+            return super().next()
+
+    search(store, workers=Dying(2, deaths={0: 1}))[0].go(num_trials=1)
+    assert configs(store, State.COMPLETE) == configs(store, *State)
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_all_trials_that_were_running_are_taken_up_again(store: Writer, sampler: str) -> None:
     class Stopped(Several):

@@ -19,7 +19,7 @@ from search.engine import Engine
 from search.messages import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
 from search.recipe import Recipe
 from search.surroundings import surroundings
-from search.workers import Processes, ThisProcess, WorkerError, num_cores
+from search.workers import Processes, ThisProcess, WorkerError, num_cores, share
 from space.config import Config
 
 RECIPE = Recipe(epochs=2, batch_size=64)
@@ -101,6 +101,23 @@ def test_a_bug_in_a_process_shows_its_traceback(two: Processes) -> None:
     two.start(1, replace(request(0), config=None))  # type: ignore[arg-type]
     with pytest.raises(WorkerError, match=r"(?s)worker 1 .*Traceback .*AttributeError"):
         two.next()
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"), [(None, ["0", "1", "2"]), ("5,3", ["5", "3", "-1"]), ("", ["", "-1", "-1"])]
+)
+def test_each_worker_sees_one_of_the_accelerators_that_may_be_used(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, seen: list[str]
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert [share(worker, 3)["CUDA_VISIBLE_DEVICES"] for worker in range(3)] == seen
+
+
+def test_workers_share_the_cores_out() -> None:
+    for count in range(1, num_cores() + 1):
+        assert int(share(0, count)["PJRT_NPROC"]) * count <= num_cores()
 
 
 @needs_two_cores
