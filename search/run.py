@@ -22,6 +22,7 @@ from search.stopping import Stopping, Terminated
 from search.studies import STUDIES, StudyError, with_changes
 from search.study_file import find_study
 from search.workers import open_workers
+from search.xla_options import use_xla_options
 from space.command import make_app, run_app
 from space.quantities import format_count, parse_count, parse_duration
 
@@ -134,6 +135,7 @@ def run(
 
     began = time.monotonic()
     try:
+        use_xla_options()
         use_compile_cache(partial(print_line, console))
         with open_workers(workers, device) as give:
             from search.run_study import run_study  # takes a second, in which workers start
