@@ -24,6 +24,7 @@ from search.devices import choose, compute_dtype
 from search.roofline import Ceilings, measure_ceilings
 from search.speed import Speed, check_room, measure
 from search.surroundings import surroundings
+from search.xla_options import use_xla_options
 from space import presets
 from space.command import make_app, run_app
 from space.config import Config, MixerConfig
@@ -80,6 +81,7 @@ def bench(
         raise BenchError(f"--batch-size {batch_size}: a step needs images; give 1 or more")
     if not 0 < seconds < math.inf:
         raise BenchError(f"--seconds {seconds:g}: measuring takes time; give 3, more or less")
+    use_xla_options()
     chosen = choose(device)
     batch = batch_size or (64 if chosen.platform == "cpu" else 512)
     for config in LADDER:
