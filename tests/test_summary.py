@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from records import running, study, trial, vit
+from records import epoch, mixer, running, study, trial, vit
 from rich.console import Console
 
 from runs.record import Origin, State
@@ -54,8 +54,22 @@ def test_what_is_left_counts_trials_and_baselines_to_come() -> None:
     now.start(running(4))
     now.end(trial(4, accuracy=0.75))
     assert now.finished == 3
-    assert now.running is None
+    assert now.running == ()
     assert now.seconds_left is not None
+
+
+def test_every_configuration_that_trains_is_shown_with_its_own_speed() -> None:
+    now = standing(vits=False)
+    for number in (4, 5):
+        now.start(running(number, config=mixer(num_blocks=number)))
+    now.start(running(6, config=mixer(num_blocks=5), seed=1))  # trains with 5, as another seed
+    now.add_epoch(epoch(1, trial=5, elapsed_seconds=2.0))
+    now.add_epoch(epoch(2, trial=5, elapsed_seconds=3.0))
+    first, second = now.running
+    assert (first.trial.number, first.last_epoch) == (4, None)
+    assert second.trial.number == 5
+    assert second.last_epoch == epoch(2, trial=5, elapsed_seconds=3.0)
+    assert second.images_per_second == 100.0
 
 
 def test_the_next_commands_name_study_and_storage_as_a_shell_takes_them() -> None:
