@@ -54,7 +54,7 @@ def main() -> None:
         }
         if args.data_dir:
             options["--data-dir"] = args.data_dir
-        command = [sys.executable, "-m", "search.run", "--no-baselines"]
+        command = [sys.executable, "-m", "search.run", "--no-baselines", "--no-rungs"]
         command += [str(word) for option in options.items() for word in option]
         done = subprocess.run(command)
         if done.returncode:

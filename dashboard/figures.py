@@ -45,6 +45,8 @@ class Series:
     points: Points
     has_front: bool = True
     """Whether the front is drawn through them, or they are hollow and alone."""
+    is_stopped: bool = False
+    """Whether they were stopped early: faint crosses where they were."""
 
 
 def front_figure(
@@ -63,7 +65,7 @@ def front_figure(
     for one in series:
         figure.add_trace(_cloud(one))
         several = [i for i, accuracies in enumerate(one.points.seeds) if len(accuracies) > 1]
-        if several:
+        if several and not one.is_stopped:
             figure.add_trace(_spread(one, several))
     for one in series:
         if one.has_front:
@@ -94,6 +96,7 @@ def curves_figure(
     color: str,
     scale: float = 1.0,
     others: Mapping[str, Sequence[EpochRecord]] | None = None,
+    rungs: Sequence[int] = (),
 ) -> go.Figure:
     """Fields of the epochs against the epoch.
 
@@ -104,6 +107,7 @@ def curves_figure(
         color: of the lines; the training's is dotted.
         scale: values are multiplied by it.
         others: epochs of the configuration's other seeds, by the seed's name; drawn faint.
+        rungs: epochs to mark, after which trials are compared.
     """
     figure = go.Figure()
     curves = [*(others or {}).items(), ("", epochs)]
@@ -121,6 +125,13 @@ def curves_figure(
                     line={"color": color, "dash": "dot" if name == "Training" else "solid"},
                 )
             )
+    for rung in rungs:
+        figure.add_vline(
+            x=rung,
+            line={"dash": "dash", "width": 1, "color": "#888888"},
+            annotation={"text": "rung", "font": {"size": 10, "color": "#888888"}},
+            annotation_position="bottom right",
+        )
     dress(figure, height=300, x="Epoch", y=title)
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(
@@ -146,6 +157,8 @@ def _cloud(series: Series) -> go.Scatter | go.Scattergl:
     marker = {"color": series.color, "size": 7, "opacity": 0.7}
     if not series.has_front:
         marker |= {"symbol": "circle-open", "opacity": 1.0}
+    if series.is_stopped:
+        marker |= {"symbol": "x", "opacity": 0.3}
     draw = go.Scattergl if len(points.trials) >= MANY else go.Scatter
     return draw(
         **_columns(points, range(len(points.trials))),
@@ -200,16 +213,19 @@ def _columns(points: Points, indices: Sequence[int]) -> dict[str, object]:
     return {
         "x": points.x[list(indices)],
         "y": 100 * points.accuracy[list(indices)],
-        "customdata": [[t.number, t.flops, t.params, _seeds(points, i)] for t, i in known],
+        "customdata": [[t.number, t.flops, t.params, _remarks(points, i)] for t, i in known],
         "hovertext": [for_plotly(t.label) for t, _ in known],
         "hovertemplate": _HOVER,
     }
 
 
-def _seeds(points: Points, index: int) -> str:
-    """A line of the hover box where there are several."""
-    accuracies = points.seeds[index]
-    return f"{mean_of_seeds(accuracies)}<br>" if len(accuracies) > 1 else ""
+def _remarks(points: Points, index: int) -> str:
+    """Lines of the hover box: where there are several seeds, where the trial was stopped."""
+    trial, accuracies = points.trials[index], points.seeds[index]
+    lines = [mean_of_seeds(accuracies)] if len(accuracies) > 1 else []
+    if trial.state is State.PRUNED:
+        lines.append(f"stopped after epoch {trial.rung} of {trial.epochs}")
+    return "".join(f"{line}<br>" for line in lines)
 
 
 def dress(figure: go.Figure, *, height: int, x: str, y: str) -> None:

@@ -1,4 +1,4 @@
-"""Finished trials as columns of numbers, against FLOPs or another cost. No Streamlit, no Plotly."""
+"""Trials as columns of numbers, against FLOPs or another cost. No Streamlit, no Plotly."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ AXES = {
 
 @dataclass(frozen=True)
 class Points:
-    """Finished trials, one entry a configuration in every column."""
+    """Finished trials, or stopped ones; one entry a configuration in every column."""
 
     axis: Axis
     trials: Sequence[TrialRecord]
@@ -69,9 +69,13 @@ class Points:
 def points_of(
     trials: Sequence[TrialRecord], name: str, seeds: Mapping[int, Sequence[float]] | None = None
 ) -> Points:
-    """Those of finished trials that have a value on the axis of that name (a key of `AXES`).
+    """Those of the trials that have an accuracy and a value on the axis of that name.
 
-    `seeds` has the accuracies of trials that stand for several seeds, by the trial's number.
+    Args:
+        trials: finished ones; or stopped ones, which have an accuracy too and are never to be
+            mixed with them.
+        name: a key of `AXES`.
+        seeds: the accuracies of trials that stand for several seeds, by the trial's number.
     """
     known = [
         (trial, x, (seeds or {}).get(trial.number, [trial.accuracy]))

@@ -56,7 +56,10 @@ def endings_figure(times: Mapping[State, Sequence[datetime]]) -> go.Figure:
 
 
 def wall_figure(account: Account) -> go.Figure:
-    """The study's wall clock as one bar: training, validating and the rest."""
+    """The study's wall clock as one bar: training, validating and the rest.
+
+    With several workers it is as long as all their wall clocks together.
+    """
     parts = {
         "Training": (account.train_seconds, "#56B4E9"),
         "Validating": (account.eval_seconds, "#F0E442"),
@@ -77,7 +80,9 @@ def wall_figure(account: Account) -> go.Figure:
                 hovertemplate=f"{name}: {format_seconds(seconds)}<extra></extra>",
             )
         )
-    dress(figure, height=150, x=f"Wall clock ({unit})", y="")
+    is_sum = account.worker_seconds != account.wall_seconds
+    clock = "Workers' wall clocks together" if is_sum else "Wall clock"
+    dress(figure, height=150, x=f"{clock} ({unit})", y="")
     figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
     return figure
 

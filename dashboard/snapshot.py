@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import fmean
 
 import numpy as np
 import pandas as pd
 
 from dashboard.points import Floats
+from dashboard.rungs import rungs_of
 from runs import pareto, winners
 from runs.frames import trials_frame
 from runs.record import Origin, State, StudyRecord, TrialRecord
@@ -64,16 +67,36 @@ class Snapshot:
         return [t for t in self._given if t.config.family == "mixer"]
 
     @cached_property
+    def stopped(self) -> list[TrialRecord]:
+        """What the search stopped at a rung, one trial a configuration, in order of the numbers.
+
+        Accuracies are those at the rung, of several seeds the mean: nothing to compare with
+        those of finished trials.
+        """
+        return [
+            replace(seeds[0], accuracy=fmean(_accuracies(seeds)))
+            for seeds in self._configurations.values()
+            if _are_stopped(seeds)
+        ]
+
+    @cached_property
     def several(self) -> dict[int, list[float]]:
-        """The accuracies behind the mean of each finished configuration of several seeds.
+        """The accuracies behind the mean of each configuration of several seeds, finished or
+        stopped.
 
         By the number under which the mean stands.
         """
         return {
-            seeds[0].number: [t.accuracy for t in seeds if t.accuracy is not None]
+            seeds[0].number: _accuracies(seeds)
             for seeds in self._configurations.values()
-            if len(seeds) > 1 and all(t.state is State.COMPLETE for t in seeds)
+            if len(seeds) > 1
+            and (all(t.state is State.COMPLETE for t in seeds) or _are_stopped(seeds))
         }
+
+    @cached_property
+    def rungs(self) -> list[int]:
+        """The epochs after which the study compares its trials."""
+        return rungs_of(self.study.spec, self.trials[0].epochs) if self.trials else []
 
     def seeds_of(self, trial: TrialRecord) -> list[TrialRecord]:
         """All trials of the same configuration and origin, in the order of their numbers."""
@@ -101,7 +124,7 @@ class Snapshot:
             ),
             key=lambda t: (t.finished_at or t.started_at, t.number),
         )
-        spent = np.cumsum([training_flops(t) for t in ended])
+        spent = np.cumsum([t.training_flops or 0.0 for t in ended])
         position = {trial.number: i for i, trial in enumerate(ended)}
         last = {t.number: max(position[s.number] for s in self.seeds_of(t)) for t in self.found}
         finished = sorted(self.found, key=lambda t: last[t.number])
@@ -126,9 +149,12 @@ class Snapshot:
         return by_configuration(self.trials)
 
 
-def training_flops(trial: TrialRecord) -> float:
-    """3 x FLOPs x images seen; 0 where no time was measured."""
-    if trial.timing is None:
-        return 0.0
-    images_seen = trial.timing.images_per_second * trial.timing.train_seconds
-    return 3 * trial.flops * images_seen
+def _accuracies(seeds: Sequence[TrialRecord]) -> list[float]:
+    return [t.accuracy for t in seeds if t.accuracy is not None]
+
+
+def _are_stopped(seeds: Sequence[TrialRecord]) -> bool:
+    """Whether all seeds of a configuration were stopped at a rung that is known."""
+    return all(
+        t.state is State.PRUNED and t.rung is not None and t.accuracy is not None for t in seeds
+    )

@@ -99,10 +99,13 @@ class TrialRecord:
     seed: int
     epochs: int
     """How many epochs were asked for."""
+    rung: int | None = None
+    """The epoch after which it was stopped early; of a complete trial, after which it would have
+    been, had it not been spared to see whether stopping is right."""
     accuracy: float | None = None
-    """Top-1 on the validation split after the last epoch, in [0, 1]."""
+    """Top-1 on the validation split after the last epoch it trained, in [0, 1]."""
     loss: float | None = None
-    """Cross-entropy on the validation split after the last epoch, in nats."""
+    """Cross-entropy on the validation split after that epoch, in nats."""
     timing: Timing | None = None
     wall_seconds: float | None = None
     """Its share of the study's wall clock: what passed since its worker's trial before ended,
@@ -126,6 +129,12 @@ class TrialRecord:
     def train_flop_per_second(self) -> float | None:
         """Training speed reached: 3 x FLOPs x images a second."""
         return 3 * self.flops * self.timing.images_per_second if self.timing else None
+
+    @property
+    def training_flops(self) -> float | None:
+        """Spent on training it: 3 x FLOPs x images seen; None where it was not timed."""
+        speed = self.train_flop_per_second
+        return speed * self.timing.train_seconds if self.timing and speed is not None else None
 
     @property
     def label(self) -> str:

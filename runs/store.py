@@ -108,6 +108,24 @@ class Reader:
                 query = query.where(TrialRow.number == trial)
             return [epoch_record(row, number) for row, number in session.execute(query)]
 
+    def curves(self, study: str) -> dict[int, list[float]]:
+        """Validation accuracies by epoch, of the trials by number; only those that have some.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        found: dict[int, list[float]] = {}
+        with self._session() as session:
+            rows = session.execute(
+                sa.select(TrialRow.number, EpochRow.validation_accuracy)
+                .join(TrialRow, EpochRow.trial_id == TrialRow.id)
+                .where(TrialRow.study_id == self._study_row(session, study).id)
+                .order_by(TrialRow.number, EpochRow.epoch)
+            )
+            for number, accuracy in rows:
+                found.setdefault(number, []).append(accuracy)
+        return found
+
     @contextmanager
     def _session(self) -> Iterator[Session]:
         """One transaction; a failure of the database becomes a sentence."""

@@ -109,6 +109,7 @@ class TrialRow(Base):
     device_bytes: Mapped[int | None] = mapped_column(sa.BigInteger)
     wall_seconds: Mapped[float | None] = mapped_column(sa.Double)
     num_workers: Mapped[int] = mapped_column(server_default="1")
+    rung: Mapped[int | None]
 
 
 class EpochRow(Base):

@@ -8,12 +8,13 @@ a proposal knows depends on which of them was faster.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runs.record import Origin, State, TrialRecord
 from runs.seeds import by_configuration
-from search.sampler import Proposal, Proposer
+from search.early_stopping import mean_curve
+from search.proposer import Proposal, Proposer
 from search.studies import StudySpec
 from search.untried import Untried
 from space.config import Config, ImageTask
@@ -45,6 +46,7 @@ class Agenda:
         max_flops: the study's ceiling.
         baselines: to be trained before the search.
         history: all trials of the study.
+        curves: their accuracies by epoch, by number.
         num_trials: configurations of the search's own that are to be finished in the end.
         refuse: writes down a proposal that may not be tried, and why.
     """
@@ -58,6 +60,7 @@ class Agenda:
         max_flops: int,
         baselines: Sequence[Config],
         history: Sequence[TrialRecord],
+        curves: Mapping[int, Sequence[float]],
         num_trials: int,
         refuse: Callable[[Proposal, str], TrialRecord],
     ) -> None:
@@ -70,10 +73,13 @@ class Agenda:
             task,
             sampler=spec.sampler,
             seed=spec.seed,
+            max_flops=max_flops,
             min_accuracy=spec.min_accuracy,
             history=searched,
+            curves=curves,
             unheard=unheard if newest is None else unheard | {newest},
         )
+        self._curves = curves
         self._max_flops = max_flops
         self._refuse = refuse
         self._untried = Untried(space, task, max_flops=max_flops, seed=spec.seed)
@@ -103,8 +109,9 @@ class Agenda:
             return None
         proposal = self._propose()
         if self._unheard:
-            self.tell(self._unheard, self._unheard.stored)
-            self._unheard = None
+            job, self._unheard = self._unheard, None
+            curves = [self._curves.get(trial.number, ()) for trial in job.stored]
+            self.tell(job, job.stored, mean_curve(curves))
         if proposal is None:
             self.exhausted = True
             return None
@@ -112,13 +119,15 @@ class Agenda:
         self._tried.add(proposal.config)
         return Job(proposal.config, Origin.SEARCH, proposal=proposal)
 
-    def tell(self, job: Job, trials: Sequence[TrialRecord]) -> None:
-        """How the trials of a job ended."""
+    def tell(self, job: Job, trials: Sequence[TrialRecord], curve: Sequence[float] = ()) -> None:
+        """How the trials of a job ended, and the mean of their accuracies by epoch."""
         if job.proposal:
-            self._proposer.tell(trials, job.proposal)
+            self._proposer.tell(trials, job.proposal, curve)
 
     def _propose(self) -> Proposal | None:
         """The sampler's next configuration that may be tried; None when none is left."""
+        if self._untried.none_left(self._tried):
+            return None
         for _ in range(0 if self._proposer.at_random else _REFUSALS_IN_A_ROW):
             proposal = self._proposer.ask()
             reason = self._objection(proposal.config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import jax
@@ -42,7 +42,9 @@ class Engine:
         if not self._shortage(*wanted):
             self._announced[wanted] = self._compiler.submit(self._compile, *wanted)
 
-    def run(self, request: TrialRequest) -> Iterator[Event]:
+    def run(
+        self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[Event]:
         """As `search.trial.train`; a device without room ends every trial as `Failed`.
 
         Any other exception is a bug and escapes.
@@ -57,7 +59,7 @@ class Engine:
             compiled = self._announced.pop(wanted, None)
             self._announced.clear()  # what was announced and is trained elsewhere
             program = compiled.result() if compiled else self._compile(*wanted)
-            for event in train(request, program, self._data, self._device):
+            for event in train(request, program, self._data, self._device, goes_on):
                 if isinstance(event, Failed):
                     ended.add(event.trial)
                 yield event

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -11,9 +11,11 @@ from typing import Protocol
 from runs.record import EpochRecord, Origin, State, StudyRecord, Surroundings, TrialRecord
 from runs.store import Writer
 from search.agenda import Agenda, Job
+from search.early_stopping import EarlyStopping, Verdict, mean_curve
 from search.messages import EpochDone, Event, Failed, Finished, Idle, Lost, Started, TrialRequest
+from search.proposer import Proposal
 from search.recipe import Recipe
-from search.sampler import Proposal
+from search.rungs import Rule, objection
 from search.studies import StudySpec
 from space.config import Config, ImageTask
 from space.cost import cost
@@ -37,6 +39,9 @@ class Workers(Protocol):
     def start(self, worker: int, request: TrialRequest) -> None:
         """Has a worker train, which trains nothing else now."""
 
+    def decide(self, worker: int, goes_on: bool) -> None:
+        """Tells a worker, after the epoch of a rung, whether its trials go on."""
+
     def next(self) -> tuple[int, Event | Idle | Lost]:
         """Waits for what happens next, and tells of which worker."""
 
@@ -57,6 +62,9 @@ class Reporter(Protocol):
         """Something a person should know."""
 
 
+_GOES_ON = Verdict()
+
+
 @dataclass
 class _Desk:
     """What one worker is at, and what it does next."""
@@ -69,6 +77,14 @@ class _Desk:
     """Of the job, those that had ended before included."""
     running: dict[int, TrialRecord] = field(default_factory=dict)
     """Of the job, by number, those it was asked to train."""
+    curves: dict[int, list[float]] = field(default_factory=dict)
+    """Of the job, accuracies by epoch, by number."""
+    verdict: Verdict = _GOES_ON
+    """What was decided of the job at the last rung it came to."""
+    rungs: tuple[int, ...] = ()
+    """Where the job is judged; a baseline never is."""
+    rung: int | None = None
+    """Where the verdict was that it should stop."""
     has_lost: bool = False
     """Whether a worker died in this job."""
     looked_ahead: bool = False
@@ -93,6 +109,7 @@ class Search:
         baselines: configurations trained by the same recipe, before the search.
         workers: train trials.
         check_stop: called at every event of a trial; raises to stop the study.
+        rule: who is stopped at a rung.
     """
 
     study: StudyRecord
@@ -104,6 +121,7 @@ class Search:
     workers: Workers
     reporter: Reporter
     check_stop: Callable[[], None] = lambda: None
+    rule: Rule = objection
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
         """Runs until `num_trials` configurations of the search's own are finished.
@@ -111,13 +129,24 @@ class Search:
         Trials that a former process left running are trained again first, from the start. No
         trial begins after `deadline` (of `time.monotonic()`); one that runs is finished.
         """
+        history = self.store.trials(self.study.name)
+        curves = self.store.curves(self.study.name)
+        early_stopping = EarlyStopping(
+            self.spec.rungs,
+            epochs=self.spec.recipe.epochs,
+            seed=self.spec.seed,
+            history=history,
+            curves=curves,
+            rule=self.rule,
+        )
         agenda = Agenda(
             self.spec,
             self.space,
             self.task,
             max_flops=self.study.flops_ceiling,
             baselines=self.baselines,
-            history=self.store.trials(self.study.name),
+            history=history,
+            curves=curves,
             num_trials=num_trials,
             refuse=self._refuse,
         )
@@ -131,7 +160,9 @@ class Search:
                 if not is_late:
                     self.reporter.note("the time is up: no further trial is started")
                 is_late, job = True, None
-            self._start(desk, job)
+            stored = [t.number for t in job.stored if t.state is not State.RUNNING] if job else []
+            self._start(desk, job, early_stopping.rungs)
+            desk.curves = {n: list(curves.get(n, ())) for n in stored}
 
         for desk in desks:
             start(desk, agenda.next())
@@ -147,22 +178,25 @@ class Search:
                 self._start_again(desk, event.reason)
             elif isinstance(event, Idle | Lost):
                 for trial in desk.under_way:
-                    self._hear(_given_up(trial, event), desk.running)
+                    self._hear(_given_up(trial, event), desk)
                 if not desk.looked_ahead:  # it failed before it started
                     desk.ahead = agenda.next()
-                self._finish(desk, desks, agenda)
+                self._finish(desk, desks, agenda, early_stopping)
                 start(desk, _following(desk, desks))
             else:
-                self._hear(event, desk.running)
+                self._hear(event, desk)
+                if isinstance(event, EpochDone):
+                    self._judge(desk, event.epochs[0].epoch, early_stopping)
         if agenda.exhausted:
             self.reporter.note(
                 "every configuration of the space within the budget has been tried: "
                 "the study is complete with fewer trials than asked for"
             )
 
-    def _start(self, desk: _Desk, job: Job | None) -> None:
+    def _start(self, desk: _Desk, job: Job | None, rungs: tuple[int, ...]) -> None:
         """Has the worker of a desk train a job, or nothing."""
         desk.job, desk.ahead, desk.looked_ahead, desk.has_lost = job, None, False, False
+        desk.verdict, desk.rung = _GOES_ON, None
         if job is None:
             return
         if job.stored:
@@ -181,7 +215,8 @@ class Search:
         desk.running = {t.number: t for t in trials if t.state is State.RUNNING}
         for trial in desk.running.values():
             self.reporter.started(trial)
-        self.workers.start(desk.worker, self._request(desk.under_way))
+        desk.rungs = rungs if job.origin is Origin.SEARCH else ()
+        self.workers.start(desk.worker, self._request(desk))
 
     def _look_ahead(self, desk: _Desk, agenda: Agenda) -> None:
         """While the worker trains: what it trains next, to be compiled now."""
@@ -196,8 +231,10 @@ class Search:
         """The worker died in a job: once may be chance, so it is tried again."""
         desk.has_lost = True
         for trial in desk.under_way:
+            desk.curves.pop(trial.number, None)
             desk.running[trial.number] = self._again(trial, f"lost its worker ({reason})")
-        self.workers.start(desk.worker, self._request(desk.under_way))
+        desk.verdict, desk.rung = _GOES_ON, None
+        self.workers.start(desk.worker, self._request(desk))
 
     def _again(self, trial: TrialRecord, why: str) -> TrialRecord:
         """A running trial that is to be trained from its first epoch."""
@@ -206,16 +243,33 @@ class Search:
         self.reporter.note(f"trial {trial.number} {why} and starts again")
         return trial
 
-    def _hear(self, event: Event, running: dict[int, TrialRecord]) -> None:
+    def _judge(self, desk: _Desk, epoch: int, early_stopping: EarlyStopping) -> None:
+        """At a rung: tells the worker whether its trials go on."""
+        assert desk.job is not None, "a worker that trains has a job"
+        if epoch not in desk.rungs:
+            return
+        curve = mean_curve([desk.curves.get(t.number, ()) for t in desk.trials])
+        is_whole = len(curve) >= epoch  # else a seed has failed, and the others train on
+        if is_whole and not desk.verdict.is_spared:
+            desk.verdict = early_stopping.judge(desk.job.config, epoch, curve[epoch - 1])
+            if desk.verdict.reason is not None:
+                desk.rung = epoch
+        self.workers.decide(desk.worker, not desk.verdict.stops)
+
+    def _hear(self, event: Event, desk: _Desk) -> None:
+        running = desk.running
         match event:
             case EpochDone(epochs):
                 self.store.add_epochs(self.study.name, epochs)
                 for epoch in epochs:
+                    desk.curves.setdefault(epoch.trial, []).append(epoch.validation_accuracy)
                     self.reporter.epoch(epoch)
             case Finished():
                 running[event.trial] = replace(
                     running[event.trial],
-                    state=State.COMPLETE,
+                    state=State.PRUNED if desk.verdict.stops else State.COMPLETE,
+                    rung=desk.rung,
+                    error=desk.verdict.reason if desk.verdict.stops else None,
                     accuracy=event.accuracy,
                     loss=event.loss,
                     timing=event.timing,
@@ -228,7 +282,13 @@ class Search:
                     timing=event.timing,
                 )
 
-    def _finish(self, desk: _Desk, desks: list[_Desk], agenda: Agenda) -> None:
+    def _finish(
+        self,
+        desk: _Desk,
+        desks: list[_Desk],
+        agenda: Agenda,
+        early_stopping: EarlyStopping,
+    ) -> None:
         """Writes how a job's trials ended, and tells the sampler.
 
         They share out what their worker's wall clock shows, and that of workers with nothing to
@@ -252,7 +312,11 @@ class Search:
         self.store.update_trials(self.study.name, ended)
         for trial in ended:
             self.reporter.ended(trial)
-        agenda.tell(desk.job, [t for t in desk.trials if t.number not in desk.running] + ended)
+        trials = [t for t in desk.trials if t.number not in desk.running] + ended
+        curve = mean_curve([desk.curves.get(t.number, ()) for t in trials])
+        if desk.job.origin is Origin.SEARCH and all(t.state is State.COMPLETE for t in trials):
+            early_stopping.ended(desk.job.config, curve)
+        agenda.tell(desk.job, trials, curve)
         desk.job = None
 
     def _refuse(self, proposal: Proposal, reason: str) -> TrialRecord:
@@ -265,12 +329,14 @@ class Search:
         self.reporter.ended(refused)
         return refused
 
-    def _request(self, trials: Sequence[TrialRecord]) -> TrialRequest:
+    def _request(self, desk: _Desk) -> TrialRequest:
+        trials = desk.under_way
         return TrialRequest(
             numbers=tuple(t.number for t in trials),
             seeds=tuple(t.seed for t in trials),
             config=trials[0].config,
             recipe=self.spec.recipe,
+            rungs=desk.rungs,
         )
 
     def _num_seeds(self, job: Job) -> int:

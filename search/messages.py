@@ -21,6 +21,8 @@ class TrialRequest:
     seeds: tuple[int, ...]
     config: Config
     recipe: Recipe
+    rungs: tuple[int, ...] = ()
+    """Epochs after which the coordinator says whether the trials go on."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class EpochDone:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A trial has trained all its epochs."""
+    """A trial has trained all its epochs, or up to the rung where it was told to stop."""
 
     trial: int
     accuracy: float
@@ -98,6 +100,13 @@ class Bug:
     """A worker had an exception nobody expected."""
 
     traceback: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Of the coordinator, at a rung."""
+
+    goes_on: bool
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from runs.record import StudyRecord
 from runs.store import Writer
 from search.data import ImageData
+from search.rungs import NO_RUNGS
 from search.studies import StudyError, StudySpec
 from space import presets
 from space.config import Config, ImageTask
@@ -66,7 +67,8 @@ def open_study(store: Writer, spec: StudySpec, plan: Plan, data: ImageData) -> S
             created_at=datetime.now(UTC),
         )
     )
-    defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed()
+    older = {"rungs": NO_RUNGS.model_dump(mode="json")}
+    defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed() | older
     different = _differences(defaults | study.spec, fixed)  # an older version knew fewer fields
     if different:
         raise StudyError(

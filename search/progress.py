@@ -74,6 +74,7 @@ class LiveReporter(PlainReporter):
             f"{standing.finished} of {standing.goal} trials",
             f"baselines {standing.finished_baselines} of {standing.baselines}",
             f"refused {counts[State.REFUSED]}",
+            f"stopped {counts[State.PRUNED]}",
             f"failed {counts[State.FAILED]}",
             _left(standing).strip(" ()"),
         )
@@ -94,7 +95,9 @@ def trial_line(trial: TrialRecord) -> str:
     if trial.timing:
         spent = trial.timing.train_seconds + trial.timing.eval_seconds
         seconds = f"  compile {trial.timing.compile_seconds:.1f} s  train {spent:.1f} s"
-    return f"{line}  accuracy {_percent(trial.accuracy)}{seconds}"
+    stopped = f"  stopped after epoch {trial.rung} of {trial.epochs}"
+    how = stopped if trial.state is State.PRUNED else ""
+    return f"{line}  accuracy {_percent(trial.accuracy)}{how}{seconds}"
 
 
 def _running(running: Running) -> str:

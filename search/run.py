@@ -18,6 +18,7 @@ from runs.options import Storage
 from runs.storage import without_password
 from search.compile_cache import use_compile_cache
 from search.progress import print_line
+from search.rungs import NO_RUNGS
 from search.stopping import Stopping, Terminated
 from search.studies import STUDIES, StudyError, with_changes
 from search.study_file import find_study
@@ -79,8 +80,15 @@ def run(
         typer.Option(help="Only the first N training images, for a quick look.", metavar="N"),
     ] = None,
     sampler: Annotated[
-        str | None, typer.Option(help="Who proposes configurations.", metavar="tpe|nsga2|random")
+        str | None,
+        typer.Option(help="Who proposes configurations.", metavar="cost_aware|tpe|nsga2|random"),
     ] = None,
+    rungs: Annotated[
+        bool,
+        typer.Option(
+            "--rungs/--no-rungs", help="Stop trials that are too far behind before their end."
+        ),
+    ] = True,
     baselines: Annotated[
         bool, typer.Option("--baselines/--no-baselines", help="Train the ViTs to compare with.")
     ] = True,
@@ -128,6 +136,7 @@ def run(
         min_accuracy=min_accuracy,
         train_limit=train_limit,
         sampler=sampler,
+        rungs=None if rungs else NO_RUNGS,
     )
     seconds = None if timeout is None else parse_duration(timeout)
     stopping = Stopping()

@@ -1,218 +1,229 @@
-"""Proposals: an Optuna study in memory, rebuilt from our records, asked and told by the loop.
+"""An Optuna sampler that knows what a network costs before it is trained.
 
-Our SQL is the only truth. Optuna sees two objectives, accuracy (maximised) and log10 FLOPs
-(minimised; the logarithm, so that its hypervolumes are ours), and of a trial only what our
-records say. Every ask has a random generator of its own, made from the study's seed and the
-number of asks before it: a study that was interrupted proposes what it would have proposed.
+Of the two objectives only the accuracy is unknown: a Gaussian process models it over the
+parameters and log FLOPs, and the FLOPs are exact. Proposed is the candidate that is expected to
+add most to the hypervolume for what it costs to train.
 
-To Optuna a configuration is one trial, however many seeds train it: its value is their mean.
+    candidates = CandidateSpace(
+        {"width": IntDistribution(16, 256, step=16), "depth": IntDistribution(1, 12)},
+        flops=lambda params: 2 * params["depth"] * params["width"] ** 2,
+        max_flops=1e6,
+    )
+    study = optuna.create_study(
+        directions=["maximize", "minimize"],
+        sampler=CostAwareSampler(candidates, guess_accuracy=0.1, seed=0),
+    )
+
+The first objective of the study is the accuracy, in [0, 1]; what the second one is, it does not
+ask.
 """
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import optuna
-from optuna.distributions import BaseDistribution, IntDistribution
-from optuna.samplers import BaseGASampler, BaseSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.trial import TrialState
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial, TrialState
+from scipy.special import ndtr
 
-from runs.record import State, TrialRecord
-from space.config import Config, ImageTask, MixerConfig
-from space.search_space import SearchSpace
-from space.suggest import suggest
+from runs.pareto import Reference
+from search.accuracy_model import AccuracyModel, probit
+from search.candidates import CandidateSpace, Members
+from search.improvement import expected_improvement
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+Floats = npt.NDArray[np.float64]
 
+CURVE = "accuracy_by_epoch"
+"""User attribute of a trial: its accuracies after every epoch it has trained, a list. With it the
+sampler learns from trials that were stopped early, too."""
 
-@dataclass(frozen=True)
-class Method:
-    """A way to propose configurations."""
-
-    make: Callable[[int], BaseSampler]
-    """seed -> Optuna's sampler"""
-    random_trials: float
-    """So many finished trials come first that the sampler itself would draw at random."""
+_MOST_TO_LEARN_FROM = 400
+"""Trials the model is made of: its cost grows with the cube."""
 
 
-SAMPLERS = {
-    "tpe": Method(lambda seed: TPESampler(seed=seed, n_startup_trials=10), random_trials=10),
-    "nsga2": Method(lambda seed: NSGAIISampler(seed=seed, population_size=20), random_trials=20),
-    "random": Method(lambda seed: RandomSampler(seed=seed), random_trials=math.inf),
-}
-"""By name. NSGA-II's population fits studies of some hundred trials."""
+class CostAwareSampler(BaseSampler):
+    """Proposes what is expected to add most to the hypervolume for its cost.
 
-_CONSTRAINT = "min_accuracy"
+    Never what has been tried, or is over the ceiling, while something else is left. What it
+    proposes follows from its seed and the study's trials.
 
-
-@dataclass(frozen=True)
-class Proposal:
-    """A configuration the sampler would like to see tried."""
-
-    config: MixerConfig
-    sampler_attrs: dict[str, Any]
-    """To be kept in the trial's record, so that a rebuilt study has it."""
-    number: int
-    """Of the trial in the Optuna study."""
-
-
-class Proposer:
-    """Asks and tells; holds nothing that the records and the specification do not hold."""
+    Args:
+        candidates: what may be proposed, and its FLOPs.
+        guess_accuracy: of the reference point; less accurate trials are worth nothing.
+        seed: None for another one every time.
+        startup_trials: so many come first that are spread over log FLOPs.
+        cost_exponent: what is expected to be gained is divided by FLOPs to this power: 0 minds
+            only the number of trials, 1 only the compute they take.
+    """
 
     def __init__(
         self,
-        space: SearchSpace,
-        task: ImageTask,
+        candidates: CandidateSpace,
         *,
-        sampler: str,
-        seed: int,
-        min_accuracy: float | None,
-        history: Sequence[TrialRecord] = (),
-        unheard: Collection[Config] = (),
+        guess_accuracy: float = 0.0,
+        seed: int | None = None,
+        startup_trials: int = 6,
+        cost_exponent: float = 0.5,
     ) -> None:
-        """A proposer that knows what the records say.
+        self._candidates = candidates
+        self._guess_accuracy = guess_accuracy
+        self._startup_trials = startup_trials
+        self._cost_exponent = cost_exponent
+        self._set_seed(seed)
 
-        Args:
-            space: where to propose from.
-            task: of the images.
-            sampler: a key of `SAMPLERS`.
-            seed: of the study.
-            min_accuracy: below it a trial counts as useless.
-            history: the search's trials so far by number, one or some a configuration.
-            unheard: configurations of the history that count as running still, to be told later:
-                see the attribute `unheard`.
-        """
-        self._space = space
-        self._task = task
-        self._method = SAMPLERS[sampler]
-        self._seed = seed
-        self._min_accuracy = min_accuracy
-        self._distributions: dict[str, BaseDistribution] = {
-            name: IntDistribution(0, len(values) - 1) for name, values in space.ranges.items()
-        }
-        self._study = optuna.create_study(directions=["maximize", "minimize"])
-        groups = _by_proposal(history)
-        self._study.add_trials([self._frozen(group, unheard) for group in groups])
-        self._recall_generations()
-        self.unheard: dict[Config, Proposal] = {}
-        """The proposals that are still to be told, of the configurations named so."""
-        for number, (first, *_) in enumerate(groups):
-            if first.config in unheard and first.state is not State.REFUSED:
-                assert isinstance(first.config, MixerConfig), "the search proposes Mixers"
-                attrs = dict(first.sampler_attrs)
-                self.unheard[first.config] = Proposal(first.config, attrs, number)
+    def _set_seed(self, seed: int | None) -> None:
+        self._seed = int(np.random.default_rng(seed).integers(2**31))
+        self._independent = RandomSampler(seed=self._seed)
 
-    @property
-    def at_random(self) -> bool:
-        """Whether the sampler would draw the next configuration at random.
+    def reseed_rng(self) -> None:
+        """Another seed, as Optuna asks for where studies run side by side."""
+        self._set_seed(None)
 
-        It would draw from the whole space, much of which may be over the budget: better to draw
-        for it from what is not, and to tell it with `ask(config)`.
-        """
-        trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return len(trials) < self._method.random_trials
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """All parameters of the candidates: they are proposed together."""
+        return dict(self._candidates.distributions)
 
-    def ask(self, config: MixerConfig | None = None) -> Proposal:
-        """What the sampler proposes next, not checked against anything; or takes a given one."""
-        sampler = self._study.sampler = self._sampler()
-        if config is not None:
-            self._study.enqueue_trial(self._indices(config))
-        trial = self._study.ask()
-        proposed = suggest(trial, self._space, self._task)
-        asked = self._study.get_trials(deepcopy=False)[trial.number]
-        if isinstance(sampler, BaseGASampler):  # a trial with given values joins its generation too
-            sampler.get_trial_generation(self._study, asked)
-            asked = self._study.get_trials(deepcopy=False)[trial.number]
-        attrs = {k: v for k, v in asked.system_attrs.items() if k != "fixed_params"}
-        return Proposal(proposed, attrs, trial.number)
-
-    def tell(self, trials: Sequence[TrialRecord], proposal: Proposal) -> None:
-        """How the trials of a proposal ended: all complete, or failed, pruned or refused."""
-        if not _complete(trials):
-            self._study.tell(proposal.number, state=TrialState.FAIL)
-            return
-        asked = self._study.get_trials(deepcopy=False)[proposal.number]
-        for name, value in self._constraints(trials).items():
-            optuna.trial.Trial(self._study, asked._trial_id).set_constraint(name, value)
-        self._study.tell(proposal.number, _values(trials))
-
-    def _indices(self, config: Config) -> dict[str, int]:
-        return {
-            name: values.index(getattr(config, name)) for name, values in self._space.ranges.items()
-        }
-
-    def _sampler(self) -> BaseSampler:
-        count = len(self._study.get_trials(deepcopy=False))
-        seed = random.Random(f"{self._seed}/{count}").getrandbits(31)
-        return self._method.make(seed)
-
-    def _recall_generations(self) -> None:
-        """Lets a genetic sampler choose its past parents again, as it did the first time.
-
-        Optuna returns parents in the order of selection when it chooses them and in the order of
-        trials ever after: an interrupted study would cross other pairs than an uninterrupted one.
-        """
-        sampler = self._sampler()
-        if isinstance(sampler, BaseGASampler):
-            generations = [
-                value
-                for trial in self._study.get_trials(deepcopy=False)
-                for key, value in trial.system_attrs.items()
-                if key.endswith(":generation")
-            ]
-            for generation in range(1, max(generations, default=0) + 1):
-                sampler.get_parent_population(self._study, generation)
-
-    def _frozen(
-        self, group: Sequence[TrialRecord], unheard: Collection[Config]
-    ) -> optuna.trial.FrozenTrial:
-        first = group[0]
-        if first.config in unheard and first.state is not State.REFUSED:
-            state = TrialState.RUNNING
-        else:
-            state = TrialState.COMPLETE if _complete(group) else TrialState.FAIL
-        complete = state is TrialState.COMPLETE
-        return optuna.trial.create_trial(
-            state=state,
-            values=_values(group) if complete else None,
-            params=self._indices(first.config),
-            distributions=self._distributions,
-            system_attrs=first.sampler_attrs,
-            constraints=self._constraints(group) if complete else {},
-        )
-
-    def _constraints(self, trials: Sequence[TrialRecord]) -> dict[str, float]:
-        """Optuna's way to say a result is useless: above zero is infeasible."""
-        if self._min_accuracy is None:
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The parameters to try next."""
+        if "fixed_params" in trial.system_attrs:  # they are given
             return {}
-        return {_CONSTRAINT: self._min_accuracy - _values(trials)[0]}
+        known = _Known(
+            self._candidates,
+            [t for t in study.get_trials(deepcopy=False) if t.number != trial.number],
+        )
+        rng = np.random.default_rng([self._seed, len(known.trials)])
+        pool = self._candidates.choose_from(known.positions[known.is_complete], rng)
+        tried = {tuple(row) for row in known.positions.tolist()}
+        fresh = np.array([tuple(row) not in tried for row in pool.positions.tolist()], dtype=bool)
+        if fresh.any():
+            pool = pool.where(fresh)
+        if len(known.trials) < self._startup_trials or not known.is_complete.any():
+            return self._candidates.params(_spread_out(pool, known, rng))
+        gains = self._gains(pool, known)
+        return self._candidates.params(pool.positions[int(gains.argmax())])
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """A parameter that is not one of the candidates', at random."""
+        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+
+    def _gains(self, pool: Members, known: _Known) -> Floats:
+        """What each candidate is worth."""
+        values, variances = known.observed()
+        heard = np.isfinite(values)
+        front = known.front()
+        learnt = np.flatnonzero(heard)[-_MOST_TO_LEARN_FROM:]
+        model = AccuracyModel(known.members.features[learnt], values[learnt], variances[learnt])
+        if (~heard).any():  # those that run are taken to end as expected
+            running = known.members.where(~heard)
+            believed, _ = model.predict(running.features)
+            front += zip(10**running.log_flops, ndtr(believed), strict=True)
+            model = model.given(running.features, believed)
+        mean, std = model.predict(pool.features)
+        reference = Reference(accuracy=self._guess_accuracy, flops=self._ceiling(pool, known))
+        gains = expected_improvement(pool.log_flops, mean, std, front=front, reference=reference)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log10(gains) - self._cost_exponent * pool.log_flops)
+
+    def _ceiling(self, pool: Members, known: _Known) -> float:
+        """FLOPs of the reference point: the ceiling, or the dearest there is."""
+        dearest = max(pool.log_flops.max(), known.members.log_flops.max())
+        return float(min(self._candidates.max_flops, 10 ** (dearest + 0.01)))
 
 
-def _by_proposal(history: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
-    """The trials of each proposal together, in the order they were proposed."""
-    groups: list[list[TrialRecord]] = []
-    newest: dict[Config, list[TrialRecord]] = {}
-    for trial in history:
-        group = [] if trial.state is State.REFUSED else newest.get(trial.config, [])
-        if not group or any(trial.seed == other.seed for other in group):
-            group = []
-            groups.append(group)
-            if trial.state is not State.REFUSED:
-                newest[trial.config] = group
-        group.append(trial)
-    return groups
+class _Known:
+    """The trials of a study that are members of the space, a row each."""
+
+    def __init__(self, candidates: CandidateSpace, trials: Sequence[FrozenTrial]) -> None:
+        placed = [(candidates.positions(t.params), t) for t in trials]
+        self.trials = [t for at, t in placed if at is not None]
+        size = len(candidates.distributions)
+        rows = [at for at, _ in placed if at is not None]
+        self.positions = np.array(rows, dtype=np.int64).reshape(len(rows), size)
+        self.members = candidates.members(self.positions)
+        self.is_complete = np.array([t.state is TrialState.COMPLETE for t in self.trials], bool)
+
+    def front(self) -> list[tuple[float, float]]:
+        """FLOPs and accuracy of the complete trials."""
+        return [
+            (10.0**log_flops, _accuracy(trial))
+            for trial, log_flops in zip(self.trials, self.members.log_flops, strict=True)
+            if trial.state is TrialState.COMPLETE
+        ]
+
+    def observed(self) -> tuple[Floats, Floats]:
+        """Probits of the accuracies and their variances beyond noise; NaN of those that run.
+
+        A trial that was stopped is extrapolated; one that failed is as bad as the worst.
+        """
+        values = np.full(len(self.trials), np.nan)
+        variances = np.zeros(len(self.trials))
+        for i, trial in enumerate(self.trials):
+            if trial.state is TrialState.COMPLETE:
+                values[i] = probit(np.array(_accuracy(trial)))
+        forecast = _Forecast([t for t in self.trials if t.state is TrialState.COMPLETE])
+        for i, trial in enumerate(self.trials):
+            curve = trial.user_attrs.get(CURVE)
+            if trial.state is TrialState.PRUNED and curve:
+                values[i], variances[i] = forecast(curve)
+        worst = np.nanmin(values)
+        for i, trial in enumerate(self.trials):
+            if trial.state is TrialState.FAIL:
+                values[i] = worst
+        return values, variances
 
 
-def _complete(trials: Sequence[TrialRecord]) -> bool:
-    return all(trial.state is State.COMPLETE for trial in trials)
+class _Forecast:
+    """Final accuracies of trials that were stopped, by what those trained to the end gained."""
+
+    def __init__(self, complete: Sequence[FrozenTrial]) -> None:
+        self._curves = [
+            probit(np.array(t.user_attrs[CURVE])) for t in complete if t.user_attrs.get(CURVE)
+        ]
+
+    def __call__(self, curve: Sequence[float]) -> tuple[float, float]:
+        """Mean and variance of the probit of the final accuracy."""
+        epoch = len(curve)
+        gains = [float(c[-1] - c[epoch - 1]) for c in self._curves if len(c) > epoch]
+        now = float(probit(np.array(curve))[-1])
+        if len(gains) < 2:
+            return now, 1.0
+        return now + fmean(gains), float(np.var(gains, ddof=1))
 
 
-def _values(trials: Sequence[TrialRecord]) -> list[float]:
-    accuracies = [trial.accuracy for trial in trials if trial.accuracy is not None]
-    assert len(accuracies) == len(trials), "complete trials have an accuracy"
-    return [fmean(accuracies), math.log10(trials[0].flops)]
+def _accuracy(trial: FrozenTrial) -> float:
+    accuracy: float = trial.values[0]
+    return accuracy
+
+
+def _spread_out(pool: Members, known: _Known, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Of several candidates at random the one farthest from what has been tried, FLOPs first."""
+    low, high = pool.log_flops.min(), pool.log_flops.max()
+    goal = low + (high - low) * _van_der_corput(len(known.trials) + 1)
+    nearest = np.argsort(np.abs(pool.log_flops - goal), kind="stable")[: max(1, len(pool) // 10)]
+    some = rng.choice(nearest, size=min(16, len(nearest)), replace=False)
+    if not len(known.trials):
+        return np.asarray(pool.positions[some[0]])
+    apart = pool.features[some][:, None, :] - known.members.features
+    farthest = int((apart**2).sum(axis=2).min(axis=1).argmax())
+    return np.asarray(pool.positions[some[farthest]])
+
+
+def _van_der_corput(index: int) -> float:
+    """The index-th point, from 1, of the sequence 1/2, 1/4, 3/4, 1/8, ..."""
+    return sum(int(bit) / 2 ** (i + 1) for i, bit in enumerate(reversed(f"{index:b}")))

@@ -8,12 +8,13 @@ import pydantic
 from pydantic import Field, PositiveInt
 
 from search.recipe import Augmentation, Recipe
+from search.rungs import RungSpec
 from space.config import Frozen
 from space.errors import MixerSearchError, explain
 from space.quantities import parse_count
 from space.search_space import Ranges
 
-SamplerName = Literal["tpe", "nsga2", "random"]
+SamplerName = Literal["cost_aware", "tpe", "nsga2", "random"]
 
 
 class StudyError(MixerSearchError):
@@ -36,7 +37,9 @@ class StudySpec(Frozen):
     """Dearest configuration tried; one image, forward."""
     min_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Less accurate trials count as useless, however cheap."""
-    sampler: SamplerName = "tpe"
+    sampler: SamplerName = "cost_aware"
+    rungs: RungSpec = RungSpec()
+    """Where trials that are too far behind are stopped."""
     seed: Annotated[int, Field(ge=0, lt=2**31 - 100)] = 0
     seeds: Annotated[int, Field(ge=1, le=100)] = 1
     """Trainings of every configuration, `seed` and the next ones; compared by their mean."""
@@ -48,6 +51,11 @@ class StudySpec(Frozen):
     @classmethod
     def _name_is_safe(cls, name: str) -> str:
         return check_name(name)
+
+    @pydantic.model_validator(mode="after")
+    def _rungs_fit(self) -> StudySpec:
+        self.rungs.epochs(self.recipe.epochs)
+        return self
 
     @pydantic.field_validator("max_flops", mode="before")
     @classmethod

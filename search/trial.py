@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from statistics import fmean
 
 import jax
@@ -21,12 +21,17 @@ from search.train import EpochMetrics, initial_state, shuffle
 
 
 def train(
-    request: TrialRequest, program: Program, data: DeviceData, device: jax.Device
+    request: TrialRequest,
+    program: Program,
+    data: DeviceData,
+    device: jax.Device,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[Event]:
     """Trains and validates: `Started`, an `EpochDone` an epoch, then an end for every trial.
 
-    A trial whose loss is not finite ends as `Failed`; the others train on. What only concerns
-    the time is shared out evenly among trials that train together.
+    After the epoch of a rung, `goes_on` is asked. A trial whose loss is not finite ends as
+    `Failed`; the others train on. What only concerns the time is shared out evenly among trials
+    that train together.
 
     Raises:
         jax.errors.JaxRuntimeError: `RESOURCE_EXHAUSTED` where the device has no room.
@@ -80,6 +85,8 @@ def train(
         if not sound:
             return
         yield EpochDone(tuple(records.values()))
+        if number in request.rungs and not goes_on():
+            break
     for last in records.values():
         yield Finished(
             trial=last.trial,

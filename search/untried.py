@@ -49,6 +49,17 @@ class Untried:
         left = [config for config in self._allowed if config not in tried]
         return rng.choice(left) if left else None
 
+    @property
+    def count(self) -> int | None:
+        """How many there are, tried ones too; None where there are too many to list."""
+        return None if self._space.size > ENUMERABLE else len(self._allowed)
+
+    def none_left(self, tried: Set[Config]) -> bool:
+        """Whether all that may be tried has been; False where there is too much to list."""
+        if self._space.size > ENUMERABLE:
+            return False
+        return all(config in tried for config in self._allowed)
+
     def _at_random(self, rng: random.Random) -> MixerConfig:
         values = {name: rng.choice(choices) for name, choices in self._space.ranges.items()}
         return self._space.member(self._task, **values)

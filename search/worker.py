@@ -9,12 +9,11 @@ import threading
 import traceback
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import Any
 
 from search.device_data import put
 from search.devices import choose
 from search.engine import Engine
-from search.messages import Announcement, Bug, Idle, Ready, Refusal, Setup, TrialRequest
+from search.messages import Announcement, Bug, Decision, Idle, Ready, Refusal, Setup, TrialRequest
 from search.surroundings import surroundings
 from space.errors import MixerSearchError
 
@@ -28,13 +27,15 @@ def work(pipe: Connection) -> None:
         device = choose(setup.device_kind)
         with Engine(put(setup.images, device), device) as engine:
             requests: SimpleQueue[TrialRequest] = SimpleQueue()
-            listener = threading.Thread(target=_listen, args=(pipe, engine, requests), daemon=True)
+            decisions: SimpleQueue[Decision] = SimpleQueue()
+            told = (pipe, engine, requests, decisions)
+            listener = threading.Thread(target=_listen, args=told, daemon=True)
             listener.start()
             gc.freeze()  # what is there stays: tracing makes much garbage, and is a tenth faster
             gc.set_threshold(50_000)
             pipe.send(Ready(surroundings(device), device.platform))
             while True:
-                for event in engine.run(requests.get()):
+                for event in engine.run(requests.get(), lambda: decisions.get().goes_on):
                     pipe.send(event)
                 pipe.send(Idle())
     except (EOFError, BrokenPipeError):
@@ -46,7 +47,12 @@ def work(pipe: Connection) -> None:
     os._exit(0)  # a compilation under way is not waited for
 
 
-def _listen(pipe: Connection, engine: Engine, requests: SimpleQueue[Any]) -> None:
+def _listen(
+    pipe: Connection,
+    engine: Engine,
+    requests: SimpleQueue[TrialRequest],
+    decisions: SimpleQueue[Decision],
+) -> None:
     """Takes what the coordinator sends while the main thread trains."""
     while True:
         try:
@@ -55,5 +61,7 @@ def _listen(pipe: Connection, engine: Engine, requests: SimpleQueue[Any]) -> Non
             os._exit(0)
         if isinstance(message, Announcement):
             engine.announce(message.config, message.recipe, message.num_seeds)
+        elif isinstance(message, Decision):
+            decisions.put(message)
         else:
             requests.put(message)

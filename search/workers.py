@@ -20,6 +20,7 @@ from search.devices import DeviceError
 from search.messages import (
     Announcement,
     Bug,
+    Decision,
     Event,
     Idle,
     Lost,
@@ -81,8 +82,8 @@ class Trainer(Protocol):
     def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """What will be requested next."""
 
-    def run(self, request: TrialRequest) -> Iterator[Event]:
-        """Trains a configuration, once a seed."""
+    def run(self, request: TrialRequest, goes_on: Callable[[], bool]) -> Iterator[Event]:
+        """Trains a configuration, once a seed; asks at a rung whether it goes on."""
 
 
 class ThisProcess:
@@ -99,6 +100,7 @@ class ThisProcess:
         self.surroundings = surroundings
         self._trainer = trainer
         self._events: Iterator[Event] = iter(())
+        self._goes_on = True
 
     def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Compiles in the background."""
@@ -106,7 +108,12 @@ class ThisProcess:
 
     def start(self, worker: int, request: TrialRequest) -> None:
         """The events that come next are those of this request."""
-        self._events = self._trainer.run(request)
+        self._goes_on = True
+        self._events = self._trainer.run(request, lambda: self._goes_on)
+
+    def decide(self, worker: int, goes_on: bool) -> None:
+        """Holds when the next event is asked for."""
+        self._goes_on = goes_on
 
     def next(self) -> tuple[int, Event | Idle | Lost]:
         """Trains up to the next event."""
@@ -162,6 +169,10 @@ class Processes:
     def start(self, worker: int, request: TrialRequest) -> None:
         """Has a worker train."""
         self._send(worker, request)
+
+    def decide(self, worker: int, goes_on: bool) -> None:
+        """Tells a worker that waits at a rung."""
+        self._send(worker, Decision(goes_on))
 
     def next(self) -> tuple[int, Event | Idle | Lost]:
         """Waits for the next event of any worker.

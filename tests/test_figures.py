@@ -103,6 +103,39 @@ def test_given_mixers_are_hollow_and_have_no_front() -> None:
     assert not {"Given front", "Best Given"} & {one.name for one in figure.data}
 
 
+def test_stopped_trials_are_faint_crosses_that_say_when_and_are_on_no_front() -> None:
+    ended = {"state": State.PRUNED, "rung": 4}
+    stopped = [at(5_000_000, 0.95, 8, **ended), at(90_000_000, 0.3, 9, **ended)]
+    apart = Series(
+        name="Stopped early",
+        color=MIXER,
+        points=points_of(stopped, "FLOPs"),
+        has_front=False,
+        is_stopped=True,
+    )
+    figure = front_figure([*series(), apart], limit=1e9, chosen=9)
+    crosses = trace(figure, "Stopped early")
+    assert list(zip(crosses.x, crosses.y, strict=True)) == [(5e6, 95), (9e7, pytest.approx(30))]
+    assert (crosses.marker.symbol, crosses.marker.opacity) == ("x", 0.3)
+    assert crosses.customdata[0][0] == 8
+    assert crosses.customdata[0][3] == "stopped after epoch 4 of 12<br>"
+    assert list(trace(figure, "Mixer front").y) == pytest.approx([60, 70, 80])
+    assert trace(figure, "Best Mixer").customdata[0][0] == 7
+    assert list(trace(figure, "Trial 9").x) == [9e7]
+
+
+def test_stopped_seeds_are_one_cross_without_a_bar() -> None:
+    stopped = at(5_000_000, 0.3, 8, state=State.PRUNED, rung=4)
+    points = points_of([stopped], "FLOPs", {8: [0.29, 0.31]})
+    figure = front_figure(
+        [Series(name="Stopped", color=MIXER, points=points, has_front=False, is_stopped=True)]
+    )
+    [cross] = figure.data
+    assert cross.customdata[0][3] == (
+        "mean of 2 seeds, 29.00 to 31.00 %<br>stopped after epoch 4 of 12<br>"
+    )
+
+
 def test_a_configuration_of_several_seeds_is_one_point_with_a_bar_over_them() -> None:
     three = seeds(10, 0.961, 0.974, 0.97, macs=10_000_000)
     mixers = over_seeds([*MIXERS, *three])
@@ -167,6 +200,23 @@ def test_curves_of_other_seeds_are_faint_and_share_the_legend() -> None:
     other = trace(figure, "Validation, seed 1")
     assert (other.legendgroup, other.line.color) == ("Validation", MIXER)
     assert other.opacity < trace(figure, "Validation").opacity
+
+
+def test_rungs_are_marked_in_learning_curves() -> None:
+    columns = {"Validation": "validation_accuracy"}
+    epochs = [epoch(n) for n in range(1, 5)]
+    figure = curves_figure(epochs, columns, "Accuracy (%)", color=MIXER, rungs=[1, 4])
+    assert [(line.x0, line.line.dash) for line in figure.layout.shapes] == [
+        (1, "dash"),
+        (4, "dash"),
+    ]
+    assert [note.text for note in figure.layout.annotations] == ["rung", "rung"]
+
+
+def test_the_wall_clocks_of_two_workers_are_said_to_be_together() -> None:
+    found = account([trial(n, wall_seconds=100.0, num_workers=2) for n in range(6)])
+    title = wall_figure(found).layout.xaxis.title.text
+    assert title == "Workers' wall clocks together (minutes)"
 
 
 def test_the_bar_of_the_wall_clock_is_as_long_as_the_wall_clock() -> None:

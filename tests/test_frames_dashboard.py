@@ -22,11 +22,13 @@ from dashboard.frames import (
     unfinished_table,
 )
 from dashboard.points import limits_between, points_of
+from dashboard.rungs import rungs_of, stopping_sentence
 from dashboard.snapshot import Snapshot
-from dashboard.wording import memory
+from dashboard.wording import memory, training_flops
 from runs.frames import trials_frame
 from runs.record import Origin, State, Timing
 from runs.winners import nearest_in_flops
+from search.rungs import RungSpec
 from space.cost import cost
 
 BASELINE = {"config": vit(), "origin": Origin.BASELINE}
@@ -164,6 +166,58 @@ def test_a_configuration_counts_when_its_last_seed_has_ended() -> None:
     cost_of_each = 3 * 2_000 * 500
     assert list(history.training_flops) == [2 * cost_of_each, 3 * cost_of_each]
     assert list(history.hypervolume) == pytest.approx([0.1, 0.5])  # over one decade
+
+
+def test_stopped_trials_have_an_accuracy_and_count_for_nothing_finished() -> None:
+    finished = at(4_000_000, 0.5, 0)
+    stopped = seeds(1, 0.8, 0.9, macs=1_000_000, state=State.PRUNED, rung=4)
+    unknown = trial(3, state=State.PRUNED, accuracy=None)  # of an older version
+    snapshot = Snapshot(study(), [finished, *stopped, unknown])
+    assert snapshot.found == [finished]
+    assert snapshot.hypervolume == Snapshot(study(), [finished]).hypervolume
+    assert [(t.number, t.accuracy) for t in snapshot.stopped] == [(1, pytest.approx(0.85))]
+    assert snapshot.several == {1: [0.8, 0.9]}
+    assert snapshot.mean_of(stopped[0]) is None
+    assert list(snapshot.frame["on_front"]) == [True, False, False, False]
+
+
+def test_a_configuration_of_which_a_seed_failed_is_not_among_the_stopped() -> None:
+    one, two = seeds(0, 0.5, 0.6, state=State.PRUNED, rung=4)
+    assert Snapshot(study(), [one, replace(two, state=State.FAILED)]).stopped == []
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 8, 12, 27, 100])
+@pytest.mark.parametrize("asked", [{}, {"eta": 2}, {"count": 0}, {"eta": 4, "count": None}])
+def test_rungs_are_where_the_search_compares(asked: dict[str, int], epochs: int) -> None:
+    spec = RungSpec.model_validate(asked)
+    assert rungs_of({"rungs": spec.model_dump(mode="json")}, epochs) == list(spec.epochs(epochs))
+
+
+def test_a_study_from_before_early_stopping_has_no_rungs() -> None:
+    assert Snapshot(study(), [trial(0)]).rungs == []
+
+
+def test_stopped_and_spared_trials_say_so() -> None:
+    assert stopping_sentence(trial()) is None
+    stopped, spared = trial(state=State.PRUNED, rung=4), trial(rung=4)
+    assert stopping_sentence(stopped) == (
+        "Stopped early, after epoch 4 of 12. Accuracy and loss are those after that epoch."
+    )
+    assert "would have been stopped after epoch 4 of 12" in (stopping_sentence(spared) or "")
+
+
+@pytest.mark.parametrize(
+    ("flops", "text"),
+    [
+        (0, "0"),
+        (412e12, "412 T"),
+        (999.6e12, "1.00 P"),
+        (75.9e15, "75.9 P"),
+        (3.4e18, "3.40 E"),
+    ],
+)
+def test_training_flops_go_beyond_trillions(flops: float, text: str) -> None:
+    assert training_flops(flops) == text
 
 
 def test_baselines_are_compared_with_by_their_mean_too() -> None:

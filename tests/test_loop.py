@@ -6,7 +6,7 @@ import itertools
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,8 +37,8 @@ from search.messages import (
     Started,
     TrialRequest,
 )
+from search.proposer import Proposer
 from search.recipe import Recipe
-from search.sampler import Proposer
 from search.stopping import Stopping, Terminated
 from search.studies import StudySpec
 from search.workers import ThisProcess, Trainer
@@ -87,7 +87,9 @@ class Quick:
     def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
         self.announced.append((config, num_seeds))
 
-    def run(self, request: TrialRequest) -> Iterator[Event]:
+    def run(
+        self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[Event]:
         self.requested.append(request)
         yield Started()
         trials = list(zip(request.numbers, request.seeds, strict=True))
@@ -109,7 +111,9 @@ class KilledIn(Quick):
         super().__init__()
         self.epoch = epoch
 
-    def run(self, request: TrialRequest) -> Iterator[Event]:
+    def run(
+        self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[Event]:
         for event in super().run(request):
             yield event
             if isinstance(event, EpochDone) and event.epochs[0].epoch == self.epoch:
@@ -124,7 +128,9 @@ class Failing(Quick):
         self.number = number
         self.starts = starts
 
-    def run(self, request: TrialRequest) -> Iterator[Event]:
+    def run(
+        self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[Event]:
         if self.number not in request.numbers:
             yield from super().run(request)
             return
@@ -166,6 +172,8 @@ class Several:
         self.requested.append((worker, request))
         self._events[worker] = Quick().run(request)
         self.at_once = max(self.at_once, len(self._events))
+
+    def decide(self, worker: int, goes_on: bool) -> None: ...
 
     def next(self) -> tuple[int, Event | Idle | Lost]:
         worker = next(turn for turn in self._turns if turn in self._events)
@@ -301,7 +309,9 @@ def test_a_failed_trial_is_kept_with_its_reason_and_the_study_goes_on(
 
 def test_a_bug_in_a_trial_is_not_swallowed(store: Writer) -> None:
     class Buggy(Quick):
-        def run(self, request: TrialRequest) -> Iterator[Event]:
+        def run(
+            self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+        ) -> Iterator[Event]:
             raise ZeroDivisionError
             yield
 
@@ -327,6 +337,7 @@ def test_every_seed_is_a_trial_and_their_mean_is_what_the_sampler_is_told(store:
     proposer = Proposer(
         SPACE,
         TASK,
+        max_flops=1e9,
         sampler="tpe",
         seed=5,
         min_accuracy=None,
@@ -386,7 +397,9 @@ def test_a_signal_that_a_library_swallows_stops_the_study_at_the_next_epoch(
     store: Writer, number: signal.Signals
 ) -> None:
     class Swallowing(Quick):
-        def run(self, request: TrialRequest) -> Iterator[Event]:
+        def run(
+            self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+        ) -> Iterator[Event]:
             for event in super().run(request):
                 with suppress(BaseException):
                     os.kill(os.getpid(), number)
@@ -522,7 +535,9 @@ def test_a_reader_sees_the_running_trial_and_its_epochs(store: Writer, tmp_path:
     seen: list[tuple[State, int]] = []
 
     class Watched(Quick):
-        def run(self, request: TrialRequest) -> Iterator[Event]:
+        def run(
+            self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+        ) -> Iterator[Event]:
             for event in super().run(request):
                 yield event
                 with open_reader(f"sqlite:///{tmp_path}/s.db") as reader:

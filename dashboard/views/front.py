@@ -38,10 +38,14 @@ def page() -> None:
     with right:
         limit = _limit(snapshot, series, name)
     number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
-    figure = front_figure(series, limit=limit, chosen=number)
+    stopped = _stopped(snapshot, name)
+    figure = front_figure([*series, *stopped], limit=limit, chosen=number)
     trials_chart(figure, key=f"front of {name}")
     several = "Of several seeds the mean; the bar spans them. " if snapshot.several else ""
-    st.caption(f"Validation accuracy. {several}Click a point, or a row below, to open the trial.")
+    crosses = "Crosses were stopped early, and are where they were then. " if stopped else ""
+    st.caption(
+        f"Validation accuracy. {several}{crosses}Click a point, or a row below, to open the trial."
+    )
     _best_within(snapshot, series, limit)
     _table(snapshot, series)
 
@@ -56,6 +60,7 @@ def _metrics(snapshot: Snapshot) -> None:
         "Running": f"{snapshot.counts[State.RUNNING]:,}",
         "Refused": f"{snapshot.counts[State.REFUSED]:,}",
         "Failed": f"{snapshot.counts[State.FAILED]:,}",
+        "Stopped early": f"{snapshot.counts[State.PRUNED]:,}",
     }
     meanings = {
         "Best accuracy": "Of the searched Mixers, on the validation split.",
@@ -63,6 +68,7 @@ def _metrics(snapshot: Snapshot) -> None:
         "Hypervolume": "Area the front dominates, in accuracy × decades of FLOPs.",
         "Finished": "Trials, baselines included; each seed of a configuration is one.",
         "Refused": "Never started: over the budget, or tried before.",
+        "Stopped early": "Trials too far behind others of no more FLOPs to be trained to the end.",
     }
     with st.container(horizontal=True, gap="medium"):
         for label, value in values.items():
@@ -80,6 +86,16 @@ def _series(snapshot: Snapshot, name: str) -> list[Series]:
     if given.trials:
         series.append(Series(name="Mixer baseline", color=MIXER, points=given, has_front=False))
     return series
+
+
+def _stopped(snapshot: Snapshot, name: str) -> list[Series]:
+    """The Mixers that were stopped early, if there are any: to look at, not to choose from."""
+    points = points_of(snapshot.stopped, name, snapshot.several)
+    if not points.trials:
+        return []
+    return [
+        Series(name="Stopped early", color=MIXER, points=points, has_front=False, is_stopped=True)
+    ]
 
 
 def _limit(snapshot: Snapshot, series: list[Series], name: str) -> float:

@@ -17,9 +17,10 @@ from dashboard.progress_figures import (
     wall_figure,
 )
 from dashboard.snapshot import Snapshot
-from dashboard.wording import counted
+from dashboard.wording import counted, training_flops
 from runs.accounting import Account, account
 from runs.record import State
+from runs.stopped import stopped
 from space.quantities import format_seconds
 
 _ENDS = (State.COMPLETE, State.FAILED, State.PRUNED)
@@ -38,6 +39,8 @@ def page() -> None:
         st.info(
             "No configuration of the search has finished yet. The curves will appear by themselves."
         )
+    st.subheader("Early stopping")
+    _early_stopping(snapshot)
     st.subheader("Trials ended")
     times = endings(snapshot.trials)
     if times:
@@ -86,6 +89,46 @@ def _hypervolume(snapshot: Snapshot) -> None:
         "Hypervolume: the area that the searched Mixers' front dominates, in accuracy × decades of "
         "FLOPs. It only rises; where it is flat, the search finds nothing better."
     )
+
+
+def _early_stopping(snapshot: Snapshot) -> None:
+    found = stopped(snapshot.trials)
+    if not (snapshot.rungs or found.stopped or found.spared):
+        st.text("This study trains every configuration to the end.")
+        return
+    values = {
+        "Configurations stopped": f"{found.stopped:,}",
+        "Training compute saved": f"{100 * found.saved_share:.1f} %",
+        "Training FLOPs saved": training_flops(found.saved_flops),
+        "Spared": f"{found.spared:,}",
+        "Of those on the front": f"{found.spared_on_front:,}" if found.spared else "–",
+    }
+    meanings = {
+        "Configurations stopped": "Too far behind others of no more FLOPs when they were compared.",
+        "Training compute saved": "Of the training FLOPs the search would have taken without "
+        "stopping.",
+        "Training FLOPs saved": "What the stopped trials would have taken on top.",
+        "Spared": "Trained to the end although they would have been stopped; drawn by lot.",
+        "Of those on the front": "What stopping would have lost of them.",
+    }
+    with st.container(horizontal=True, gap="large"):
+        for label, value in values.items():
+            st.metric(label, value, help=meanings[label], width="content")
+    regret = "" if found.regret is None else f": {100 * found.regret:.0f} % so far"
+    st.caption(
+        f"{_where_compared(snapshot)}Some configurations that would have been stopped are spared, "
+        "that is trained to the end all the same, to see whether stopping is right. Regret is the "
+        f"share of them that come to lie on the front{regret}. About that share of the stopped "
+        "ones can be expected to be missing there."
+    )
+
+
+def _where_compared(snapshot: Snapshot) -> str:
+    """A sentence with the rungs; nothing where they are not known."""
+    if not snapshot.rungs:
+        return ""
+    rungs = " and ".join(str(rung) for rung in snapshot.rungs)
+    return f"Trials are compared after epoch {rungs} of {snapshot.trials[0].epochs}. "
 
 
 def _time(snapshot: Snapshot) -> None:

@@ -18,9 +18,10 @@ from dashboard.frames import (
     seeds_sentence,
     two_columns,
 )
+from dashboard.rungs import rungs_of, stopping_sentence
 from dashboard.snapshot import Snapshot
 from dashboard.wording import percent
-from runs.record import State, TrialRecord
+from runs.record import Origin, State, TrialRecord
 from runs.winners import front, nearest_in_flops
 from space.quantities import format_count
 
@@ -39,6 +40,9 @@ def page() -> None:
         _navigation(snapshot, trial)
     st.subheader(trial.label)
     _metrics(snapshot, trial)
+    sentence = stopping_sentence(trial)
+    if sentence:
+        st.info(sentence)
     if trial.error:
         st.code(trial.error, language=None, wrap_lines=True)
     with st.container(horizontal=True):
@@ -111,10 +115,18 @@ def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
         left, middle, right = st.columns(3)
         others = {f"seed {t.seed}": of_seeds[t.number] for t in seeds if t.number in of_seeds}
         color = FAMILIES[trial.config.family]
-        draw = partial(curves_figure, epochs, color=color, others=others)
+        rungs = _rungs_passed(snapshot, trial, max(len(curve) for curve in curves))
+        draw = partial(curves_figure, epochs, color=color, others=others, rungs=rungs)
         left.plotly_chart(draw(accuracy, "Accuracy (%)", scale=100), key="accuracy")
         middle.plotly_chart(draw(loss, "Cross-entropy (nats)"), key="loss")
         right.plotly_chart(draw(rate, "Learning rate"), key="rate")
+
+
+def _rungs_passed(snapshot: Snapshot, trial: TrialRecord, epochs: int) -> list[int]:
+    """Those of the first so many epochs after which the trial was compared; baselines never are."""
+    if trial.origin is Origin.BASELINE:
+        return []
+    return [rung for rung in rungs_of(snapshot.study.spec, trial.epochs) if rung <= epochs]
 
 
 def _layers(trial: TrialRecord) -> None:

@@ -10,7 +10,7 @@ import pytest
 from records import WIDE_SPACE, running
 
 from runs.record import State, TrialRecord
-from search.sampler import SAMPLERS, Proposer
+from search.proposer import SAMPLERS, Proposer
 from space.config import ImageTask
 from space.cost import cost
 
@@ -23,6 +23,7 @@ def proposer(sampler: str, history: list[TrialRecord], **settings: float | None)
         TASK,
         sampler=sampler,
         seed=3,
+        max_flops=math.inf,
         min_accuracy=settings.get("min_accuracy"),
         history=history,
     )
@@ -88,7 +89,7 @@ def test_optuna_sees_accuracy_and_log_flops_of_the_records_and_their_front() -> 
 
 def test_failed_and_refused_trials_are_told_as_failures() -> None:
     trial = search("random", 1)[0]
-    for state in (State.FAILED, State.REFUSED, State.PRUNED):
+    for state in (State.FAILED, State.REFUSED):
         other = replace(trial, state=state, accuracy=None)
         study = proposer("random", [other])._study
         assert [t.state for t in study.trials] == [optuna.trial.TrialState.FAIL]

@@ -1,0 +1,146 @@
+"""Early stopping with two objectives: which trials go on at a rung.
+
+The FLOPs of a trial are known before it starts, so all there is to decide is whether its accuracy
+at a rung, after so many epochs, is too far behind that of trials that cost no more. How far is too
+far is measured: accuracies at a rung foretell final ones only so well, and trials that are behind
+by less than that are not behind at all. Pure functions of what is known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, stdev
+from typing import Annotated
+
+from pydantic import Field
+
+from space.config import Frozen
+
+_PROBIT = NormalDist().inv_cdf
+_EXTREME = 1e-3
+
+MIN_FINISHED = 6
+"""Trials whose whole curves are known before any is stopped."""
+
+_SPREADS = 2.0
+"""So many standard deviations of what chance does to a difference are allowed for."""
+
+_BANDS_PER_DECADE = 2
+_SURVIVORS = 2
+"""The first so many trials of every band of FLOPs go on, however bad."""
+
+
+class RungSpec(Frozen):
+    """Where trials are compared, and how many are trained on to see whether that was right."""
+
+    eta: Annotated[int, Field(ge=2)] = 3
+    """Rungs lie at 1/eta, 1/eta^2, ... of the epochs."""
+    count: Annotated[int, Field(ge=0, le=10)] | None = None
+    """How many; None for two, or as many as there are epochs for; 0 for no early stopping."""
+    spared: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of the trials to be stopped that are trained to the end, to measure regret."""
+
+    def epochs(self, total: int) -> tuple[int, ...]:
+        """The epochs after which trials of so many epochs are compared, ascending.
+
+        Raises:
+            ValueError: there are too few epochs for the rungs asked for.
+        """
+        count = 2 if self.count is None else self.count
+        rungs = [total // self.eta**k for k in range(count, 0, -1)]
+        if self.count is None:
+            return tuple(rung for rung in rungs if rung)
+        if rungs and not rungs[0]:
+            raise ValueError(
+                f"{count} rungs of eta {self.eta} need at least {self.eta**count} epochs, "
+                f"not {total}; ask for fewer rungs, or for none (--no-rungs)"
+            )
+        return tuple(rungs)
+
+
+NO_RUNGS = RungSpec(count=0)
+"""No early stopping."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A configuration at a rung."""
+
+    flops: int
+    accuracy: float
+    """Validated there, the mean of its seeds."""
+    goes_on: bool = True
+    """Whether it was, or would be, trained on."""
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a trial should not go on."""
+
+    ahead: Peer
+    """The best of those that cost no more."""
+    allowed: float
+    """How far behind it, in accuracy, would have been put down to chance."""
+
+    def in_words(self, peer: Peer, epoch: int, epochs: int) -> str:
+        """A sentence for whoever asks why a trial was stopped."""
+        return (
+            f"stopped after epoch {epoch} of {epochs}: {100 * peer.accuracy:.1f} % where a trial "
+            f"of no more FLOPs had {100 * self.ahead.accuracy:.1f} %; chance explains "
+            f"{100 * self.allowed:.1f} points"
+        )
+
+
+Rule = Callable[[Peer, Sequence[Peer], float | None], Objection | None]
+"""What speaks against training a configuration on, as `objection` says it."""
+
+
+def objection(peer: Peer, others: Sequence[Peer], spread: float | None) -> Objection | None:
+    """What speaks against training a configuration on; None if nothing does.
+
+    Args:
+        peer: the configuration.
+        others: those that have come to the rung before.
+        spread: see `spread_of`; None while too little is known.
+    """
+    if spread is None:
+        return None
+    band = [other for other in others if _band(other.flops) == _band(peer.flops)]
+    if sum(other.goes_on for other in band) < _SURVIVORS:
+        return None
+    if all(peer.accuracy >= other.accuracy for other in band):
+        return None
+    cheaper = [other for other in others if other.flops <= peer.flops]
+    ahead = max(cheaper, key=lambda other: (other.accuracy, -other.flops), default=None)
+    if ahead is None or ahead.accuracy <= peer.accuracy:
+        return None
+    needed = probit(ahead.accuracy) - _SPREADS * math.sqrt(2) * spread
+    if probit(peer.accuracy) >= needed:
+        return None
+    return Objection(ahead, ahead.accuracy - NormalDist().cdf(needed))
+
+
+def spread_of(curves: Sequence[Sequence[float]], epoch: int) -> float | None:
+    """How differently trials go on after an epoch: the standard deviation of what they gain.
+
+    Of the accuracies' probits, from the epoch to the last one; None before enough trials have
+    been trained to the end.
+
+    Args:
+        curves: accuracies by epoch of trials that were.
+        epoch: from 1.
+    """
+    if len(curves) < MIN_FINISHED:
+        return None
+    return stdev(probit(curve[-1]) - probit(curve[epoch - 1]) for curve in curves)
+
+
+def probit(accuracy: float) -> float:
+    """Φ⁻¹ of an accuracy in [0, 1]: differences in it mean the same near 50 % and near 99 %."""
+    return _PROBIT(min(max(accuracy, _EXTREME), 1 - _EXTREME))
+
+
+def _band(flops: int) -> int:
+    return math.floor(_BANDS_PER_DECADE * math.log10(flops))
