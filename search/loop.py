@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -91,6 +91,14 @@ class _Desk:
     """Whether it was settled what comes next."""
     ahead: Job | None = None
 
+    def clear(self, job: Job | None) -> None:
+        """Makes room for another job, or none."""
+        self.job = job
+        self.trials, self.running, self.curves = [], {}, {}
+        self.verdict, self.rungs, self.rung = _GOES_ON, (), None
+        self.has_lost = self.looked_ahead = False
+        self.ahead = None
+
     @property
     def under_way(self) -> list[TrialRecord]:
         """The trials that have not ended."""
@@ -160,9 +168,7 @@ class Search:
                 if not is_late:
                     self.reporter.note("the time is up: no further trial is started")
                 is_late, job = True, None
-            stored = [t.number for t in job.stored if t.state is not State.RUNNING] if job else []
-            self._start(desk, job, early_stopping.rungs)
-            desk.curves = {n: list(curves.get(n, ())) for n in stored}
+            self._start(desk, job, early_stopping.rungs, curves)
 
         for desk in desks:
             start(desk, agenda.next())
@@ -193,10 +199,15 @@ class Search:
                 "the study is complete with fewer trials than asked for"
             )
 
-    def _start(self, desk: _Desk, job: Job | None, rungs: tuple[int, ...]) -> None:
+    def _start(
+        self,
+        desk: _Desk,
+        job: Job | None,
+        rungs: tuple[int, ...],
+        curves: Mapping[int, Sequence[float]],
+    ) -> None:
         """Has the worker of a desk train a job, or nothing."""
-        desk.job, desk.ahead, desk.looked_ahead, desk.has_lost = job, None, False, False
-        desk.verdict, desk.rung = _GOES_ON, None
+        desk.clear(job)
         if job is None:
             return
         if job.stored:
@@ -213,6 +224,8 @@ class Search:
             trials = self.store.add_trials(self.study.name, records)
         desk.trials = trials
         desk.running = {t.number: t for t in trials if t.state is State.RUNNING}
+        ended = [t.number for t in trials if t.number not in desk.running]
+        desk.curves = {number: list(curves.get(number, ())) for number in ended}
         for trial in desk.running.values():
             self.reporter.started(trial)
         desk.rungs = rungs if job.origin is Origin.SEARCH else ()

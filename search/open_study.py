@@ -11,6 +11,7 @@ from runs.store import Writer
 from search.data import ImageData
 from search.rungs import NO_RUNGS
 from search.studies import StudyError, StudySpec
+from search.untried import Untried
 from space import presets
 from space.config import Config, ImageTask
 from space.cost import cost
@@ -48,6 +49,12 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
         flops_ceiling=ceiling,
         baselines=_baselines(spec, task, cost(space.cheapest(task)).flops, ceiling),
     )
+
+
+def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
+    """How many trials a study can come to: those asked for, or all there are."""
+    untried = Untried(plan.affordable, task, max_flops=plan.flops_ceiling, seed=spec.seed)
+    return spec.trials if untried.count is None else min(spec.trials, untried.count)
 
 
 def open_study(store: Writer, spec: StudySpec, plan: Plan, data: ImageData) -> StudyRecord:

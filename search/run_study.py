@@ -13,7 +13,7 @@ from runs.store import open_writer
 from search import data as images
 from search.data import ImageData
 from search.loop import Search, Workers
-from search.open_study import open_study, plan
+from search.open_study import open_study, plan, reachable
 from search.progress import open_reporter, print_line
 from search.recipe import steps_per_epoch
 from search.standing import Standing
@@ -77,10 +77,16 @@ def run_study(
             f"to validate on; {planned.space.size:,} configurations, "
             f"at most {format_count(study.flops_ceiling)}FLOPs"
         )
+        goal = reachable(spec, planned, data.task)
+        if goal < spec.trials:
+            say(
+                f"{spec.trials:,} trials were asked for; the space has {goal:,} configurations "
+                "within the budget, and the study ends after them"
+            )
         standing = Standing(
             study,
             store.trials(study.name),
-            goal=spec.trials,
+            goal=goal,
             baselines=len(baselines),
             images_per_epoch=steps * spec.recipe.batch_size,
             min_accuracy=spec.min_accuracy,

@@ -207,8 +207,7 @@ class _Forecast:
 
 
 def _accuracy(trial: FrozenTrial) -> float:
-    accuracy: float = trial.values[0]
-    return accuracy
+    return float(trial.values[0])
 
 
 def _spread_out(pool: Members, known: _Known, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -226,4 +225,4 @@ def _spread_out(pool: Members, known: _Known, rng: np.random.Generator) -> npt.N
 
 def _van_der_corput(index: int) -> float:
     """The index-th point, from 1, of the sequence 1/2, 1/4, 3/4, 1/8, ..."""
-    return sum(int(bit) / 2 ** (i + 1) for i, bit in enumerate(reversed(f"{index:b}")))
+    return sum(int(bit) * 0.5 ** (i + 1) for i, bit in enumerate(reversed(f"{index:b}")))

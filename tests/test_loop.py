@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from records import WIDE_SPACE
@@ -25,6 +27,7 @@ from runs.record import (
     Timing,
     TrialRecord,
 )
+from runs.seeds import by_configuration
 from runs.store import Writer, open_reader, open_writer
 from search.loop import Search, Workers
 from search.messages import (
@@ -39,6 +42,7 @@ from search.messages import (
 )
 from search.proposer import Proposer
 from search.recipe import Recipe
+from search.rungs import NO_RUNGS, RungSpec
 from search.stopping import Stopping, Terminated
 from search.studies import StudySpec
 from search.workers import ThisProcess, Trainer
@@ -547,3 +551,93 @@ def test_a_reader_sees_the_running_trial_and_its_epochs(store: Writer, tmp_path:
 
     search(store, trainer=Watched())[0].go(num_trials=1)
     assert seen[:4] == [(State.RUNNING, epochs) for epochs in range(4)]
+
+
+class Learning(Quick):
+    """A trainer whose accuracies climb to what its FLOPs allow; a few networks learn nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trained: dict[int, int] = {}
+
+    def run(
+        self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[Event]:
+        self.requested.append(request)
+        yield Started()
+        (number, *_) = request.numbers
+        best = 0.5 + 0.1 * math.log10(cost(request.config).flops / 1e4)
+        if request.config.patch_size == 4 and request.config.hidden_dim == 16:
+            best = 0.12
+        for epoch in range(1, request.recipe.epochs + 1):
+            accuracy = best * epoch / request.recipe.epochs
+            yield EpochDone(
+                tuple(an_epoch(epoch, n, validation_accuracy=accuracy) for n in request.numbers)
+            )
+            self.trained[number] = epoch
+            if epoch in request.rungs and not goes_on():
+                break
+        for n in request.numbers:
+            yield Finished(trial=n, accuracy=accuracy, loss=1.0, timing=TIMING)
+
+
+RUNGED: dict[str, Any] = {
+    "recipe": Recipe(epochs=9),
+    "sampler": "random",
+    "rungs": RungSpec(spared=0.0),
+}
+
+
+def test_a_trial_far_behind_is_stopped_at_a_rung_and_recorded_with_the_reason(
+    store: Writer,
+) -> None:
+    learning = Learning()
+    search(store, trainer=learning, baselines=(VIT,), **RUNGED)[0].go(num_trials=32)
+    trials = store.trials("s")
+    pruned = [t for t in trials if t.state is State.PRUNED]
+    assert pruned
+    for trial in pruned:
+        assert trial.config.patch_size == 4
+        assert trial.rung in (1, 3)
+        assert learning.trained[trial.number] == trial.rung == len(store.epochs("s", trial.number))
+        assert trial.accuracy == pytest.approx(0.12 * trial.rung / 9)
+        assert trial.error is not None
+        assert trial.error.startswith(f"stopped after epoch {trial.rung} of 9")
+    assert trials[0].origin is Origin.BASELINE
+    assert learning.requested[0].rungs == ()
+    assert all(t.rung is None and t.error is None for t in trials if t.state is State.COMPLETE)
+
+
+def test_a_spared_trial_is_complete_and_marked(store: Writer) -> None:
+    changes = RUNGED | {"rungs": RungSpec(spared=1.0)}
+    search(store, trainer=Learning(), **changes)[0].go(num_trials=32)
+    trials = store.trials("s")
+    assert {t.state for t in trials} == {State.COMPLETE}
+    assert any(t.rung for t in trials)
+    assert all(len(store.epochs("s", t.number)) == 9 for t in trials if t.rung)
+
+
+def test_without_rungs_every_trial_is_trained_to_the_end(store: Writer) -> None:
+    search(store, trainer=Learning(), **RUNGED | {"rungs": NO_RUNGS})[0].go(num_trials=32)
+    assert {t.state for t in store.trials("s")} == {State.COMPLETE}
+
+
+@pytest.mark.parametrize("sampler", ["cost_aware", "tpe"])
+def test_a_study_with_rungs_taken_up_again_goes_as_if_never_interrupted(
+    tmp_path: Path, sampler: str
+) -> None:
+    ends = []
+    for name, stops in (("through", [30]), ("again", [7, 13, 22, 30])):
+        with open_writer(f"sqlite:///{tmp_path}/{name}.db") as store:
+            for stop in stops:
+                changes = RUNGED | {"sampler": sampler, "space": WIDE_SPACE}
+                search(store, trainer=Learning(), **changes)[0].go(num_trials=stop)
+            ends.append([(t.config, t.state, t.rung, t.error) for t in store.trials("s")])
+    assert ends[0] == ends[1]
+
+
+def test_seeds_are_stopped_together_by_their_mean(store: Writer) -> None:
+    search(store, trainer=Learning(), **RUNGED | {"seeds": 2})[0].go(num_trials=30)
+    groups = by_configuration(store.trials("s")).values()
+    assert any(group[0].state is State.PRUNED for group in groups)
+    assert all(len({(t.state, t.rung) for t in group}) == 1 for group in groups)

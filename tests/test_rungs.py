@@ -1,0 +1,159 @@
+"""Early stopping: what the rule never does, whatever the trials."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records import mixer, trial
+
+from runs.record import Origin, State
+from search.early_stopping import EarlyStopping
+from search.rungs import NO_RUNGS, Peer, RungSpec, objection, spread_of
+
+ACCURACIES = st.floats(0, 1)
+PEERS = st.builds(Peer, st.integers(10_000, 4_000_000), ACCURACIES, st.booleans())
+SPREADS = st.floats(0.01, 0.5)
+
+
+def band(peer: Peer) -> int:
+    """Half a decade of FLOPs."""
+    return math.floor(2 * math.log10(peer.flops))
+
+
+@given(PEERS, st.lists(PEERS, max_size=30), SPREADS)
+def test_a_trial_is_stopped_only_if_one_of_no_more_flops_is_better(
+    peer: Peer, others: list[Peer], spread: float
+) -> None:
+    found = objection(peer, others, spread)
+    if found:
+        assert found.ahead in others
+        assert found.ahead.flops <= peer.flops
+        assert found.ahead.accuracy - peer.accuracy >= found.allowed >= 0
+
+
+@given(PEERS, st.lists(PEERS, max_size=12), SPREADS, st.randoms())
+def test_the_order_of_arrival_does_not_matter(
+    peer: Peer, others: list[Peer], spread: float, rng: object
+) -> None:
+    shuffled = list(others)
+    rng.shuffle(shuffled)  # type: ignore[attr-defined]
+    first, second = objection(peer, others, spread), objection(peer, shuffled, spread)
+    assert (first is None) == (second is None)
+    if first and second:
+        assert first.in_words(peer, 4, 12) == second.in_words(peer, 4, 12)
+
+
+@given(PEERS, st.lists(PEERS, max_size=30), SPREADS)
+def test_the_best_and_the_first_two_of_a_band_go_on(
+    peer: Peer, others: list[Peer], spread: float
+) -> None:
+    near = [other for other in others if band(other) == band(peer)]
+    is_best = all(peer.accuracy >= other.accuracy for other in near)
+    if is_best or sum(other.goes_on for other in near) < 2:
+        assert objection(peer, others, spread) is None
+
+
+@given(PEERS, st.lists(PEERS, max_size=30), SPREADS, st.floats(0, 0.5))
+def test_who_would_be_stopped_would_be_with_less_accuracy_too(
+    peer: Peer, others: list[Peer], spread: float, less: float
+) -> None:
+    worse = replace(peer, accuracy=max(0.0, peer.accuracy - less))
+    if objection(peer, others, spread):
+        assert objection(worse, others, spread)
+
+
+def test_nobody_is_stopped_before_enough_have_finished() -> None:
+    peers = [Peer(1_000_000, 0.99)] * 9
+    assert objection(Peer(1_100_000, 0.1), peers, None) is None
+    assert objection(Peer(1_100_000, 0.1), peers, 0.2)
+    assert spread_of([[0.5, 0.6]] * 5, 1) is None
+    assert spread_of([[0.5, 0.6]] * 6, 1) == pytest.approx(0)
+
+
+def test_rungs_lie_at_powers_of_eta() -> None:
+    assert RungSpec().epochs(12) == (1, 4)
+    assert RungSpec().epochs(40) == (4, 13)
+    assert RungSpec().epochs(2) == ()
+    assert RungSpec(count=3, eta=2).epochs(40) == (5, 10, 20)
+    assert NO_RUNGS.epochs(40) == ()
+
+
+def test_more_rungs_than_epochs_are_refused_with_what_to_do() -> None:
+    with pytest.raises(ValueError, match="3 rungs of eta 3 need at least 27 epochs, not 12"):
+        RungSpec(count=3).epochs(12)
+
+
+def curve(final: float) -> list[float]:
+    return [final * epoch / 12 for epoch in range(1, 13)]
+
+
+def fresh(spared: float = 0.0) -> EarlyStopping:
+    return EarlyStopping(RungSpec(spared=spared), epochs=12, seed=0)
+
+
+def played(book: EarlyStopping, finals: list[float]) -> list[bool]:
+    """Judges configurations of almost equal FLOPs at epoch 4; says who was stopped."""
+    stops = []
+    for i, final in enumerate(finals):
+        config = mixer(hidden_dim=64 + i)
+        verdict = book.judge(config, 4, curve(final)[3])
+        stops.append(verdict.stops)
+        if not verdict.stops:
+            book.ended(config, curve(final))
+    return stops
+
+
+FINALS = [0.9, 0.91, 0.93, 0.9, 0.92, 0.94, 0.2, 0.95, 0.1]
+
+
+def test_one_far_behind_is_stopped_with_the_reason_in_words() -> None:
+    book = fresh()
+    assert played(book, FINALS) == [i in (6, 8) for i in range(9)]
+    reason = book.judge(mixer(hidden_dim=80), 4, 0.05).reason
+    assert reason is not None
+    assert reason.startswith("stopped after epoch 4 of 12: 5.0 % where a trial of no more FLOPs")
+
+
+def test_a_spared_trial_trains_on_and_is_told_apart() -> None:
+    book = fresh(spared=1.0)
+    assert not any(played(book, FINALS[:6]))
+    verdict = book.judge(mixer(hidden_dim=80), 4, 0.05)
+    assert verdict.is_spared
+    assert verdict.reason
+
+
+def test_the_share_spared_is_what_was_asked_for() -> None:
+    book = fresh(spared=0.05)
+    lots = [book._is_spared(mixer(hidden_dim=h)) for h in range(1, 2001)]
+    assert 0.03 < sum(lots) / len(lots) < 0.07
+
+
+def test_a_book_rebuilt_from_records_decides_as_the_first_would() -> None:
+    first = fresh()
+    stops = played(first, FINALS)
+    history = [
+        trial(
+            i,
+            config=mixer(hidden_dim=64 + i),
+            state=State.PRUNED if stopped else State.COMPLETE,
+            rung=4 if stopped else None,
+        )
+        for i, stopped in enumerate(stops)
+    ]
+    curves = {i: curve(f)[: 4 if stops[i] else 12] for i, f in enumerate(FINALS)}
+    again = EarlyStopping(RungSpec(spared=0.0), epochs=12, seed=0, history=history, curves=curves)
+    for hidden_dim in range(90, 140):
+        for accuracy in (0.1, 0.2, 0.25, 0.3):
+            config = mixer(hidden_dim=hidden_dim)
+            assert first.judge(config, 4, accuracy) == again.judge(config, 4, accuracy)
+
+
+def test_baselines_are_no_peers() -> None:
+    history = [trial(i, origin=Origin.BASELINE) for i in range(9)]
+    curves = {i: curve(0.99) for i in range(9)}
+    book = EarlyStopping(RungSpec(), epochs=12, seed=0, history=history, curves=curves)
+    assert not book.judge(mixer(), 4, 0.01).stops

@@ -1,0 +1,193 @@
+"""The sampler that knows the cost, in Optuna studies of its own: no networks, no store."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+from scipy.special import ndtr
+
+from runs.pareto import Reference, hypervolume
+from search.accuracy_model import AccuracyModel, probit
+from search.candidates import CandidateSpace
+from search.sampler import CURVE, CostAwareSampler
+
+SPACE = {
+    "width": IntDistribution(16, 128, step=16),
+    "depth": IntDistribution(1, 6),
+    "patch": CategoricalDistribution([1, 2, 4]),
+}
+MAX_FLOPS = 60_000.0
+
+
+def flops(params: Any) -> float:
+    return 2.0 * params["depth"] * params["width"] ** 2 / params["patch"]
+
+
+def accuracy(params: Any) -> float:
+    """Grows with FLOPs, best at patch 2."""
+    return float(ndtr(0.8 * math.log10(flops(params)) - 2.5 - 0.5 * (params["patch"] != 2)))
+
+
+def candidates(**settings: Any) -> CandidateSpace:
+    return CandidateSpace(SPACE, flops, **{"max_flops": MAX_FLOPS, **settings})
+
+
+def objective(trial: optuna.Trial) -> tuple[float, float]:
+    params = {
+        "width": trial.suggest_int("width", 16, 128, step=16),
+        "depth": trial.suggest_int("depth", 1, 6),
+        "patch": trial.suggest_categorical("patch", [1, 2, 4]),
+    }
+    return accuracy(params), flops(params)
+
+
+def study_of(sampler: optuna.samplers.BaseSampler) -> optuna.Study:
+    return optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+
+
+def searched(num_trials: int, seed: int = 0, **settings: Any) -> optuna.Study:
+    study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=seed, **settings))
+    study.optimize(objective, n_trials=num_trials)
+    return study
+
+
+def params_of(study: optuna.Study) -> list[dict[str, Any]]:
+    return [trial.params for trial in study.trials]
+
+
+def test_it_proposes_nothing_twice_and_nothing_over_the_ceiling() -> None:
+    members = [
+        {"width": w, "depth": d, "patch": p}
+        for w in range(16, 129, 16)
+        for d in range(1, 7)
+        for p in (1, 2, 4)
+    ]
+    allowed = [params for params in members if flops(params) <= MAX_FLOPS]
+    proposed = params_of(searched(len(allowed)))
+    assert sorted(map(str, proposed)) == sorted(map(str, allowed))
+
+
+def test_a_space_that_is_used_up_is_begun_again_rather_than_left() -> None:
+    one = CandidateSpace({"width": IntDistribution(16, 16)}, lambda _: 10.0)
+    study = study_of(CostAwareSampler(one, seed=0))
+    study.optimize(lambda t: (0.5, float(t.suggest_int("width", 16, 16))), n_trials=3)
+    assert [trial.params for trial in study.trials] == [{"width": 16}] * 3
+
+
+def test_the_same_seed_proposes_the_same_and_another_one_something_else() -> None:
+    assert params_of(searched(15)) == params_of(searched(15))
+    assert params_of(searched(15)) != params_of(searched(15, seed=1))
+
+
+def test_a_study_given_its_trials_goes_on_as_if_never_interrupted() -> None:
+    through = searched(16)
+    again = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=0))
+    again.add_trials(through.trials[:9])
+    again.optimize(objective, n_trials=7)
+    assert params_of(again) == params_of(through)
+
+
+def test_twenty_trials_find_nearly_the_whole_front() -> None:
+    reference = Reference(accuracy=0.1, flops=MAX_FLOPS)
+
+    def area(params: list[dict[str, Any]]) -> float:
+        return hypervolume([flops(p) for p in params], [accuracy(p) for p in params], reference)
+
+    members = params_of(searched(200))
+    assert area(params_of(searched(20))) > 0.97 * area(members)
+
+
+def test_the_first_trials_are_spread_over_log_flops() -> None:
+    costs = [math.log10(flops(params)) for params in params_of(searched(6))]
+    low, high = math.log10(128), math.log10(MAX_FLOPS)
+    thirds = {int(3 * (c - low) / (high - low + 1e-9)) for c in costs}
+    assert thirds == {0, 1, 2}
+
+
+def test_trials_that_run_are_not_proposed_again_and_spread_the_next_ones() -> None:
+    study = searched(8)
+    asked = [study.ask(SPACE).params for _ in range(6)]
+    assert len({str(params) for params in asked}) == 6
+
+
+def test_it_learns_from_a_stopped_trial_by_what_others_gained() -> None:
+    def gains_with(stopped_at: float) -> Any:
+        study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=0))
+        for width in (16, 48, 80, 112):
+            params = {"width": width, "depth": 1, "patch": 2}
+            curve = [accuracy(params) - 0.3, accuracy(params)]
+            study.add_trial(_trial(params, TrialState.COMPLETE, curve))
+        params = {"width": 96, "depth": 2, "patch": 2}
+        study.add_trial(_trial(params, TrialState.PRUNED, [stopped_at]))
+        from search.sampler import _Known
+
+        values, variances = _Known(candidates(), study.trials).observed()
+        assert variances[4] > variances[0] == 0
+        return values[4]
+
+    good, bad = gains_with(0.6), gains_with(0.1)
+    assert good > probit(np.array(0.6)) > bad > probit(np.array(0.1)), "they would have gained"
+
+
+def _trial(
+    params: dict[str, Any], state: TrialState, curve: list[float]
+) -> optuna.trial.FrozenTrial:
+    complete = state is TrialState.COMPLETE
+    return optuna.trial.create_trial(
+        state=state,
+        params=params,
+        distributions=SPACE,
+        values=[curve[-1], flops(params)] if complete else None,
+        user_attrs={CURVE: curve},
+    )
+
+
+def test_a_space_too_large_to_list_is_searched_by_draws_and_neighbours() -> None:
+    space = {name: IntDistribution(1, 60) for name in "abc"}
+
+    def cost(params: Any) -> float:
+        return float(10 * params["a"] * params["b"] * params["c"])
+
+    sampler = CostAwareSampler(CandidateSpace(space, cost, max_flops=1e5), seed=0)
+    study = study_of(sampler)
+    study.optimize(
+        lambda t: (
+            float(
+                ndtr(math.log10(cost(params := {n: t.suggest_int(n, 1, 60) for n in "abc"})) - 4)
+            ),
+            cost(params),
+        ),
+        n_trials=14,
+    )
+    assert len({str(t.params) for t in study.trials}) == 14
+    assert all(t.values[1] <= 1e5 for t in study.trials)
+
+
+def test_a_continuous_parameter_is_refused_with_a_sentence() -> None:
+    with pytest.raises(ValueError, match="chooses among integers and categories"):
+        CandidateSpace({"width": FloatDistribution(0, 1)}, flops)
+
+
+def test_the_model_knows_a_smooth_surface_from_few_points() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(40, 3))
+    surface = np.sin(2 * x[:, 0]) + x[:, 1]
+    model = AccuracyModel(x[:30], surface[:30] + rng.normal(0, 0.05, 30), np.zeros(30))
+    mean, std = model.predict(x[30:])
+    assert np.abs(mean - surface[30:]).max() < 0.2
+    assert (np.abs(mean - surface[30:]) < 4 * std).all()
+
+
+def test_what_is_believed_narrows_the_model_there() -> None:
+    x = np.linspace(0, 1, 8)[:, None]
+    model = AccuracyModel(x, np.sin(3 * x[:, 0]), np.zeros(8))
+    there = np.array([[0.5]])
+    mean, before = model.predict(there)
+    _, after = model.given(there, mean).predict(there)
+    assert after[0] < before[0]
