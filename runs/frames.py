@@ -17,9 +17,9 @@ def trials_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
 
     Columns: number, state, origin, family, label, on_front (whether the configuration, by the
     mean of its seeds, is on the front of its own origin), accuracy, loss, params, macs, flops,
-    seed, epochs, the timings, train_flop_per_second (3 x FLOPs x images a second), device_bytes,
-    device_kind, git_revision, error, started_at, finished_at, and the fields of the
-    configurations.
+    seed, epochs, rung (after which it was, or would have been, stopped), the timings,
+    train_flop_per_second (3 x FLOPs x images a second), device_bytes, device_kind, git_revision,
+    error, started_at, finished_at, and the fields of the configurations.
     """
     rows = []
     on_front = {
@@ -45,6 +45,7 @@ def trials_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
                 "flops": trial.flops,
                 "seed": trial.seed,
                 "epochs": trial.epochs,
+                "rung": trial.rung,
                 "wall_seconds": trial.wall_seconds,
                 "trace_seconds": timing and timing.trace_seconds,
                 "compile_seconds": timing and timing.compile_seconds,
@@ -73,7 +74,8 @@ def epochs_frame(epochs: Sequence[EpochRecord]) -> pd.DataFrame:
 
 _COLUMNS = [
     *("number", "state", "origin", "family", "label", "on_front", "accuracy", "loss", "params"),
-    *("macs", "flops", "seed", "epochs", "wall_seconds", "trace_seconds", "compile_seconds"),
-    *("cache_hit", "train_seconds", "eval_seconds", "images_per_second", "train_flop_per_second"),
-    *("device_bytes", "device_kind", "git_revision", "error", "started_at", "finished_at"),
+    *("macs", "flops", "seed", "epochs", "rung", "wall_seconds", "trace_seconds"),
+    *("compile_seconds", "cache_hit", "train_seconds", "eval_seconds", "images_per_second"),
+    *("train_flop_per_second", "device_bytes", "device_kind", "git_revision", "error"),
+    *("started_at", "finished_at"),
 ]

@@ -74,6 +74,7 @@ class CandidateSpace:
         self.distributions = dict(space)
         self._flops = flops
         self.max_flops = max_flops
+        self._log_ceiling = float(np.log10(max_flops)) + 1e-12  # what lies at it is under it
         self._choices = {name: _choices(name, given) for name, given in space.items()}
         self._scales = [
             _unit(np.asarray((scales or {}).get(name, _natural_scale(choices)), dtype=np.float64))
@@ -115,7 +116,7 @@ class CandidateSpace:
         near = (good[:, None, :] + np.array(steps)).reshape(-1, len(self._sizes))
         near = near[((near >= 0) & (near < self._sizes)).all(axis=1)]
         found = self.members(np.unique(near, axis=0)) if len(near) else self._drawn(rng)
-        parts = [found.where(found.log_flops <= np.log10(self.max_flops)), self._affordable(rng)]
+        parts = [found.where(found.log_flops <= self._log_ceiling), self._affordable(rng)]
         positions = np.concatenate([part.positions for part in parts])
         _, first = np.unique(positions, axis=0, return_index=True)
         return Members(
@@ -129,7 +130,7 @@ class CandidateSpace:
         parts: list[Members] = []
         for _ in range(_ROUNDS):
             drawn = self._drawn(rng)
-            parts.append(drawn.where(drawn.log_flops <= np.log10(self.max_flops)))
+            parts.append(drawn.where(drawn.log_flops <= self._log_ceiling))
             if sum(map(len, parts)) >= _DRAWS // 4:
                 break
         return Members(
@@ -147,14 +148,14 @@ class CandidateSpace:
         if np.prod(np.asarray(self._sizes, dtype=np.float64)) > ENUMERABLE:
             return None
         every = self.members(np.array(list(itertools.product(*map(range, self._sizes)))))
-        return every.where(every.log_flops <= np.log10(self.max_flops))
+        return every.where(every.log_flops <= self._log_ceiling)
 
     @cached_property
     def _extent(self) -> tuple[float, float]:
         """log10 FLOPs of the first member of all and of the last, or of the ceiling."""
         first, last = np.zeros(len(self._sizes), int), np.array(self._sizes) - 1
         ends = [np.log10(self._flops(self.params(row))) for row in (first, last)]
-        return min(ends), min(max(ends), np.log10(self.max_flops))
+        return min(ends), min(max(ends), self._log_ceiling)
 
 
 def _choices(name: str, given: BaseDistribution) -> list[Any]:

@@ -18,7 +18,7 @@ from search.progress import open_reporter, print_line
 from search.recipe import steps_per_epoch
 from search.standing import Standing
 from search.studies import StudyError, StudySpec
-from search.summary import counts_line, front_table, next_commands, time_line
+from search.summary import counts_line, front_table, next_commands, stopping_line, time_line
 from space.quantities import format_count
 
 
@@ -80,8 +80,8 @@ def run_study(
         goal = reachable(spec, planned, data.task)
         if goal < spec.trials:
             say(
-                f"{spec.trials:,} trials were asked for; the space has {goal:,} configurations "
-                "within the budget, and the study ends after them"
+                f"{spec.trials:,} trials were asked for, and the space has {goal:,} within the "
+                "budget: the study ends when all are tried"
             )
         standing = Standing(
             study,
@@ -112,9 +112,9 @@ def run_study(
         if standing.front:
             console.print(front_table(standing))
         say(counts_line(standing))
-        spent = time_line(standing)
-        if spent:
-            say(spent)
+        for line in (stopping_line(standing), time_line(standing)):
+            if line:
+                say(line)
         for command in next_commands(study.name, storage):
             say(f"next: {command}")
     return standing

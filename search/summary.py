@@ -10,6 +10,7 @@ from rich.text import Text
 from runs.accounting import account
 from runs.record import Origin, State
 from runs.seeds import over_seeds
+from runs.stopped import stopped
 from runs.storage import without_password
 from runs.winners import nearest_in_flops
 from search.standing import Standing
@@ -53,6 +54,23 @@ def counts_line(standing: Standing) -> str:
     ]
     parts.append(f"{standing.finished_baselines} baselines")
     return f"{', '.join(parts)}; hypervolume {standing.hypervolume:.3f} (accuracy x decades)"
+
+
+def stopping_line(standing: Standing) -> str | None:
+    """What early stopping saved and what it may have cost; None where nothing was to be stopped."""
+    found = stopped(standing.trials)
+    if not found.stopped and not found.spared:
+        return None
+    line = (
+        f"early stopping: {found.stopped} stopped, {100 * found.saved_share:.0f} % of the training "
+        "compute saved"
+    )
+    if found.spared:
+        line += (
+            f"; {found.spared} more trained on to see whether that is right, "
+            f"{found.spared_on_front} of them on the front"
+        )
+    return line
 
 
 def time_line(standing: Standing) -> str | None:

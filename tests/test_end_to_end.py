@@ -294,3 +294,18 @@ def test_a_search_over_seeds_compares_means_and_says_where_its_time_went(tmp_pat
     source = presets.load(str(tmp_path / "mean.json")).source
     assert source["accuracies"] == [t.accuracy for t in mixers]
     assert source["accuracy"] == pytest.approx(np.mean(source["accuracies"]))
+
+
+def test_a_space_of_one_architecture_is_a_study_of_one_trial_and_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text(
+        'name = "one"\ndataset = "digits"\ntrials = 5\nbaselines = 0\n[space]\npatch_size = [4]\n'
+        "hidden_dim = [8]\ntokens_mlp_dim = [8]\nchannels_mlp_dim = [16]\nnum_blocks = [1]\n"
+        "[recipe]\nepochs = 1\nbatch_size = 64\n"
+    )
+    done = run("search.run", "--study", "one.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "5 trials were asked for, and the space has 1 within the budget: the study ends when all "
+        "are tried" in done.stdout
+    )
+    assert "1 trials complete" in done.stdout

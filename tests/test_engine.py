@@ -61,6 +61,23 @@ def test_a_trial_starts_has_its_epochs_and_finishes_with_the_last(engine: Engine
     assert [e.epoch for event in events[1:-1] for e in event.epochs] == [1, 2, 3]
 
 
+def test_a_trial_told_to_stop_at_a_rung_ends_there_with_the_accuracy_it_has(
+    engine: Engine,
+) -> None:
+    asked: list[bool] = []
+
+    def goes_on() -> bool:
+        asked.append(True)
+        return len(asked) < 2
+
+    whole = curves(list(engine.run(request(0))))
+    events = list(engine.run(replace(request(0), rungs=(1, 2)), goes_on))
+    assert [type(event) for event in events] == [Started, EpochDone, EpochDone, Finished]
+    assert curves(events) == whole[:2]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].accuracy == whole[1][-1]
+
+
 def test_the_seconds_of_a_trial_add_up(engine: Engine) -> None:
     *_, done, end = engine.run(request(0))
     timing = end.timing

@@ -11,7 +11,8 @@ import pytest
 from runs.store import Writer, open_writer
 from search import data as images
 from search.data import ImageData
-from search.open_study import open_study, plan
+from search.open_study import open_study, plan, reachable
+from search.rungs import NO_RUNGS
 from search.studies import STUDIES, StudyError, StudySpec, with_changes
 
 SPEC = STUDIES["mixer_smoke"]
@@ -56,3 +57,20 @@ def test_other_images_are_another_study(store: Writer, data: ImageData) -> None:
     opened(store, SPEC, data)
     with pytest.raises(StudyError, match="began on other images of digits"):
         opened(store, SPEC, replace(data, digest="another"))
+
+
+def test_a_study_from_before_early_stopping_goes_on_without_it(
+    store: Writer, data: ImageData
+) -> None:
+    old = open_study(store, SPEC, plan(SPEC, data.task), data)
+    fewer = {name: value for name, value in old.spec.items() if name != "rungs"}
+    store.add_study(replace(old, name="old", spec=fewer))
+    opened(store, with_changes(SPEC, name="old", rungs=NO_RUNGS), data)
+    with pytest.raises(StudyError, match=r"rungs\.count is 0 there, None asked"):
+        opened(store, with_changes(SPEC, name="old"), data)
+
+
+def test_no_more_trials_can_be_reached_than_there_are_configurations(data: ImageData) -> None:
+    planned = plan(SPEC, data.task)
+    assert reachable(with_changes(SPEC, trials=1000), planned, data.task) == 24
+    assert reachable(with_changes(SPEC, trials=5), planned, data.task) == 5

@@ -203,3 +203,11 @@ def test_every_built_in_study_can_be_planned_with_its_baselines(spec: StudySpec)
     planned = plan(spec, task)
     assert len(planned.baselines) == spec.baselines
     assert planned.space.size >= spec.trials
+
+
+def test_more_rungs_than_the_epochs_allow_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    text = 'name = "m"\ndataset = "digits"\n[recipe]\nepochs = 8\n[rungs]\ncount = 2\n'
+    with pytest.raises(StudyError, match="2 rungs of eta 3 need at least 9 epochs, not 8"):
+        read_study(write(tmp_path, text))
+    assert read_study(write(tmp_path, text.replace("8", "9"))).rungs.epochs(9) == (1, 3)
+    assert read_study(write(tmp_path, text.replace("count = 2", "count = 0"))).rungs.epochs(8) == ()

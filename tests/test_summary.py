@@ -9,7 +9,7 @@ from rich.console import Console
 
 from runs.record import Origin, State
 from search.standing import Standing
-from search.summary import counts_line, front_table, next_commands
+from search.summary import counts_line, front_table, next_commands, stopping_line
 
 
 def standing(*, vits: bool) -> Standing:
@@ -83,3 +83,15 @@ def test_the_next_commands_do_not_print_a_password() -> None:
     (command, _) = next_commands("s", "postgresql+psycopg://me:secret@host/runs")
     assert "secret" not in command
     assert "me:***@host/runs" in command
+
+
+def test_early_stopping_is_summed_up_in_a_line() -> None:
+    assert stopping_line(standing(vits=False)) is None
+    now = standing(vits=False)
+    for number in (10, 11, 12):
+        state = State.COMPLETE if number == 12 else State.PRUNED
+        now.end(trial(number, state=state, rung=4, accuracy=0.2, epochs=12))
+    line = stopping_line(now)
+    assert line is not None
+    assert line.startswith("early stopping: 2 stopped, ")
+    assert line.endswith("; 1 more trained on to see whether that is right, 0 of them on the front")

@@ -80,6 +80,22 @@ def test_two_processes_train_side_by_side_what_one_would(two: Processes) -> None
 
 
 @needs_two_cores
+def test_a_process_waits_at_a_rung_for_what_is_decided(two: Processes) -> None:
+    for worker in (0, 1):
+        two.start(worker, replace(request(worker, epochs=3), rungs=(1,)))
+    epochs = {0: 0, 1: 0}
+    idle = 0
+    while idle < 2:
+        worker, event = two.next()
+        if isinstance(event, EpochDone):
+            epochs[worker] += 1
+            if event.epochs[0].epoch == 1:
+                two.decide(worker, goes_on=worker == 1)
+        idle += isinstance(event, Idle)
+    assert epochs == {0: 1, 1: 3}
+
+
+@needs_two_cores
 def test_a_process_that_is_killed_is_replaced_and_the_other_trains_on(two: Processes) -> None:
     two.start(0, request(0, epochs=5000))
     two.start(1, request(1))

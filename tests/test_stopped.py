@@ -1,0 +1,40 @@
+"""What early stopping saved: sums by hand."""
+
+from __future__ import annotations
+
+import pytest
+from records import at, trial
+
+from runs.record import Origin, State
+from runs.stopped import stopped
+
+
+def test_saved_is_what_the_epochs_not_trained_would_have_cost() -> None:
+    whole, cut = trial(0), trial(1, state=State.PRUNED, rung=4, epochs=12)
+    found = stopped([whole, cut, trial(2, origin=Origin.BASELINE)])
+    assert whole.training_flops
+    assert cut.training_flops
+    assert cut.timing
+    images = cut.timing.images_per_second * cut.timing.train_seconds
+    assert cut.training_flops == pytest.approx(3 * cut.flops * images)
+    assert found.stopped == 1
+    assert found.saved_flops == pytest.approx(2 * cut.training_flops)
+    assert found.spent_flops == pytest.approx(whole.training_flops + cut.training_flops)
+
+
+def test_regret_is_the_share_of_the_spared_that_are_on_the_front() -> None:
+    trials = [
+        at(1_000_000, 0.8, 0),
+        at(2_000_000, 0.9, 1, rung=4),
+        at(3_000_000, 0.85, 2, rung=1),
+        at(4_000_000, 0.1, 3, state=State.PRUNED, rung=1),
+    ]
+    found = stopped(trials)
+    assert (found.spared, found.spared_on_front, found.regret) == (2, 1, 0.5)
+    assert stopped(trials[:1]).regret is None
+
+
+def test_seeds_of_one_configuration_are_one() -> None:
+    config = trial(0).config
+    seeds = [trial(i, config=config, seed=i, state=State.PRUNED, rung=4) for i in range(3)]
+    assert stopped(seeds).stopped == 1
