@@ -39,6 +39,9 @@ from runs.storage import (
 from runs.tables import EpochRow, StudyRow, TrialRow
 from space.errors import ConfigError, nearest
 
+_MET_BY_EVERY_RECORD = ("ck_run_trial_state", "ck_run_trial_origin")
+"""Constraints that only a database with a damaged schema can find violated."""
+
 
 class UnknownStudyError(StorageError):
     """There is no study of that name in the database, or no trial of that number in the study."""
@@ -132,7 +135,12 @@ class Reader:
         try:
             with Session(self._engine) as session, session.begin():
                 yield session
-        except sa.exc.IntegrityError:
+        except sa.exc.IntegrityError as error:
+            if any(name in str(error.orig) for name in _MET_BY_EVERY_RECORD):
+                raise StorageError(
+                    f"storage {self.where} is damaged, it refuses what it was made for "
+                    f"({reason(error)}); restore it from a copy"
+                ) from error
             raise  # a bug of ours, not of the surroundings
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise StorageError(f"storage {self.where}: {reason(error)}") from error

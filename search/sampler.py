@@ -32,6 +32,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtr
 
+from runs import pareto
 from runs.pareto import Reference
 from search.accuracy_model import AccuracyModel, probit
 from search.candidates import CandidateSpace, Members
@@ -44,7 +45,8 @@ CURVE = "accuracy_by_epoch"
 sampler learns from trials that were stopped early, too."""
 
 _MOST_TO_LEARN_FROM = 400
-"""Trials the model is made of: its cost grows with the cube."""
+"""Trials the model is made of, the newest, besides those of the front: its cost grows with the
+cube."""
 
 
 class CostAwareSampler(BaseSampler):
@@ -102,7 +104,7 @@ class CostAwareSampler(BaseSampler):
             [t for t in study.get_trials(deepcopy=False) if t.number != trial.number],
         )
         rng = np.random.default_rng([self._seed, len(known.trials)])
-        pool = self._candidates.choose_from(known.positions[known.is_complete], rng)
+        pool = self._candidates.choose_from(known.positions[known.front_rows()], rng)
         tried = {tuple(row) for row in known.positions.tolist()}
         fresh = np.array([tuple(row) not in tried for row in pool.positions.tolist()], dtype=bool)
         if fresh.any():
@@ -127,7 +129,8 @@ class CostAwareSampler(BaseSampler):
         values, variances = known.observed()
         heard = np.isfinite(values)
         front = known.front()
-        learnt = np.flatnonzero(heard)[-_MOST_TO_LEARN_FROM:]
+        newest = np.flatnonzero(heard)[-_MOST_TO_LEARN_FROM:]
+        learnt = np.union1d(newest, known.front_rows())
         model = AccuracyModel(known.members.features[learnt], values[learnt], variances[learnt])
         if (~heard).any():  # those that run are taken to end as expected
             running = known.members.where(~heard)
@@ -158,12 +161,17 @@ class _Known:
         self.members = candidates.members(self.positions)
         self.is_complete = np.array([t.state is TrialState.COMPLETE for t in self.trials], bool)
 
+    def front_rows(self) -> list[int]:
+        """Which of the complete trials nobody dominates."""
+        rows = np.flatnonzero(self.is_complete)
+        accuracies = [_accuracy(self.trials[row]) for row in rows]
+        return [int(rows[i]) for i in pareto.front(10 ** self.members.log_flops[rows], accuracies)]
+
     def front(self) -> list[tuple[float, float]]:
-        """FLOPs and accuracy of the complete trials."""
+        """FLOPs and accuracy of those."""
         return [
-            (10.0**log_flops, _accuracy(trial))
-            for trial, log_flops in zip(self.trials, self.members.log_flops, strict=True)
-            if trial.state is TrialState.COMPLETE
+            (float(10 ** self.members.log_flops[row]), _accuracy(self.trials[row]))
+            for row in self.front_rows()
         ]
 
     def observed(self) -> tuple[Floats, Floats]:

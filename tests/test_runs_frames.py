@@ -16,7 +16,7 @@ from runs.winners import candidates, front
 BASELINE = {"origin": Origin.BASELINE}
 TRIALS = [
     at(1_000_000, 0.30, 0),
-    at(10_000_000, 0.80, 1),
+    at(10_000_000, 0.80, 1, rung=4),
     at(50_000_000, 0.60, 2),
     at(500_000, 0.99, 3, config=vit(), **BASELINE),
     at(600_000, 0.98, 4, config=vit(num_blocks=3), **BASELINE),
@@ -50,6 +50,7 @@ def test_columns_hold_what_the_records_hold() -> None:
         "flops": 10_000_000,
         "seed": 3,
         "epochs": 12,
+        "rung": 4,
         "wall_seconds": found.wall_seconds,
         "trace_seconds": found.timing.trace_seconds,
         "compile_seconds": 1.5,
@@ -112,8 +113,8 @@ def test_a_study_that_has_hardly_begun_has_the_same_first_columns(trials: list[o
     frame = trials_frame(trials)
     assert len(frame) == len(trials)
     full = trials_frame(TRIALS)
-    assert list(frame.columns)[:27] == list(full.columns)[:27]
-    assert frame.columns[26] == "finished_at"
+    assert list(frame.columns)[:28] == list(full.columns)[:28]
+    assert frame.columns[27] == "finished_at"
 
 
 def test_a_frame_survives_csv() -> None:

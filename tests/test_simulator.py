@@ -113,5 +113,5 @@ def test_a_table_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
         read_table("digts")
     broken = tmp_path / "t.parquet"
     broken.write_text("no table")
-    with pytest.raises(TableError, match="is not Parquet"):
+    with pytest.raises(TableError, match="cannot be read as Parquet"):
         read_table(broken)
