@@ -31,6 +31,7 @@ from search.messages import EpochDone, Event, Finished, Started, TrialRequest
 from search.open_study import plan
 from search.progress import LiveReporter
 from search.recipe import Recipe
+from search.rungs import NO_RUNGS
 from search.standing import Standing
 from search.studies import STUDIES, with_changes
 from search.surroundings import surroundings
@@ -47,7 +48,7 @@ class NoTraining:
     def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Nothing to compile."""
 
-    def run(self, request: TrialRequest) -> Iterator[Event]:
+    def run(self, request: TrialRequest, goes_on: Callable[[], bool]) -> Iterator[Event]:
         yield Started()
         accuracy = 0.9 - 1e5 / cost(request.config).flops + cost(request.config).macs % 100 / 2000
         (number,) = request.numbers
@@ -75,7 +76,7 @@ def main() -> None:
     parser.add_argument("--finished", type=int, default=1000, help="trials before the measured")
     parser.add_argument("--measured", type=int, default=50)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--samplers", default="tpe,nsga2,random")
+    parser.add_argument("--samplers", default="cost_aware,tpe,nsga2,random")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     facts = surroundings(choose())
@@ -102,7 +103,11 @@ def measure(sampler: str, args: argparse.Namespace) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder, open_writer(f"sqlite:///{folder}/s.db") as store:
         for trials, first in ((args.finished, "random"), (args.finished + args.measured, sampler)):
             spec = with_changes(
-                STUDIES["mixer_cifar"], sampler=first, trials=trials, epochs=args.epochs
+                STUDIES["mixer_cifar"],
+                sampler=first,
+                trials=trials,
+                epochs=args.epochs,
+                rungs=NO_RUNGS,
             )
             planned = plan(spec, TASK)
             study = store.add_study(

@@ -205,6 +205,7 @@ def write_study(spec: StudySpec, folder: Path) -> Path:
     }
     fields |= {k: v for k in ("max_flops", "train_limit") if (v := getattr(spec, k)) is not None}
     lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items()]
+    lines += ["[rungs]", "count = 0"]  # both sides train every trial to the end
     lines += ["[recipe]"] + [f"{name} = {json.dumps(value)}" for name, value in recipe.items()]
     lines += ["[recipe.augmentation]"]
     lines += [f"{name} = {json.dumps(value)}" for name, value in augmentation.items()]
