@@ -27,7 +27,7 @@ from runs.store import open_writer
 from search.agenda import Agenda
 from search.devices import choose
 from search.loop import Search
-from search.messages import EpochDone, Event, Finished, Started, TrialRequest
+from search.messages import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
 from search.open_study import plan
 from search.progress import LiveReporter
 from search.recipe import Recipe
@@ -35,7 +35,6 @@ from search.rungs import NO_RUNGS
 from search.standing import Standing
 from search.studies import STUDIES, with_changes
 from search.surroundings import surroundings
-from search.workers import ThisProcess
 from space.config import Config, ImageTask
 from space.cost import cost
 
@@ -43,12 +42,27 @@ TASK = ImageTask(image_size=32, image_channels=3, num_classes=10)
 
 
 class NoTraining:
-    """A trainer whose accuracy follows from the FLOPs at once."""
+    """A worker whose accuracy follows from the FLOPs at once."""
 
-    def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
+    count = 1
+
+    def __init__(self) -> None:
+        self.surroundings = surroundings(choose())
+        self._events: Iterator[Event] = iter(())
+
+    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Nothing to compile."""
 
-    def run(self, request: TrialRequest, goes_on: Callable[[], bool]) -> Iterator[Event]:
+    def start(self, worker: int, request: TrialRequest) -> None:
+        self._events = self._train(request)
+
+    def decide(self, worker: int, goes_on: bool) -> None:
+        """It always goes on."""
+
+    def next(self) -> tuple[int, Event | Idle | Lost]:
+        return 0, next(self._events, Idle())
+
+    def _train(self, request: TrialRequest) -> Iterator[Event]:
         yield Started()
         accuracy = 0.9 - 1e5 / cost(request.config).flops + cost(request.config).macs % 100 / 2000
         (number,) = request.numbers
@@ -144,7 +158,7 @@ def measure(sampler: str, args: argparse.Namespace) -> dict[str, float]:
                     task=TASK,
                     baselines=(),
                     store=store,
-                    workers=ThisProcess(NoTraining(), surroundings(choose())),
+                    workers=NoTraining(),
                     reporter=reporter,
                 ).go(num_trials=trials)
                 seconds = time.perf_counter() - began

@@ -79,6 +79,14 @@ def without_password(storage: str) -> str:
     return parse_storage(storage).render_as_string(hide_password=True)
 
 
+def beside(storage: str | None, what: str) -> Path:
+    """Where something is kept that belongs to a database: beside its file, else in `runs/`."""
+    url = parse_storage(storage)
+    if url.get_backend_name() == "sqlite":
+        return Path(f"{url.database}.{what}")
+    return Path("runs") / what
+
+
 def describe(url: URL) -> str:
     """How a person is told where the database is: the file's path, or the URL, password hidden."""
     if url.get_backend_name() == "sqlite":

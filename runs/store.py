@@ -239,13 +239,17 @@ class Writer(Reader):
                 for name, value in trial_columns(trial).items():
                     setattr(row, name, value)
 
-    def restart_trial(self, study: str, trial: TrialRecord) -> None:
-        """As `update_trial`, and forgets the epochs of the interrupted attempt."""
+    def restart_trials(
+        self, study: str, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]
+    ) -> None:
+        """As `update_trials`, and puts these epochs in the place of those there were."""
         with self._session() as session:
-            row = self._trial_row(session, study, trial.number)
-            session.execute(sa.delete(EpochRow).where(EpochRow.trial_id == row.id))
-            for name, value in trial_columns(trial).items():
-                setattr(row, name, value)
+            for trial in trials:
+                row = self._trial_row(session, study, trial.number)
+                session.execute(sa.delete(EpochRow).where(EpochRow.trial_id == row.id))
+                for name, value in trial_columns(trial).items():
+                    setattr(row, name, value)
+            self._insert(session, study, epochs)
 
     def add_epoch(self, study: str, epoch: EpochRecord) -> None:
         """Adds one epoch to a trial's curve."""
@@ -254,13 +258,17 @@ class Writer(Reader):
     def add_epochs(self, study: str, epochs: Sequence[EpochRecord]) -> None:
         """Adds epochs, each to its trial's curve, all of them or none."""
         with self._session() as session:
-            keys = [(study, epoch.trial) for epoch in epochs]
-            for key in set(keys) - self._trial_ids.keys():
-                self._trial_ids[key] = self._trial_row(session, *key).id
-            rows = [
-                {"trial_id": self._trial_ids[key], **epoch_columns(epoch)}
-                for key, epoch in zip(keys, epochs, strict=True)
-            ]
+            self._insert(session, study, epochs)
+
+    def _insert(self, session: Session, study: str, epochs: Sequence[EpochRecord]) -> None:
+        keys = [(study, epoch.trial) for epoch in epochs]
+        for key in set(keys) - self._trial_ids.keys():
+            self._trial_ids[key] = self._trial_row(session, *key).id
+        rows = [
+            {"trial_id": self._trial_ids[key], **epoch_columns(epoch)}
+            for key, epoch in zip(keys, epochs, strict=True)
+        ]
+        if rows:
             session.execute(sa.insert(EpochRow), rows)
 
 

@@ -65,7 +65,7 @@ class EarlyStopping:
         self._whole: dict[Config, Sequence[float]] = {}
         for (config, origin), trials in by_configuration(history).items():
             if origin is Origin.SEARCH and all(t.state is not State.RUNNING for t in trials):
-                self._recall(config, trials, curves or {})
+                self.recall(config, trials, curves or {})
 
     def judge(self, config: Config, epoch: int, accuracy: float) -> Verdict:
         """Whether a configuration goes on after the epoch of a rung.
@@ -89,14 +89,10 @@ class EarlyStopping:
         if len(curve) == self._epochs:
             self._whole[config] = curve
 
-    def _is_spared(self, config: Config) -> bool:
-        """By lot, the same for a configuration whenever it is drawn."""
-        lot = random.Random(f"{self._seed}/spared/{config.model_dump_json()}")
-        return lot.random() < self._spared
-
-    def _recall(
+    def recall(
         self, config: Config, trials: Sequence[TrialRecord], curves: Mapping[int, Sequence[float]]
     ) -> None:
+        """What was decided of a configuration before: where it trained to, it went on."""
         curve = mean_curve([curves.get(t.number, ()) for t in trials])
         judged = trials[0].rung
         for epoch in self.rungs:
@@ -105,6 +101,11 @@ class EarlyStopping:
                 self._peers[epoch][config] = Peer(flops, curve[epoch - 1], epoch != judged)
         if all(t.state is State.COMPLETE for t in trials):
             self.ended(config, curve)
+
+    def _is_spared(self, config: Config) -> bool:
+        """By lot, the same for a configuration whenever it is drawn."""
+        lot = random.Random(f"{self._seed}/spared/{config.model_dump_json()}")
+        return lot.random() < self._spared
 
 
 def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:

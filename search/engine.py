@@ -43,7 +43,10 @@ class Engine:
             self._announced[wanted] = self._compiler.submit(self._compile, *wanted)
 
     def run(
-        self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+        self,
+        request: TrialRequest,
+        goes_on: Callable[[], bool] = lambda: True,
+        is_interrupted: Callable[[], bool] = lambda: False,
     ) -> Iterator[Event]:
         """As `search.trial.train`; a device without room ends every trial as `Failed`.
 
@@ -59,7 +62,7 @@ class Engine:
             compiled = self._announced.pop(wanted, None)
             self._announced.clear()  # what was announced and is trained elsewhere
             program = compiled.result() if compiled else self._compile(*wanted)
-            for event in train(request, program, self._data, self._device, goes_on):
+            for event in train(request, program, self._data, self._device, goes_on, is_interrupted):
                 if isinstance(event, Failed):
                     ended.add(event.trial)
                 yield event

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from runs.record import EpochRecord, Origin, State, StudyRecord, Surroundings, TrialRecord
 from runs.store import Writer
 from search.agenda import Agenda, Job
-from search.early_stopping import EarlyStopping, Verdict, mean_curve
-from search.messages import EpochDone, Event, Failed, Finished, Idle, Lost, Started, TrialRequest
+from search.checkpoint_folder import CheckpointFolder
+from search.desk import Desk, seconds_in
+from search.early_stopping import EarlyStopping
+from search.messages import (
+    EpochDone,
+    Event,
+    Failed,
+    Finished,
+    Idle,
+    Lost,
+    Started,
+    TrialRequest,
+    Warned,
+)
 from search.proposer import Proposal
 from search.recipe import Recipe
 from search.rungs import Rule, objection
@@ -62,49 +74,6 @@ class Reporter(Protocol):
         """Something a person should know."""
 
 
-_GOES_ON = Verdict()
-
-
-@dataclass
-class _Desk:
-    """What one worker is at, and what it does next."""
-
-    worker: int
-    clock: float
-    """Of `time.perf_counter()`: up to when its wall clock was given to trials."""
-    job: Job | None = None
-    trials: list[TrialRecord] = field(default_factory=list)
-    """Of the job, those that had ended before included."""
-    running: dict[int, TrialRecord] = field(default_factory=dict)
-    """Of the job, by number, those it was asked to train."""
-    curves: dict[int, list[float]] = field(default_factory=dict)
-    """Of the job, accuracies by epoch, by number."""
-    verdict: Verdict = _GOES_ON
-    """What was decided of the job at the last rung it came to."""
-    rungs: tuple[int, ...] = ()
-    """Where the job is judged; a baseline never is."""
-    rung: int | None = None
-    """Where the verdict was that it should stop."""
-    has_lost: bool = False
-    """Whether a worker died in this job."""
-    looked_ahead: bool = False
-    """Whether it was settled what comes next."""
-    ahead: Job | None = None
-
-    def clear(self, job: Job | None) -> None:
-        """Makes room for another job, or none."""
-        self.job = job
-        self.trials, self.running, self.curves = [], {}, {}
-        self.verdict, self.rungs, self.rung = _GOES_ON, (), None
-        self.has_lost = self.looked_ahead = False
-        self.ahead = None
-
-    @property
-    def under_way(self) -> list[TrialRecord]:
-        """The trials that have not ended."""
-        return [t for t in self.running.values() if t.state is State.RUNNING]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Search:
     """One study being run.
@@ -118,6 +87,7 @@ class Search:
         workers: train trials.
         check_stop: called at every event of a trial; raises to stop the study.
         rule: who is stopped at a rung.
+        checkpoints: where trials under way are kept; None keeps none.
     """
 
     study: StudyRecord
@@ -130,14 +100,17 @@ class Search:
     reporter: Reporter
     check_stop: Callable[[], None] = lambda: None
     rule: Rule = objection
+    checkpoints: CheckpointFolder | None = None
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
         """Runs until `num_trials` configurations of the search's own are finished.
 
-        Trials that a former process left running are trained again first, from the start. No
-        trial begins after `deadline` (of `time.monotonic()`); one that runs is finished.
+        Trials that a former process left running go on first, from their checkpoints. No trial
+        begins after `deadline` (of `time.monotonic()`); one that runs is finished.
         """
         history = self.store.trials(self.study.name)
+        if self.checkpoints:
+            self.checkpoints.tidy([t.number for t in history if t.state is State.RUNNING])
         curves = self.store.curves(self.study.name)
         early_stopping = EarlyStopping(
             self.spec.rungs,
@@ -159,10 +132,10 @@ class Search:
             refuse=self._refuse,
         )
         now = time.perf_counter()
-        desks = [_Desk(worker, now) for worker in range(self.workers.count)]
+        desks = [Desk(worker, now) for worker in range(self.workers.count)]
         is_late = False
 
-        def start(desk: _Desk, job: Job | None) -> None:
+        def start(desk: Desk, job: Job | None) -> None:
             nonlocal is_late
             if job is not None and deadline is not None and time.monotonic() >= deadline:
                 if not is_late:
@@ -178,21 +151,29 @@ class Search:
             desk = desks[worker]
             if desk.job is None:  # lost while it had nothing to do
                 continue
-            if isinstance(event, Started):
-                self._look_ahead(desk, agenda)
-            elif isinstance(event, Lost) and desk.under_way and not desk.has_lost:
-                self._start_again(desk, event.reason)
-            elif isinstance(event, Idle | Lost):
-                for trial in desk.under_way:
-                    self._hear(_given_up(trial, event), desk)
-                if not desk.looked_ahead:  # it failed before it started
-                    desk.ahead = agenda.next()
-                self._finish(desk, desks, agenda, early_stopping)
-                start(desk, _following(desk, desks))
-            else:
-                self._hear(event, desk)
-                if isinstance(event, EpochDone):
-                    self._judge(desk, event.epochs[0].epoch, early_stopping)
+            match event:
+                case Started(epochs):
+                    self._began(desk, epochs, early_stopping)
+                    self._look_ahead(desk, agenda)
+                case Warned(sentence):
+                    self.reporter.note(sentence)
+                case EpochDone(epochs):
+                    self._hear(desk, epochs)
+                    self._judge(desk, epochs[0].epoch, early_stopping)
+                case Finished():
+                    desk.finished(event)
+                case Failed():
+                    desk.failed(event)
+                case Lost(reason, True) if desk.under_way and not desk.has_lost:
+                    desk.has_lost, desk.setback = True, f"lost its worker ({reason})"
+                    self.workers.start(desk.worker, self._request(desk))
+                case Idle() | Lost():
+                    for trial in desk.under_way:
+                        desk.failed(_given_up(trial, event))
+                    if not desk.looked_ahead:  # it failed before it started
+                        desk.ahead = agenda.next()
+                    self._finish(desk, desks, agenda, early_stopping)
+                    start(desk, _following(desk, desks))
         if agenda.exhausted:
             self.reporter.note(
                 "every configuration of the space within the budget has been tried: "
@@ -201,7 +182,7 @@ class Search:
 
     def _start(
         self,
-        desk: _Desk,
+        desk: Desk,
         job: Job | None,
         rungs: tuple[int, ...],
         curves: Mapping[int, Sequence[float]],
@@ -211,10 +192,8 @@ class Search:
         if job is None:
             return
         if job.stored:
-            trials = [
-                self._again(t, "was interrupted") if t.state is State.RUNNING else t
-                for t in job.stored
-            ]
+            trials = list(job.stored)
+            desk.setback, desk.was_elsewhere = "was interrupted", True
         else:
             attrs = job.proposal.sampler_attrs if job.proposal else {}
             records = [
@@ -222,16 +201,40 @@ class Search:
                 for i in range(self.spec.seeds)
             ]
             trials = self.store.add_trials(self.study.name, records)
-        desk.trials = trials
-        desk.running = {t.number: t for t in trials if t.state is State.RUNNING}
-        ended = [t.number for t in trials if t.number not in desk.running]
-        desk.curves = {number: list(curves.get(number, ())) for number in ended}
+        desk.take(trials, curves)
         for trial in desk.running.values():
             self.reporter.started(trial)
         desk.rungs = rungs if job.origin is Origin.SEARCH else ()
         self.workers.start(desk.worker, self._request(desk))
 
-    def _look_ahead(self, desk: _Desk, agenda: Agenda) -> None:
+    def _began(
+        self, desk: Desk, epochs: Sequence[EpochRecord], early_stopping: EarlyStopping
+    ) -> None:
+        """The device of a worker is at work: if not for the first time, from where it goes on."""
+        if desk.setback is None:
+            return
+        assert desk.job is not None, "a worker that trains has a job"
+        why, desk.setback = desk.setback, None
+        desk.again(epochs)
+        now, here = datetime.now(UTC), self.workers.surroundings
+        for number, trial in desk.running.items():
+            desk.running[number] = replace(trial, started_at=now, surroundings=here)
+        trials = list(desk.running.values())
+        self.store.restart_trials(self.study.name, trials, epochs)
+        last = max((epoch.epoch for epoch in epochs), default=0)
+        whence = f"goes on after epoch {last} of {trials[0].epochs}" if last else "starts again"
+        for trial in trials:
+            self.reporter.note(f"trial {trial.number} {why} and {whence}")
+        for epoch in epochs:
+            if epoch.epoch == last:
+                self.reporter.epoch(epoch)
+        if desk.was_elsewhere:
+            desk.was_elsewhere = False
+            desk.clock -= seconds_in(epochs)  # of a wall clock nobody has given to a trial yet
+            if desk.job.origin is Origin.SEARCH:
+                early_stopping.recall(desk.job.config, trials, desk.curves)
+
+    def _look_ahead(self, desk: Desk, agenda: Agenda) -> None:
         """While the worker trains: what it trains next, to be compiled now."""
         if desk.looked_ahead:  # a worker that died had started too
             return
@@ -240,65 +243,31 @@ class Search:
             seeds = self._num_seeds(desk.ahead)
             self.workers.announce(desk.worker, desk.ahead.config, self.spec.recipe, seeds)
 
-    def _start_again(self, desk: _Desk, reason: str) -> None:
-        """The worker died in a job: once may be chance, so it is tried again."""
-        desk.has_lost = True
-        for trial in desk.under_way:
-            desk.curves.pop(trial.number, None)
-            desk.running[trial.number] = self._again(trial, f"lost its worker ({reason})")
-        desk.verdict, desk.rung = _GOES_ON, None
-        self.workers.start(desk.worker, self._request(desk))
-
-    def _again(self, trial: TrialRecord, why: str) -> TrialRecord:
-        """A running trial that is to be trained from its first epoch."""
-        trial = replace(trial, started_at=datetime.now(UTC), surroundings=self.workers.surroundings)
-        self.store.restart_trial(self.study.name, trial)
-        self.reporter.note(f"trial {trial.number} {why} and starts again")
-        return trial
-
-    def _judge(self, desk: _Desk, epoch: int, early_stopping: EarlyStopping) -> None:
+    def _judge(self, desk: Desk, epoch: int, early_stopping: EarlyStopping) -> None:
         """At a rung: tells the worker whether its trials go on."""
         assert desk.job is not None, "a worker that trains has a job"
         if epoch not in desk.rungs:
             return
-        curve = mean_curve([desk.curves.get(t.number, ()) for t in desk.trials])
+        curve = desk.curve
         is_whole = len(curve) >= epoch  # else a seed has failed, and the others train on
         if is_whole and not desk.verdict.is_spared:
-            desk.verdict = early_stopping.judge(desk.job.config, epoch, curve[epoch - 1])
-            if desk.verdict.reason is not None:
-                desk.rung = epoch
+            verdict = early_stopping.judge(desk.job.config, epoch, curve[epoch - 1])
+            desk.judged(verdict, epoch)
+            if verdict.is_spared:  # whoever takes it up again must know
+                self.store.update_trials(self.study.name, desk.under_way)
         self.workers.decide(desk.worker, not desk.verdict.stops)
 
-    def _hear(self, event: Event, desk: _Desk) -> None:
-        running = desk.running
-        match event:
-            case EpochDone(epochs):
-                self.store.add_epochs(self.study.name, epochs)
-                for epoch in epochs:
-                    desk.curves.setdefault(epoch.trial, []).append(epoch.validation_accuracy)
-                    self.reporter.epoch(epoch)
-            case Finished():
-                running[event.trial] = replace(
-                    running[event.trial],
-                    state=State.PRUNED if desk.verdict.stops else State.COMPLETE,
-                    rung=desk.rung,
-                    error=desk.verdict.reason if desk.verdict.stops else None,
-                    accuracy=event.accuracy,
-                    loss=event.loss,
-                    timing=event.timing,
-                )
-            case Failed():
-                running[event.trial] = replace(
-                    running[event.trial],
-                    state=State.FAILED,
-                    error=event.reason,
-                    timing=event.timing,
-                )
+    def _hear(self, desk: Desk, epochs: tuple[EpochRecord, ...]) -> None:
+        """Writes down an epoch."""
+        self.store.add_epochs(self.study.name, epochs)
+        desk.add(epochs)
+        for epoch in epochs:
+            self.reporter.epoch(epoch)
 
     def _finish(
         self,
-        desk: _Desk,
-        desks: list[_Desk],
+        desk: Desk,
+        desks: list[Desk],
         agenda: Agenda,
         early_stopping: EarlyStopping,
     ) -> None:
@@ -325,8 +294,10 @@ class Search:
         self.store.update_trials(self.study.name, ended)
         for trial in ended:
             self.reporter.ended(trial)
+        if self.checkpoints:
+            self.checkpoints.discard(desk.first)
         trials = [t for t in desk.trials if t.number not in desk.running] + ended
-        curve = mean_curve([desk.curves.get(t.number, ()) for t in trials])
+        curve = desk.curve
         if desk.job.origin is Origin.SEARCH and all(t.state is State.COMPLETE for t in trials):
             early_stopping.ended(desk.job.config, curve)
         agenda.tell(desk.job, trials, curve)
@@ -342,14 +313,15 @@ class Search:
         self.reporter.ended(refused)
         return refused
 
-    def _request(self, desk: _Desk) -> TrialRequest:
-        trials = desk.under_way
+    def _request(self, desk: Desk) -> TrialRequest:
+        trials = list(desk.running.values())
         return TrialRequest(
             numbers=tuple(t.number for t in trials),
             seeds=tuple(t.seed for t in trials),
             config=trials[0].config,
             recipe=self.spec.recipe,
             rungs=desk.rungs,
+            checkpointing=self.checkpoints.of(desk.first) if self.checkpoints else None,
         )
 
     def _num_seeds(self, job: Job) -> int:
@@ -377,7 +349,7 @@ class Search:
         )
 
 
-def _following(desk: _Desk, desks: list[_Desk]) -> Job | None:
+def _following(desk: Desk, desks: list[Desk]) -> Job | None:
     """What a worker does next: what it compiled ahead, else, at the end, what another one did."""
     for other in (desk, *desks):
         if other.ahead is not None:
@@ -388,4 +360,5 @@ def _following(desk: _Desk, desks: list[_Desk]) -> Job | None:
 
 def _given_up(trial: TrialRecord, event: Idle | Lost) -> Failed:
     assert isinstance(event, Lost), "a worker that is idle has told how its trials ended"
-    return Failed(trial=trial.number, reason=f"its worker died twice ({event.reason})")
+    reason = f"its worker died twice ({event.reason})" if event.may_retry else event.reason
+    return Failed(trial=trial.number, reason=reason)

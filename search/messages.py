@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runs.record import EpochRecord, Surroundings, Timing
@@ -11,6 +12,17 @@ from space.config import Config
 
 if TYPE_CHECKING:
     from search.data import ImageData
+
+
+@dataclass(frozen=True)
+class Checkpointing:
+    """How trials under way are kept, so that whoever takes them up again need not start anew."""
+
+    file: Path
+    every_seconds: float
+    """Between two checkpoints, at least; the first comes so long after the first step."""
+    keeps_last: bool = False
+    """Whether there is one of the last epoch too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +35,23 @@ class TrialRequest:
     recipe: Recipe
     rungs: tuple[int, ...] = ()
     """Epochs after which the coordinator says whether the trials go on."""
+    checkpointing: Checkpointing | None = None
+    """If there is a checkpoint of these trials, they go on from there."""
 
 
 @dataclass(frozen=True)
 class Started:
     """The device is at work: whoever reads the events may take a moment for something else."""
+
+    epochs: tuple[EpochRecord, ...] = ()
+    """What was trained before, as a checkpoint has it: the trials go on after that."""
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something a person should know; the trials go on."""
+
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -66,9 +90,11 @@ class Lost:
     """Whoever trained is no more; somebody else is there in its place, with nothing to do."""
 
     reason: str
+    may_retry: bool = True
+    """Whether what it trained may be tried once more."""
 
 
-Event = Started | EpochDone | Finished | Failed
+Event = Started | Warned | EpochDone | Finished | Failed
 """Of the trials of a request; `Idle` or `Lost` come after the last."""
 
 
@@ -107,6 +133,16 @@ class Decision:
     """Of the coordinator, at a rung."""
 
     goes_on: bool
+
+
+@dataclass(frozen=True)
+class Alive:
+    """Of a worker, every few seconds, whatever it does."""
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """Of the coordinator: finish the epoch, keep a checkpoint, and end."""
 
 
 @dataclass(frozen=True)

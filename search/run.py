@@ -16,6 +16,7 @@ from rich.table import Table
 
 from runs.options import Storage
 from runs.storage import without_password
+from search.checkpoint_folder import Checkpoints
 from search.compile_cache import use_compile_cache
 from search.progress import print_line
 from search.rungs import NO_RUNGS
@@ -109,14 +110,35 @@ def run(
         str, typer.Option(help="Where to train.", metavar="auto|cpu|cuda|rocm|tpu")
     ] = "auto",
     workers: Annotated[
-        int,
+        str,
         typer.Option(
-            min=1,
             help="Trials trained side by side, each on an accelerator of its own, or on its share "
-            "of the CPU's cores.",
-            metavar="N",
+            "of the CPU's cores; auto: one for every accelerator there is.",
+            metavar="N|auto",
         ),
-    ] = 1,
+    ] = "auto",
+    trial_timeout: Annotated[
+        str, typer.Option(help="A trial that takes longer has failed.", metavar="TIME")
+    ] = "6h",
+    checkpoint_every: Annotated[
+        str,
+        typer.Option(
+            help="How often a trial under way is kept, to go on from there after an interruption.",
+            metavar="TIME",
+        ),
+    ] = "30s",
+    checkpoint_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to keep them; by default beside the database.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
+    keep_checkpoints: Annotated[
+        bool,
+        typer.Option("--keep-checkpoints", help="Keep the last one of every trial that has ended."),
+    ] = False,
 ) -> None:
     """Parses, calls, returns."""
     console = Console()
@@ -139,6 +161,8 @@ def run(
         rungs=None if rungs else NO_RUNGS,
     )
     seconds = None if timeout is None else parse_duration(timeout)
+    trial_seconds = parse_duration(trial_timeout)
+    checkpoints = Checkpoints(checkpoint_dir, parse_duration(checkpoint_every), keep_checkpoints)
     stopping = Stopping()
     stopping.listen()
 
@@ -146,7 +170,7 @@ def run(
     try:
         use_xla_options()
         use_compile_cache(partial(print_line, console))
-        with open_workers(workers, device) as give:
+        with open_workers(_count(workers), device, trial_seconds=trial_seconds) as give:
             from search.run_study import run_study  # takes a second, in which workers start
 
             run_study(
@@ -157,13 +181,15 @@ def run(
                 data_dir=data_dir,
                 archive=archive,
                 with_baselines=baselines,
+                checkpoints=checkpoints,
                 deadline=None if seconds is None else began + seconds,
                 check_stop=stopping.check,
             )
     except KeyboardInterrupt as stop:
         print_line(
             console,
-            "\nStopped. Finished trials are stored; a trial that was running starts again.\n"
+            "\nStopped. Finished trials are stored; one that was running goes on from its last "
+            "checkpoint.\n"
             f"Go on with the same command: {_same_command(storage)}",
         )
         raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
@@ -197,6 +223,15 @@ def studies_table() -> Table:
             str(len(planned.baselines)),
         )
     return table
+
+
+def _count(workers: str) -> int | None:
+    """How many workers; None for as many as there are accelerators."""
+    if workers == "auto":
+        return None
+    if not workers.isdecimal() or int(workers) < 1:
+        raise StudyError(f"--workers {workers}: neither a number from 1 on nor auto; give one")
+    return int(workers)
 
 
 def _same_command(storage: str | None) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from runs.claim import claim
 from runs.store import open_writer
 from search import data as images
+from search.checkpoint_folder import Checkpoints
 from search.data import ImageData
 from search.loop import Search, Workers
 from search.open_study import open_study, plan, reachable
@@ -31,6 +32,7 @@ def run_study(
     data_dir: Path | None = None,
     archive: Path | None = None,
     with_baselines: bool = True,
+    checkpoints: Checkpoints | None = None,
     deadline: float | None = None,
     check_stop: Callable[[], None] = lambda: None,
 ) -> Standing:
@@ -44,6 +46,7 @@ def run_study(
         data_dir: folder with prepared data sets; None for TFDS's.
         archive: the data set's original archive, where it has to be prepared.
         with_baselines: False leaves baselines that are missing for another time.
+        checkpoints: where and how often trials under way are kept.
         deadline: of `time.monotonic()`, after which no trial is started.
         check_stop: called between epochs; raises to stop the study.
 
@@ -107,6 +110,7 @@ def run_study(
                 workers=workers,
                 reporter=reporter,
                 check_stop=check_stop,
+                checkpoints=(checkpoints or Checkpoints()).of(study, storage),
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
         if standing.front:

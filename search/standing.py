@@ -27,7 +27,8 @@ class Running:
     def after(self, epoch: EpochRecord, num_images: int) -> Running:
         """The same trial after an epoch of so many images."""
         before = self.last_epoch.elapsed_seconds if self.last_epoch else 0.0
-        return Running(self.trial, epoch, num_images / (epoch.elapsed_seconds - before))
+        epochs = epoch.epoch - (self.last_epoch.epoch if self.last_epoch else 0)
+        return Running(self.trial, epoch, epochs * num_images / (epoch.elapsed_seconds - before))
 
 
 class Standing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from statistics import fmean
 
@@ -12,12 +11,14 @@ import jax
 import jax.numpy as jnp
 
 from runs.record import EpochRecord, Timing
+from search.checkpoint import Checkpoint
 from search.device_data import DeviceData
+from search.keeper import Keeper
 from search.messages import EpochDone, Event, Failed, Finished, Started, TrialRequest
 from search.optimizer import hyper_of
 from search.program import Program
 from search.recipe import steps_per_epoch
-from search.train import EpochMetrics, initial_state, shuffle
+from search.train import EpochMetrics, TrainState, initial_state, shuffle
 
 
 def train(
@@ -26,12 +27,15 @@ def train(
     data: DeviceData,
     device: jax.Device,
     goes_on: Callable[[], bool] = lambda: True,
+    is_interrupted: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Trains and validates: `Started`, an `EpochDone` an epoch, then an end for every trial.
 
-    After the epoch of a rung, `goes_on` is asked. A trial whose loss is not finite ends as
+    After the epoch of a rung, `goes_on` is asked. After any epoch in which `is_interrupted` became
+    true, a checkpoint is kept and the events end. A trial whose loss is not finite ends as
     `Failed`; the others train on. What only concerns the time is shared out evenly among trials
-    that train together.
+    that train together. Trials that go on from a checkpoint end as if they had never stopped, on
+    a CPU bit for bit.
 
     Raises:
         jax.errors.JaxRuntimeError: `RESOURCE_EXHAUSTED` where the device has no room.
@@ -40,7 +44,10 @@ def train(
     steps = steps_per_epoch(recipe.batch_size, data.num_train)
     hyper = hyper_of(recipe, steps)
     keys = jax.device_put(jnp.stack([jax.random.key(seed) for seed in request.seeds]), device)
-    state = jax.device_put(initial_state(request.config, request.seeds), device, may_alias=False)
+    keeper = Keeper(request)
+    before = keeper.find()
+    start = before.state if before else initial_state(request.config, request.seeds)
+    state: TrainState = jax.device_put(start, device, may_alias=False)
 
     def epoch(number: int, *, learn: bool) -> EpochMetrics:
         nonlocal state
@@ -48,16 +55,35 @@ def train(
         state, metrics = program.epoch(state, data, hyper, order, step_keys, jnp.bool(learn))
         return metrics
 
+    def checkpoint(number: int) -> Checkpoint:
+        return Checkpoint(
+            epoch=number,
+            state=jax.device_get(state),
+            epochs=tuple(curve),
+            failures=failures,
+            epoch_seconds=tuple(watch.all_seconds),
+        )
+
     warming_up = epoch(0, learn=False)
-    yield Started()
+    yield Started(before.epochs if before else ())
+    yield from keeper.warnings()
     jax.device_get(warming_up)
     began = time.perf_counter()
     jax.device_get(epoch(0, learn=False))  # no step is taken, so this is what a validation costs
     eval_seconds_once = time.perf_counter() - began
 
-    watch = _Stopwatch(program, eval_seconds_once, steps * recipe.batch_size)
-    sound = dict(enumerate(request.numbers))
-    for number in range(1, recipe.epochs + 1):
+    failures = before.failures if before else ()
+    yield from failures
+    failed = {failure.trial for failure in failures}
+    sound = {i: trial for i, trial in enumerate(request.numbers) if trial not in failed}
+    watch = _Stopwatch(program, eval_seconds_once, steps * recipe.batch_size, request.numbers)
+    curve: list[EpochRecord] = []
+    if before:
+        curve += before.epochs
+        watch.resume(before)
+    last = before.epoch if before else 0
+    keeper.begin(last)
+    for number in range(last + 1, recipe.epochs + 1):
         began = time.perf_counter()
         measured = jax.device_get(epoch(number, learn=True))
         watch.add_epoch(time.perf_counter() - began, sound.values())
@@ -80,19 +106,31 @@ def train(
                 continue
             step = (number - 1) * steps + (bad_step if bad_step >= 0 else steps)
             reason = f"diverged: the loss was not finite at step {step} (epoch {number})"
-            yield Failed(trial=trial, reason=reason, timing=watch.timing(trial))
+            failure = Failed(trial=trial, reason=reason, timing=watch.timing(trial))
+            yield failure
+            failures = (*failures, failure)
             del sound[i], records[trial]
         if not sound:
             return
+        curve += records.values()
         yield EpochDone(tuple(records.values()))
-        if number in request.rungs and not goes_on():
+        stops = number in request.rungs and not goes_on()
+        if is_interrupted():
+            if number not in request.rungs:  # there it may not have been decided whether it goes on
+                keeper.keep(checkpoint(number))
+            return
+        if stops:
             break
-    for last in records.values():
+        if keeper.is_due(number):
+            keeper.keep(checkpoint(number))
+        yield from keeper.warnings()
+    for trial in sound.values():
+        final = next(record for record in reversed(curve) if record.trial == trial)
         yield Finished(
-            trial=last.trial,
-            accuracy=last.validation_accuracy,
-            loss=last.validation_loss,
-            timing=watch.timing(last.trial),
+            trial=trial,
+            accuracy=final.validation_accuracy,
+            loss=final.validation_loss,
+            timing=watch.timing(trial),
         )
 
 
@@ -102,18 +140,32 @@ class _Stopwatch:
     Of the epochs alone: whoever reads the events may take his time.
     """
 
-    def __init__(self, program: Program, eval_seconds_once: float, images_per_epoch: int) -> None:
-        self.seconds: dict[int, float] = defaultdict(float)
+    def __init__(
+        self,
+        program: Program,
+        eval_seconds_once: float,
+        images_per_epoch: int,
+        trials: Collection[int],
+    ) -> None:
+        self.seconds = dict.fromkeys(trials, 0.0)
         """By trial."""
+        self.all_seconds: list[float] = []
+        """Of every epoch."""
         self._program = program
         self._eval_seconds_once = eval_seconds_once
         self._images_per_epoch = images_per_epoch
-        self._num_epochs: dict[int, int] = defaultdict(int)
-        self._all_seconds: list[float] = []
+        self._num_epochs = dict.fromkeys(trials, 0)
+
+    def resume(self, before: Checkpoint) -> None:
+        """Goes on from what an earlier attempt took."""
+        self.all_seconds = list(before.epoch_seconds)
+        for record in before.epochs:
+            self.seconds[record.trial] = record.elapsed_seconds
+            self._num_epochs[record.trial] = record.epoch
 
     def add_epoch(self, seconds: float, trials: Collection[int]) -> None:
         """An epoch of the trials that are still sound."""
-        self._all_seconds.append(seconds)
+        self.all_seconds.append(seconds)
         for trial in trials:
             self.seconds[trial] += seconds / len(trials)
             self._num_epochs[trial] += 1
@@ -121,7 +173,7 @@ class _Stopwatch:
     def timing(self, trial: int) -> Timing:
         """The share of one trial, so far."""
         # on a noisy machine the validation measured may have been slow: never more than most of it
-        eval_share = min(self._eval_seconds_once / fmean(self._all_seconds), 0.9)
+        eval_share = min(self._eval_seconds_once / fmean(self.all_seconds), 0.9)
         train_seconds = self.seconds[trial] * (1 - eval_share)
         share = 1 / len(self.seconds)
         return Timing(

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import threading
+import time
 import traceback
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -13,55 +14,108 @@ from queue import SimpleQueue
 from search.device_data import put
 from search.devices import choose
 from search.engine import Engine
-from search.messages import Announcement, Bug, Decision, Idle, Ready, Refusal, Setup, TrialRequest
+from search.messages import (
+    Alive,
+    Announcement,
+    Bug,
+    Decision,
+    Idle,
+    Interruption,
+    Ready,
+    Refusal,
+    Setup,
+    Started,
+    TrialRequest,
+)
 from search.surroundings import surroundings
 from space.errors import MixerSearchError
+
+_SECONDS_BETWEEN_SIGNS = 5.0
+"""Of life."""
 
 
 def work(pipe: Connection) -> None:
     """Trains what comes through the pipe, and tells through it; never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator, who ends us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    desk = _Desk(pipe)
     try:
         setup: Setup = pipe.recv()
         device = choose(setup.device_kind)
         with Engine(put(setup.images, device), device) as engine:
-            requests: SimpleQueue[TrialRequest] = SimpleQueue()
-            decisions: SimpleQueue[Decision] = SimpleQueue()
-            told = (pipe, engine, requests, decisions)
-            listener = threading.Thread(target=_listen, args=told, daemon=True)
-            listener.start()
+            for task in (lambda: desk.listen(engine), desk.give_signs):
+                threading.Thread(target=task, daemon=True).start()
             gc.freeze()  # what is there stays: tracing makes much garbage, and is a tenth faster
             gc.set_threshold(50_000)
-            pipe.send(Ready(surroundings(device), device.platform))
+            desk.tell(Ready(surroundings(device), device.platform))
             while True:
-                for event in engine.run(requests.get(), lambda: decisions.get().goes_on):
-                    pipe.send(event)
-                pipe.send(Idle())
+                for event in engine.run(desk.next_request(), desk.goes_on, desk.is_interrupted):
+                    desk.tell(event)
+                desk.tell(Idle())
     except (EOFError, BrokenPipeError):
         pass  # the coordinator is no more
     except MixerSearchError as error:
-        pipe.send(Refusal(str(error)))
+        desk.tell(Refusal(str(error)))
     except Exception:
-        pipe.send(Bug(traceback.format_exc()))
+        desk.tell(Bug(traceback.format_exc()))
     os._exit(0)  # a compilation under way is not waited for
 
 
-def _listen(
-    pipe: Connection,
-    engine: Engine,
-    requests: SimpleQueue[TrialRequest],
-    decisions: SimpleQueue[Decision],
-) -> None:
-    """Takes what the coordinator sends while the main thread trains."""
-    while True:
-        try:
-            message = pipe.recv()
-        except (EOFError, OSError):
+class _Desk:
+    """What comes in and goes out while the main thread trains."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._sending = threading.Lock()
+        self._requests: SimpleQueue[TrialRequest] = SimpleQueue()
+        self._decisions: SimpleQueue[Decision] = SimpleQueue()
+        self._interrupted = threading.Event()
+        self._trains = False
+
+    def tell(self, message: object) -> None:
+        """To the coordinator; from any thread."""
+        if isinstance(message, Started | Idle):
+            self._trains = isinstance(message, Started)
+        with self._sending:
+            self._pipe.send(message)
+        if isinstance(message, Idle) and self._interrupted.is_set():
             os._exit(0)
-        if isinstance(message, Announcement):
-            engine.announce(message.config, message.recipe, message.num_seeds)
-        elif isinstance(message, Decision):
-            decisions.put(message)
-        else:
-            requests.put(message)
+
+    def next_request(self) -> TrialRequest:
+        return self._requests.get()
+
+    def goes_on(self) -> bool:
+        """What the coordinator decides at a rung."""
+        return self._decisions.get().goes_on
+
+    def is_interrupted(self) -> bool:
+        return self._interrupted.is_set()
+
+    def listen(self, engine: Engine) -> None:
+        """Takes what the coordinator sends; ends the process with it."""
+        while True:
+            try:
+                message = self._pipe.recv()
+            except (EOFError, OSError):
+                os._exit(0)
+            match message:
+                case Announcement(config, recipe, num_seeds):
+                    engine.announce(config, recipe, num_seeds)
+                case Decision():
+                    self._decisions.put(message)
+                case Interruption():
+                    self._interrupted.set()
+                    self._decisions.put(Decision(goes_on=False))  # nobody decides any more
+                    if not self._trains:
+                        os._exit(0)
+                case _:
+                    self._requests.put(message)
+
+    def give_signs(self) -> None:
+        """Tells now and then that this process is alive."""
+        while True:
+            time.sleep(_SECONDS_BETWEEN_SIGNS)
+            try:
+                self.tell(Alive())
+            except OSError:
+                os._exit(0)

@@ -1,28 +1,33 @@
-"""Who trains: this process itself, or processes of which each has a device to itself.
+"""Who trains: processes, of which each has a device to itself.
 
 On a CPU a small network keeps one core busier than two: several processes, each with its share of
-the cores, finish more trials an hour than one process with all of them.
+the cores, finish more trials an hour than one process with all of them. Whoever coordinates never
+trains: it can wait for several, kill what hangs, and end at once when it is told to.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from runs.record import Surroundings
+from search.accelerators import count_accelerators
 from search.devices import DeviceError
 from search.messages import (
+    Alive,
     Announcement,
     Bug,
     Decision,
     Event,
     Idle,
+    Interruption,
     Lost,
     Ready,
     Refusal,
@@ -31,6 +36,8 @@ from search.messages import (
 )
 from search.recipe import Recipe
 from space.config import Config
+from space.errors import MixerSearchError
+from space.quantities import format_seconds
 
 if TYPE_CHECKING:
     from search.data import ImageData
@@ -38,7 +45,11 @@ if TYPE_CHECKING:
 
 _SPAWN = get_context("spawn")  # a fork of a process with JAX's threads hangs
 _SECONDS_TO_GO = 5.0
-"""What a process has to end in when it is told to, before it is killed."""
+"""In which a process whose pipe is closed is gone."""
+_SECONDS_TO_KEEP = 8.0
+"""What is left of an epoch, and its checkpoint, when the study is interrupted."""
+_SECONDS_BETWEEN_LOOKS = 1.0
+"""At what is silent or takes too long."""
 
 
 class WorkerError(RuntimeError):
@@ -46,94 +57,68 @@ class WorkerError(RuntimeError):
 
 
 @contextmanager
-def open_workers(count: int, device_kind: str) -> Iterator[Callable[[ImageData], Workers]]:
-    """Workers, once they are given images: this process itself, or so many others.
+def open_workers(
+    count: int | None, device_kind: str, *, trial_seconds: float | None = None
+) -> Iterator[Callable[[ImageData], Workers]]:
+    """Workers, once they are given images: processes that start at once, while those are read.
 
     Args:
-        count: how many; others start at once, while the images are being read.
+        count: how many; None for one an accelerator.
         device_kind: as `search.devices.choose` takes it.
+        trial_seconds: a trial that takes longer is given up; None for no limit.
 
     Raises:
         DeviceError: there are not so many devices of that kind, or fewer cores.
         WorkerError: a worker could not start.
     """
-    if count == 1:
-        from search.device_data import put  # JAX: not where other processes train
-        from search.devices import choose
-        from search.engine import Engine
-        from search.surroundings import surroundings
-
-        device = choose(device_kind)
-        with ExitStack() as stack:
-
-            def give(images: ImageData) -> Workers:
-                engine = stack.enter_context(Engine(put(images, device), device))
-                return ThisProcess(engine, surroundings(device))
-
-            yield give
-    else:
-        with closing(Processes(count=count, device_kind=device_kind)) as processes:
-            yield processes.give
+    if count is None:
+        count = count_accelerators(device_kind)
+    processes = Processes(count=count, device_kind=device_kind, trial_seconds=trial_seconds)
+    try:
+        yield processes.give
+    except (KeyboardInterrupt, MixerSearchError):
+        processes.interrupt()
+        raise
+    finally:
+        processes.close()
 
 
-class Trainer(Protocol):
-    """What trains within a process: `search.engine.Engine`."""
+@dataclass
+class _Seat:
+    """A worker's place, whichever process has it."""
 
-    def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
-        """What will be requested next."""
-
-    def run(self, request: TrialRequest, goes_on: Callable[[], bool]) -> Iterator[Event]:
-        """Trains a configuration, once a seed; asks at a rung whether it goes on."""
-
-
-class ThisProcess:
-    """One worker: whoever asks it for events trains, and compiles in a thread of its own.
-
-    Args:
-        trainer: trains and compiles.
-        surroundings: what it trains on.
-    """
-
-    count = 1
-
-    def __init__(self, trainer: Trainer, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
-        self._trainer = trainer
-        self._events: Iterator[Event] = iter(())
-        self._goes_on = True
-
-    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
-        """Compiles in the background."""
-        self._trainer.announce(config, recipe, num_seeds)
-
-    def start(self, worker: int, request: TrialRequest) -> None:
-        """The events that come next are those of this request."""
-        self._goes_on = True
-        self._events = self._trainer.run(request, lambda: self._goes_on)
-
-    def decide(self, worker: int, goes_on: bool) -> None:
-        """Holds when the next event is asked for."""
-        self._goes_on = goes_on
-
-    def next(self) -> tuple[int, Event | Idle | Lost]:
-        """Trains up to the next event."""
-        return 0, next(self._events, Idle())
+    process: BaseProcess
+    pipe: Connection
+    silent_seconds: float = 0.0
+    """Since it gave a sign of life."""
+    busy_seconds: float | None = None
+    """Since it was given what it trains; None where it has nothing to do."""
 
 
 class Processes:
-    """Several workers, a spawned process each; one that dies is replaced.
+    """Workers, a spawned process each; one that dies, or freezes, is replaced.
 
-    They start at once, which takes seconds, and train when they have been given images.
+    They start at once, which takes seconds, and train when they have been given images. Each sees
+    one accelerator, or has its share of the processor's cores.
 
     Args:
         count: how many workers.
         device_kind: as `search.devices.choose` takes it.
+        trial_seconds: what trains longer is killed; None for no limit.
+        silent_seconds: a process that gives no sign of life for so long is killed.
 
     Raises:
         DeviceError: there are fewer cores.
     """
 
-    def __init__(self, *, count: int, device_kind: str) -> None:
+    def __init__(
+        self,
+        *,
+        count: int,
+        device_kind: str,
+        trial_seconds: float | None = None,
+        silent_seconds: float = 60.0,
+    ) -> None:
         if count > num_cores():
             raise DeviceError(
                 f"--workers {count}: there are {num_cores()} processor cores; "
@@ -141,11 +126,13 @@ class Processes:
             )
         self.count = count
         self._device_kind = device_kind
+        self._trial_seconds = trial_seconds
+        self._silent_seconds = silent_seconds
         self._setup: Setup | None = None
-        self._processes: dict[int, BaseProcess] = {}
-        self._pipes: dict[int, Connection] = {}
-        for worker in range(count):
-            self._spawn(worker)
+        self._listen = False
+        self._turn = 0
+        self._looked_at = time.monotonic()
+        self._seats = [self._spawn(worker) for worker in range(count)]
 
     def give(self, images: ImageData) -> Processes:
         """Has every worker put the images on its device, and waits until they have.
@@ -160,6 +147,7 @@ class Processes:
         ready = [self._ready(worker) for worker in range(self.count)]
         _check_devices(ready)
         self.surroundings = ready[0].surroundings
+        self._listen = True
         return self
 
     def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
@@ -168,6 +156,7 @@ class Processes:
 
     def start(self, worker: int, request: TrialRequest) -> None:
         """Has a worker train."""
+        self._seats[worker].busy_seconds = 0.0
         self._send(worker, request)
 
     def decide(self, worker: int, goes_on: bool) -> None:
@@ -180,39 +169,88 @@ class Processes:
         Raises:
             WorkerError: a worker had an unexpected exception.
         """
-        (pipe, *_) = wait(list(self._pipes.values()))
-        worker = next(worker for worker, known in self._pipes.items() if known is pipe)
-        try:
-            told = self._pipes[worker].recv()
-        except (EOFError, OSError):
-            return worker, Lost(self._replace(worker))
-        if isinstance(told, Bug):
-            raise WorkerError(f"worker {worker} had an unexpected exception\n{told.traceback}")
-        return worker, told
+        while True:
+            ready = wait([seat.pipe for seat in self._seats], timeout=_SECONDS_BETWEEN_LOOKS)
+            self._let_time_pass()
+            for worker in [*range(self._turn, self.count), *range(self._turn)]:
+                seat = self._seats[worker]
+                self._turn = (worker + 1) % self.count  # whoever tells much keeps nobody waiting
+                if self._trial_seconds and (seat.busy_seconds or 0.0) > self._trial_seconds:
+                    seat.process.kill()
+                    limit = format_seconds(self._trial_seconds)
+                    why = f"it took longer than {limit} (--trial-timeout)"
+                    return worker, Lost(self._replace(worker, why), may_retry=False)
+                if seat.pipe in ready:
+                    told = self._hear(worker)
+                    if told is not None:
+                        return worker, told
+                elif seat.silent_seconds > self._silent_seconds:
+                    seat.process.kill()
+                    why = f"it gave no sign of life for {self._silent_seconds:.0f} s"
+                    return worker, Lost(self._replace(worker, why))
+
+    def interrupt(self) -> None:
+        """Has every worker keep a checkpoint after its epoch, and waits a while until they have."""
+        if not self._listen:
+            return
+        for worker in range(self.count):
+            self._send(worker, Interruption())
+        deadline = time.monotonic() + _SECONDS_TO_KEEP
+        left = {seat.pipe for seat in self._seats}
+        while left and (seconds := deadline - time.monotonic()) > 0:
+            ready = wait(left, timeout=seconds)
+            for pipe in [pipe for pipe in left if pipe in ready]:
+                try:
+                    pipe.recv()  # the checkpoint has it too
+                except (EOFError, OSError):
+                    left.remove(pipe)
 
     def close(self) -> None:
         """Ends every process, whatever it does."""
-        for pipe in self._pipes.values():
-            pipe.close()
-        for process in self._processes.values():
-            process.terminate()
-        for process in self._processes.values():
-            process.join(_SECONDS_TO_GO)
-            if process.is_alive():
-                process.kill()
-                process.join()
+        for seat in self._seats:
+            seat.pipe.close()
+            seat.process.kill()
+        for seat in self._seats:
+            seat.process.join()
 
-    def _spawn(self, worker: int) -> None:
+    def _hear(self, worker: int) -> Event | Idle | Lost | None:
+        """What a worker has to say; None for a sign of life."""
+        seat = self._seats[worker]
+        try:
+            told = seat.pipe.recv()
+        except (EOFError, OSError):
+            return Lost(self._replace(worker))
+        seat.silent_seconds = 0.0
+        if isinstance(told, Alive):
+            return None
+        if isinstance(told, Bug):
+            raise WorkerError(f"worker {worker} had an unexpected exception\n{told.traceback}")
+        if isinstance(told, Idle):
+            seat.busy_seconds = None
+        event: Event | Idle = told
+        return event
+
+    def _let_time_pass(self) -> None:
+        """Time in which this process itself stood still, stopped or asleep, does not count."""
+        now = time.monotonic()
+        seconds = min(now - self._looked_at, 2 * _SECONDS_BETWEEN_LOOKS)
+        self._looked_at = now
+        for seat in self._seats:
+            seat.silent_seconds += seconds
+            if seat.busy_seconds is not None:
+                seat.busy_seconds += seconds
+
+    def _spawn(self, worker: int) -> _Seat:
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=_work, args=(theirs,), name=f"worker {worker}", daemon=True)
         with _environment(share(worker, self.count)):
             process.start()
         theirs.close()
-        self._processes[worker], self._pipes[worker] = process, ours
+        return _Seat(process, ours)
 
     def _ready(self, worker: int) -> Ready:
         try:
-            told = self._pipes[worker].recv()
+            told = self._seats[worker].pipe.recv()
         except (EOFError, OSError):
             raise WorkerError(f"worker {worker} ended at its start: {self._end(worker)}") from None
         match told:
@@ -225,17 +263,17 @@ class Processes:
             case _:
                 raise AssertionError(f"a worker began with {told!r}")
 
-    def _replace(self, worker: int) -> str:
+    def _replace(self, worker: int, why: str | None = None) -> str:
         """A new process in the place of one that died; says how that ended."""
         reason = self._end(worker)
-        self._pipes[worker].close()
-        self._spawn(worker)
+        self._seats[worker].pipe.close()
+        self._seats[worker] = self._spawn(worker)
         self._send(worker, self._setup)
         self._ready(worker)
-        return reason
+        return why or reason
 
     def _end(self, worker: int) -> str:
-        process = self._processes[worker]
+        process = self._seats[worker].process
         process.join(_SECONDS_TO_GO)
         code = process.exitcode
         if code is not None and code < 0:
@@ -244,7 +282,7 @@ class Processes:
 
     def _send(self, worker: int, message: object) -> None:
         try:
-            self._pipes[worker].send(message)
+            self._seats[worker].pipe.send(message)
         except OSError:
             return  # it died: `next` finds out
 
@@ -253,10 +291,15 @@ def share(worker: int, count: int) -> dict[str, str]:
     """What lets a process see its own accelerator only, and take its share of the cores."""
     cores = max(1, num_cores() // count)
     environment = {"PJRT_NPROC": str(cores)}  # of XLA's thread pools
+    if not any(name.endswith("CLIENT_MEM_FRACTION") for name in os.environ):
+        environment["XLA_CLIENT_MEM_FRACTION"] = "0.9"  # nobody else is on its accelerator
     for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
         given = os.environ.get(name)
         visible = [str(i) for i in range(count)] if given is None else given.split(",")
         environment[name] = visible[worker] if worker < len(visible) else "-1"  # none
+    if count > 1:
+        one = {"TPU_CHIPS_PER_PROCESS_BOUNDS": "1,1,1", "TPU_PROCESS_BOUNDS": "1,1,1"}
+        environment |= {**one, "TPU_VISIBLE_CHIPS": str(worker)}
     return environment
 
 

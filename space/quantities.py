@@ -39,7 +39,7 @@ def format_count(count: float) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """`45s`, `30m`, `2h`, `1h30m` or plain seconds as seconds.
+    """`45s`, `0.5s`, `30m`, `2h`, `1h30m` or plain seconds as seconds.
 
     Raises:
         MixerSearchError: not such a duration, or not positive.
@@ -47,7 +47,7 @@ def parse_duration(text: str) -> float:
     compact = re.sub(r"\s", "", text).lower()
     if compact.isdecimal():
         compact += "s"
-    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", compact)
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", compact)
     if found:
         hours, minutes, seconds = (float(part or 0) for part in found.groups())
         total = 3600 * hours + 60 * minutes + seconds

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from one_worker import OneWorker, Trainer
 from records import WIDE_SPACE
 from records import epoch as an_epoch
 from records import study as a_study
@@ -45,7 +46,6 @@ from search.recipe import Recipe
 from search.rungs import NO_RUNGS, RungSpec
 from search.stopping import Stopping, Terminated
 from search.studies import StudySpec
-from search.workers import ThisProcess, Trainer
 from space.config import Config, ImageTask, ViTConfig
 from space.cost import cost
 from space.search_space import SearchSpace
@@ -217,7 +217,7 @@ def search(
             task=TASK,
             baselines=baselines,
             store=store,
-            workers=workers or ThisProcess(trainer or Quick(), SURROUNDINGS),
+            workers=workers or OneWorker(trainer or Quick(), SURROUNDINGS),
             reporter=listener,
         ),
         listener,
@@ -641,3 +641,77 @@ def test_seeds_are_stopped_together_by_their_mean(store: Writer) -> None:
     groups = by_configuration(store.trials("s")).values()
     assert any(group[0].state is State.PRUNED for group in groups)
     assert all(len({(t.state, t.rung) for t in group}) == 1 for group in groups)
+
+
+class Kept(Learning):
+    """As `Learning`, with a checkpoint after every other epoch; is interrupted now and then.
+
+    Args:
+        kept: the checkpoints, by the first number.
+        interruptions: epochs, counted over all trials, in which Ctrl-C is pressed.
+    """
+
+    def __init__(self, kept: dict[int, list[EpochRecord]], interruptions: set[int]) -> None:
+        super().__init__()
+        self.kept = kept
+        self.interruptions = interruptions
+        self.count = 0
+
+    def run(
+        self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[Event]:
+        first = min(request.numbers)
+        before = self.kept.get(first, [])
+        last = max((epoch.epoch for epoch in before), default=0)
+        curve = list(before)
+        late = replace(request, rungs=tuple(rung for rung in request.rungs if rung > last))
+        for event in super().run(late, goes_on):
+            if isinstance(event, Started):
+                yield Started(tuple(before))
+            elif not isinstance(event, EpochDone):
+                yield event
+            elif event.epochs[0].epoch > last:
+                curve += event.epochs
+                yield event
+                self.count += 1
+                if self.count in self.interruptions:
+                    raise KeyboardInterrupt
+                if event.epochs[0].epoch % 2 == 0:
+                    self.kept[first] = list(curve)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("spared", [0.0, 0.5, 1.0])
+def test_interrupted_in_any_epoch_a_study_decides_what_it_would_have(
+    tmp_path: Path, spared: float, seeds: int
+) -> None:
+    ends = []
+    changes = RUNGED | {"rungs": RungSpec(spared=spared), "seeds": seeds, "baselines": (VIT,)}
+    for name, interruptions in (("through", set()), ("again", set(range(3, 600, 7)))):
+        kept: dict[int, list[EpochRecord]] = {}
+        with open_writer(f"sqlite:///{tmp_path}/{name}.db") as store:
+            for _ in range(100):
+                trainer = Kept(kept, interruptions)
+                with suppress(KeyboardInterrupt):
+                    search(store, trainer=trainer, **changes)[0].go(num_trials=32)
+                    break
+                interruptions = {i - trainer.count for i in interruptions}
+            assert len(store.epochs("s")) == len({(e.trial, e.epoch) for e in store.epochs("s")})
+            ends.append(
+                [
+                    (t.config, t.state, t.rung, t.error, t.accuracy, store.epochs("s", t.number))
+                    for t in store.trials("s")
+                ]
+            )
+    assert ends[0] == ends[1]
+
+
+def test_a_trial_that_goes_on_says_from_where(store: Writer) -> None:
+    kept: dict[int, list[EpochRecord]] = {}
+    changes = RUNGED | {"rungs": NO_RUNGS}
+    with pytest.raises(KeyboardInterrupt):
+        search(store, trainer=Kept(kept, {7}), **changes)[0].go(num_trials=1)
+    searched, listener = search(store, trainer=Kept(kept, set()), **changes)
+    searched.go(num_trials=1)
+    assert listener.notes == ["trial 0 was interrupted and goes on after epoch 6 of 9"]
+    assert [e.epoch for e in store.epochs("s", 0)] == [*range(1, 10)]

@@ -166,19 +166,23 @@ def test_an_epoch_is_stored_once(writer: Writer) -> None:
         writer.add_epoch("digits", epoch(1))
 
 
-def test_restarting_a_trial_forgets_its_epochs_and_no_others(
+def test_a_trial_that_is_taken_up_again_has_the_epochs_it_goes_on_from_and_no_others(
     writer: Writer, reader: Reader
 ) -> None:
     for number in (0, 1):
         writer.add_trial("digits", running(number))
-        writer.add_epoch("digits", epoch(1, trial=number))
+        writer.add_epochs("digits", [epoch(e, trial=number) for e in (1, 2, 3)])
     again = running(0, started_at=AWARE)
-    writer.restart_trial("digits", again)
+    writer.restart_trials("digits", [again], [epoch(1), epoch(2)])
     assert reader.trial("digits", 0) == again
-    assert reader.epochs("digits") == [epoch(1, trial=1)]
+    assert reader.curves("digits").keys() == {0, 1}
+    assert [e.epoch for e in reader.epochs("digits", 0)] == [1, 2]
+    assert [e.epoch for e in reader.epochs("digits", 1)] == [1, 2, 3]
+    writer.restart_trials("digits", [again], [])
+    assert reader.epochs("digits", 0) == []
     writer.add_epoch("digits", epoch(1))
     writer.update_trial("digits", trial(0))
-    assert len(reader.epochs("digits")) == 2
+    assert len(reader.epochs("digits")) == 4
 
 
 def test_what_is_not_there_is_answered_with_what_is(writer: Writer, reader: Reader) -> None:
@@ -192,9 +196,10 @@ def test_what_is_not_there_is_answered_with_what_is(writer: Writer, reader: Read
             store.trial("digits", 0)
     for number in range(3):
         writer.add_trial("digits", trial(number))
-    for method in (writer.update_trial, writer.restart_trial):
-        with pytest.raises(UnknownStudyError, match="has no trial 3; its trials are 0 to 2"):
-            method("digits", trial(3))
+    with pytest.raises(UnknownStudyError, match="has no trial 3; its trials are 0 to 2"):
+        writer.update_trial("digits", trial(3))
+    with pytest.raises(UnknownStudyError, match="has no trial 3; its trials are 0 to 2"):
+        writer.restart_trials("digits", [trial(3)], [])
     with pytest.raises(UnknownStudyError, match="has no trial 7; its trials are 0 to 2"):
         writer.add_epoch("digits", epoch(1, trial=7))
 
@@ -208,7 +213,7 @@ def test_every_question_about_an_unknown_study_names_it(writer: Writer, reader: 
         lambda: reader.epochs("x", 3),
         lambda: writer.add_trial("x", trial()),
         lambda: writer.update_trial("x", trial()),
-        lambda: writer.restart_trial("x", trial()),
+        lambda: writer.restart_trials("x", [trial()], []),
         lambda: writer.add_epoch("x", epoch()),
     ]
     for ask in asked:

@@ -110,7 +110,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_writer_is_killed(tmp_pat
         assert acknowledged[-1] <= len(found) <= acknowledged[-1] + 1
         with open_writer(url) as store:
             assert [trial.state for trial in store.trials("digits")] == ["running"]
-            store.restart_trial("digits", running())
+            store.restart_trials("digits", [running()], [])
             assert store.epochs("digits") == []
     connection = sqlite3.connect(tmp_path / "results.db")
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -7,19 +7,32 @@ import signal
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import pytest
+from one_worker import OneWorker
 from records import mixer
 
 from search import data as images
+from search.accelerators import count_accelerators
+from search.checkpoint import load
 from search.device_data import put
 from search.devices import DeviceError
 from search.engine import Engine
-from search.messages import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
+from search.messages import (
+    Checkpointing,
+    EpochDone,
+    Event,
+    Finished,
+    Idle,
+    Lost,
+    Started,
+    TrialRequest,
+)
 from search.recipe import Recipe
 from search.surroundings import surroundings
-from search.workers import Processes, ThisProcess, WorkerError, num_cores, share
+from search.workers import Processes, WorkerError, num_cores, share
 from space.config import Config
 
 RECIPE = Recipe(epochs=2, batch_size=64)
@@ -39,7 +52,7 @@ def two() -> Iterator[Processes]:
         yield workers.give(images.load("digits", train_limit=256))
 
 
-def until_idle(workers: Processes | ThisProcess, count: int) -> dict[int, list[Event]]:
+def until_idle(workers: Processes | OneWorker, count: int) -> dict[int, list[Event]]:
     """All events by worker, until so many are idle."""
     told: dict[int, list[Event]] = {}
     while count:
@@ -70,7 +83,7 @@ def test_two_processes_train_side_by_side_what_one_would(two: Processes) -> None
     device = jax.devices("cpu")[0]
     data = put(images.load("digits", train_limit=256), device)
     with Engine(data, device) as engine:
-        here = ThisProcess(engine, surroundings(device))
+        here = OneWorker(engine, surroundings(device))
         for worker, wanted in enumerate(requests):
             here.start(0, wanted)
             alone = until_idle(here, 1)[0]
@@ -99,7 +112,7 @@ def test_a_process_waits_at_a_rung_for_what_is_decided(two: Processes) -> None:
 def test_a_process_that_is_killed_is_replaced_and_the_other_trains_on(two: Processes) -> None:
     two.start(0, request(0, epochs=5000))
     two.start(1, request(1))
-    pid = two._processes[0].pid
+    pid = two._seats[0].process.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     ends = []
@@ -139,7 +152,7 @@ def test_workers_share_the_cores_out() -> None:
 @needs_two_cores
 def test_no_process_outlives_its_workers(two: Processes) -> None:
     two.start(0, request(0, epochs=5000))
-    processes = list(two._processes.values())
+    processes = [seat.process for seat in two._seats]
     two.close()
     assert [process.is_alive() for process in processes] == [False, False]
 
@@ -157,3 +170,76 @@ def test_a_device_that_is_not_there_is_refused_by_the_processes_too() -> None:
         pytest.raises(DeviceError, match="--device cuda: JAX finds no such device"),
     ):
         workers.give(images.load("digits", train_limit=64))
+
+
+def first_loss(workers: Processes) -> tuple[int, Lost]:
+    while True:
+        worker, event = workers.next()
+        if isinstance(event, Lost):
+            return worker, event
+
+
+def process_of(workers: Processes, worker: int) -> int:
+    pid = workers._seats[worker].process.pid
+    assert pid is not None
+    return pid
+
+
+def test_a_process_that_freezes_is_replaced_and_waking_it_changes_nothing() -> None:
+    with closing(Processes(count=1, device_kind="cpu", silent_seconds=8)) as workers:
+        workers.give(images.load("digits", train_limit=256))
+        workers.start(0, request(0, epochs=5000))
+        frozen = process_of(workers, 0)
+        os.kill(frozen, signal.SIGSTOP)
+        assert first_loss(workers) == (0, Lost("it gave no sign of life for 8 s"))
+        with pytest.raises(ProcessLookupError):
+            os.kill(frozen, signal.SIGCONT)
+        workers.start(0, request(0))
+        assert [type(e) for e in until_idle(workers, 1)[0]] == [
+            *(Started, EpochDone, EpochDone, Finished)
+        ]
+
+
+def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again() -> None:
+    with closing(Processes(count=1, device_kind="cpu", trial_seconds=3)) as workers:
+        workers.give(images.load("digits", train_limit=256))
+        workers.start(0, request(0, epochs=10**6))
+        why = "it took longer than 3 s (--trial-timeout)"
+        assert first_loss(workers) == (0, Lost(why, may_retry=False))
+        workers.start(0, request(0))
+        assert isinstance(until_idle(workers, 1)[0][-1], Finished)
+
+
+def test_time_in_which_the_coordinator_itself_stood_still_does_not_count() -> None:
+    with closing(Processes(count=1, device_kind="cpu", silent_seconds=3.5)) as workers:
+        workers.give(images.load("digits", train_limit=256))
+        workers._looked_at -= 24 * 3600  # a day of sleep, or of a debugger
+        workers.start(0, request(0))
+        assert isinstance(until_idle(workers, 1)[0][-1], Finished)
+
+
+@needs_two_cores
+def test_interrupted_processes_keep_their_trials_and_end(two: Processes, tmp_path: Path) -> None:
+    files = [tmp_path / f"{worker}.checkpoint" for worker in (0, 1)]
+    for worker, file in enumerate(files):
+        kept = Checkpointing(file, every_seconds=10**6)
+        two.start(worker, replace(request(worker, epochs=5000), checkpointing=kept))
+    trained: set[int] = set()
+    while trained != {0, 1}:
+        worker, event = two.next()
+        if isinstance(event, EpochDone):
+            trained.add(worker)
+    two.interrupt()
+    assert [load(file, request(w, epochs=5000)) is not None for w, file in enumerate(files)] == [
+        *(True, True)
+    ]
+    for worker in (0, 1):
+        two._seats[worker].process.join(5)
+        assert not two._seats[worker].process.is_alive()
+
+
+def test_a_machine_without_accelerators_has_one_worker(tmp_path: Path) -> None:
+    assert count_accelerators("auto", devices=tmp_path) == 1
+    (tmp_path / "nvidia0").touch()
+    assert count_accelerators("cpu", devices=tmp_path) == 1
+    assert count_accelerators("auto", devices=tmp_path) == 1  # JAX, when asked, finds none here

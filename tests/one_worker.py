@@ -1,0 +1,44 @@
+"""A worker without a process of its own: whoever asks for events trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from runs.record import Surroundings
+from search.messages import Event, Idle, Lost, TrialRequest
+from search.recipe import Recipe
+from space.config import Config
+
+
+class Trainer(Protocol):
+    """What trains within a process: `search.engine.Engine`, or something quicker."""
+
+    def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None: ...
+
+    def run(self, request: TrialRequest, goes_on: Callable[[], bool]) -> Iterator[Event]: ...
+
+
+class OneWorker:
+    """`search.loop.Workers` over one trainer."""
+
+    count = 1
+
+    def __init__(self, trainer: Trainer, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
+        self._trainer = trainer
+        self._events: Iterator[Event] = iter(())
+        self._goes_on = True
+
+    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
+        self._trainer.announce(config, recipe, num_seeds)
+
+    def start(self, worker: int, request: TrialRequest) -> None:
+        self._goes_on = True
+        self._events = self._trainer.run(request, lambda: self._goes_on)
+
+    def decide(self, worker: int, goes_on: bool) -> None:
+        self._goes_on = goes_on
+
+    def next(self) -> tuple[int, Event | Idle | Lost]:
+        return 0, next(self._events, Idle())
