@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from runs.claim import claim
+from runs.patience import Patience
 from runs.store import open_writer
 from search import data as images
 from search.checkpoint_folder import Checkpoints
@@ -56,7 +56,8 @@ def run_study(
     """
 
     say = partial(print_line, console)
-    with open_writer(storage) as store, claim(storage, spec.name):
+    patience = Patience(say=say, check_stop=check_stop)
+    with open_writer(storage) as store, store.hold(spec.name, patience):
         data = images.load(
             spec.dataset,
             data_dir=data_dir,
