@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL
 
-from runs.storage import APPLICATION_ID, StorageError, engine_for, reason
+from runs.storage import APPLICATION_ID, StorageError, engine_for, exists, reason
 
 VERSION_TABLE = "run_schema"
 
@@ -40,8 +40,14 @@ def create_sqlite(path: Path) -> None:
     Of several processes that do so at once the first wins and the others use its file.
 
     Raises:
-        StorageError: the file cannot be made there.
+        StorageError: the file cannot be made there, or the log of one that is gone lies there.
     """
+    log = path.with_name(f"{path.name}-wal")
+    if exists(log) and log.stat().st_size and not exists(path):  # the log of no other first start
+        raise StorageError(
+            f"storage {path} is gone and its log {log.name} is not, which SQLite would read into "
+            "a new file; put the file back, or remove the log too"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)

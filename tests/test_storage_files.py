@@ -162,6 +162,26 @@ def test_a_log_left_by_a_process_killed_while_moving_it_is_moved_by_the_next(
             assert len(store.epochs("sample", 0)) == 504
 
 
+def test_no_database_is_made_beside_the_log_of_one_that_is_gone(
+    sound: Path, tmp_path: Path
+) -> None:
+    """SQLite would read rows of the one into the other."""
+    path, log = tmp_path / "results.db", tmp_path / "results.db-wal"
+    shutil.copy(sound, path)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE run_trial SET seed = seed + 1000")
+    connection.commit()
+    content = log.read_bytes()
+    connection.close()
+    path.unlink()
+    log.write_bytes(content)
+    with pytest.raises(StorageError, match=r"put the file back, or remove the log too"):
+        write_something(path)
+    assert [file.name for file in tmp_path.iterdir()] == [log.name]
+    log.write_bytes(b"")  # nothing in it
+    write_something(path)
+
+
 def test_a_database_that_was_replaced_or_removed_is_not_written_to(
     sound: Path, tmp_path: Path
 ) -> None:

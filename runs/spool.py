@@ -1,0 +1,200 @@
+"""A spool: a study's results in a file, written when its database has failed for good.
+
+Lines of JSON: the study, its trials, their epochs, and a digest of the lines before. Nothing in it
+is run or unpickled, and what is not exactly what `write_spool` writes is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from runs.record import EpochRecord, State, StudyRecord, TrialRecord
+from runs.storage import StorageError, beside, parse_storage
+from space.errors import ConfigError, explain
+
+_VERSION = 1
+_STUDY = pydantic.TypeAdapter(StudyRecord)
+_TRIAL = pydantic.TypeAdapter(TrialRecord)
+_EPOCH = pydantic.TypeAdapter(EpochRecord)
+
+
+class SpoolError(StorageError):
+    """A spool cannot be written, or is not one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spool:
+    """What was known of a study when its database failed."""
+
+    study: StudyRecord
+    trials: tuple[TrialRecord, ...]
+    epochs: tuple[EpochRecord, ...]
+    """Of all its trials, by trial and epoch."""
+
+
+def spool_path(storage: str | None, study: str) -> Path:
+    """Where to write the next spool of a study; there is no file of that name.
+
+    The name can be read and is the study's alone, whatever characters that has.
+    """
+    clean = re.sub(r"[^A-Za-z0-9_-]+", "_", study)[:40]
+    digest = hashlib.sha256(study.encode(errors="surrogatepass")).hexdigest()[:12]
+    folder, count = _folder(storage), 1
+    while (path := folder / f"{clean}-{digest}-{count}.jsonl").exists():
+        count += 1
+    return path
+
+
+def spools_of(storage: str | None) -> list[Path]:
+    """The spools that wait to be put back into a database, oldest first."""
+    files = [path for path in _folder(storage).glob("*.jsonl") if path.is_file()]
+    return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def write_spool(
+    path: Path, study: StudyRecord, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]
+) -> None:
+    """Writes all that is known of a study; the file appears under its name when it is whole.
+
+    Raises:
+        SpoolError: it cannot be written there.
+    """
+    trials = sorted(trials, key=lambda trial: trial.number)
+    epochs = sorted(epochs, key=lambda epoch: (epoch.trial, epoch.epoch))
+    body = _body(Spool(study=study, trials=tuple(trials), epochs=tuple(epochs)))
+    seal = json.dumps({"sha256": hashlib.sha256(body).hexdigest()}).encode()
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with unfinished.open("wb") as stream:
+                stream.write(body + seal + b"\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise SpoolError(
+            f"spool {path} cannot be written ({error.strerror}); free some space there, "
+            "or make its folder writable"
+        ) from None
+
+
+def read_spool(path: Path) -> Spool:
+    """What `write_spool` wrote.
+
+    Raises:
+        SpoolError: it cannot be read, was cut or changed, or is of another version.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SpoolError(
+            f"spool {path} cannot be read ({error.strerror}); mend its permissions"
+        ) from None
+    body, _, seal = content.removesuffix(b"\n").rpartition(b"\n")
+    body += b"\n"
+    if seal != json.dumps({"sha256": hashlib.sha256(body).hexdigest()}).encode():
+        raise SpoolError(f"spool {path} was cut or changed; restore it from a copy, or remove it")
+    try:
+        first, *others = [json.loads(line) for line in body.splitlines()]
+        version = first["spool"]
+        if version == _VERSION:
+            spool = Spool(
+                study=strict_study(first["study"]),
+                trials=tuple(strict_trial(line["trial"]) for line in others if "trial" in line),
+                epochs=tuple(strict_epoch(line["epoch"]) for line in others if "epoch" in line),
+            )
+            _check(spool, body)
+            return spool
+    except pydantic.ValidationError as error:
+        raise _not_a_spool(path, explain(error)) from None
+    except KeyError as error:
+        raise _not_a_spool(path, f"there is no {error}") from None
+    except (ConfigError, TypeError, ValueError, RecursionError) as error:
+        raise _not_a_spool(path, str(error)) from None
+    raise SpoolError(
+        f"spool {path} was written by another version of this program (format {version!r}, "
+        f"this one reads {_VERSION}); use that version"
+    )
+
+
+def plain(record: StudyRecord | TrialRecord | EpochRecord) -> Any:
+    """A record as JSON has it; of one with values of a wrong type, those."""
+    adapters = {StudyRecord: _STUDY, TrialRecord: _TRIAL, EpochRecord: _EPOCH}
+    adapter: pydantic.TypeAdapter[Any] = adapters[type(record)]  # type: ignore[assignment]
+    return adapter.dump_python(record, mode="json", warnings=False)
+
+
+def strict_study(fields: Any) -> StudyRecord:
+    """The study that `plain` was made from.
+
+    Raises:
+        pydantic.ValidationError: a field is missing or of the wrong type.
+    """
+    return _STUDY.validate_json(json.dumps(fields), strict=True)
+
+
+def strict_trial(fields: Any) -> TrialRecord:
+    """The trial that `plain` was made from, as `strict_study`."""
+    return _TRIAL.validate_json(json.dumps(fields), strict=True)
+
+
+def strict_epoch(fields: Any) -> EpochRecord:
+    """The epoch that `plain` was made from, as `strict_study`."""
+    return _EPOCH.validate_json(json.dumps(fields), strict=True)
+
+
+def _folder(storage: str | None) -> Path:
+    """A folder a database: beside its file, else in `runs/` under a digest of where it is."""
+    url = parse_storage(storage)
+    folder = beside(storage, "spool")
+    if url.get_backend_name() == "sqlite":
+        return folder
+    server = f"{url.host}:{url.port or 5432}/{url.database}"  # without who speaks to it, and how
+    return folder / hashlib.sha256(server.encode()).hexdigest()[:12]
+
+
+def _body(spool: Spool) -> bytes:
+    """All lines but the last."""
+    lines = [
+        {"spool": _VERSION, "study": plain(spool.study)},
+        *({"trial": plain(trial)} for trial in spool.trials),
+        *({"epoch": plain(epoch)} for epoch in spool.epochs),
+    ]
+    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+
+def _check(spool: Spool, body: bytes) -> None:
+    """Raises ValueError where a line is not as we write it, or lines do not fit together."""
+    if _body(spool) != body:
+        raise ValueError("it has fields or lines of other kinds")
+    numbers = [trial.number for trial in spool.trials]
+    if len(set(numbers)) < len(numbers):
+        raise ValueError("two of its trials have one number")
+    tried = [(t.config, t.seed) for t in spool.trials if t.state is not State.REFUSED]
+    if len(set(tried)) < len(tried):
+        raise ValueError("two of its trials have one configuration and seed")
+    places = [(epoch.trial, epoch.epoch) for epoch in spool.epochs]
+    if len(set(places)) < len(places):
+        raise ValueError("an epoch is there twice")
+    if not {epoch.trial for epoch in spool.epochs} <= set(numbers):
+        raise ValueError("an epoch is of no trial")
+    times = [spool.study.created_at, *(trial.started_at for trial in spool.trials)]
+    times += [trial.finished_at for trial in spool.trials if trial.finished_at]
+    if any(time.tzinfo is None for time in times):
+        raise ValueError("a time has no time zone")
+
+
+def _not_a_spool(path: Path, why: str) -> SpoolError:
+    return SpoolError(f"spool {path} is not one of ours ({why[:200]}); remove it")

@@ -1,0 +1,62 @@
+"""`python -m search.check --storage URL`: looks a database over; `--repair` mends it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from runs.check import check, repair
+from runs.options import Storage
+from space.command import make_app, run_app
+
+EPILOG = """\b
+Exit code: 0 nothing is wrong, or nothing any more; 1 something is; 2 bad input.
+Example: python -m search.check --storage sqlite:///runs/mixer_search.db --repair
+"""
+
+app = make_app()
+
+
+@app.command(
+    help="Look a database over: rows that belong to nothing, gaps in curves, results that "
+    "contradict their rows, configurations that are not what was trained, results that could not "
+    "be stored and lie beside it in a spool.",
+    epilog=EPILOG,
+)
+def look(
+    storage: Storage = None,
+    mend: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Put right what can be put right; rows taken out are kept in a file beside the "
+            "database.",
+        ),
+    ] = False,
+) -> None:
+    """Parses, calls, returns."""
+    report = repair(storage) if mend else check(storage)
+    for kind, sentences in (
+        ("repaired", report.repaired),
+        ("problem", report.problems),
+        ("note", report.notes),
+    ):
+        for sentence in sentences:
+            print(f"{kind}: {' '.join(sentence.split())}")
+    count = len(report.problems)
+    print(f"{report.where}: {count or 'no'} problem{'' if count == 1 else 's'}")
+    if count:
+        if not mend:
+            print("next: the same command with --repair, once nobody runs a study there")
+        raise typer.Exit(1)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code: 0; 1 where something is wrong; 2 for bad input."""
+    return run_app(app, argv, "python -m search.check")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

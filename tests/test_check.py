@@ -1,0 +1,639 @@
+"""What is damaged is found; what can be repaired is, and nothing else is touched."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from postgres import new_database
+from records import epoch, mixer, running, study, trial
+from sample_study import write_study
+
+from runs.check import check, repair
+from runs.claim import ClaimedError, claim
+from runs.record import EpochRecord, State, TrialRecord
+from runs.spool import SpoolError, spool_path, spools_of, write_spool
+from runs.storage import StorageError, beside
+from runs.store import open_reader, open_writer
+from search.check import main
+
+NUMBER = 20
+Contents = tuple[list[TrialRecord], list[EpochRecord]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database to be damaged."""
+
+    storage: str
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.storage.startswith("sqlite")
+
+    @property
+    def file(self) -> Path:
+        return Path(self.storage.removeprefix("sqlite:///"))
+
+    def run(self, *statements: str) -> None:
+        """Runs SQL that nothing holds back: no foreign keys, on SQLite no constraints either."""
+        if self.is_sqlite:
+            with sqlite3.connect(self.file) as connection:
+                connection.execute("PRAGMA ignore_check_constraints = ON")
+                for statement in statements:
+                    connection.execute(statement)
+            connection.close()
+            return
+        with psycopg.connect(self.storage) as connection:
+            connection.execute("SET session_replication_role = replica")
+            for statement in statements:
+                connection.execute(statement)
+
+    def contents(self, name: str = "sample") -> Contents:
+        with open_reader(self.storage) as store:
+            return store.trials(name), store.epochs(name)
+
+    def taken_out(self) -> list[dict[str, Any]]:
+        file = beside(self.storage, "taken_out.jsonl")
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with a study in every state; tests damage copies."""
+    path = tmp_path_factory.mktemp("sound") / "results.db"
+    write_study(f"sqlite:///{path}", trials=NUMBER)
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, sound: Path, here: Path) -> Place:
+    if request.param == "sqlite":
+        shutil.copy(sound, here / "results.db")
+        return Place(f"sqlite:///{here}/results.db")
+    url = new_database()
+    write_study(url, trials=NUMBER)
+    return Place(url)
+
+
+@pytest.fixture
+def lite(sound: Path, here: Path) -> Place:
+    shutil.copy(sound, here / "results.db")
+    return Place(f"sqlite:///{here}/results.db")
+
+
+def of_state(contents: Contents, *states: State) -> list[int]:
+    return [t.number for t in contents[0] if t.state in states]
+
+
+def without(contents: Contents, touched: set[int]) -> Contents:
+    trials, epochs = contents
+    return (
+        [t for t in trials if t.number not in touched],
+        [e for e in epochs if e.trial not in touched],
+    )
+
+
+def set_trial(number: int, what: str) -> str:
+    return f"UPDATE run_trial SET {what} WHERE number = {number}"
+
+
+def of_trial(number: int) -> str:
+    return f"(SELECT id FROM run_trial WHERE number = {number})"
+
+
+Damage = Callable[[random.Random, Contents], tuple[list[str], int]]
+"""SQL, and the number of the trial it damages."""
+
+
+def on_trial(what: str, *states: State) -> Damage:
+    def damage(draw: random.Random, contents: Contents) -> tuple[list[str], int]:
+        number = draw.choice(of_state(contents, *states or State))
+        return [set_trial(number, what)], number
+
+    return damage
+
+
+def on_epochs(statement: str, *states: State) -> Damage:
+    def damage(draw: random.Random, contents: Contents) -> tuple[list[str], int]:
+        number = draw.choice(of_state(contents, *states or (State.COMPLETE, State.PRUNED)))
+        return [statement.format(trial=of_trial(number))], number
+
+    return damage
+
+
+def other_state(draw: random.Random, contents: Contents) -> tuple[list[str], int]:
+    trials = [t for t in contents[0] if t.state in {State.RUNNING, State.COMPLETE, State.PRUNED}]
+    chosen = draw.choice(trials)
+    states = [s for s in State if s is not chosen.state]
+    if chosen.accuracy is None:  # the database itself refuses it
+        states.remove(State.COMPLETE)
+    return [set_trial(chosen.number, f"state = '{draw.choice(states).value}'")], chosen.number
+
+
+def other_configuration(draw: random.Random, contents: Contents) -> tuple[list[str], int]:
+    number = draw.randrange(NUMBER)
+    config = mixer(hidden_dim=draw.randrange(1, 100)).model_dump_json()
+    return [set_trial(number, f"config = '{config}'")], number
+
+
+def deleted_trial(draw: random.Random, contents: Contents) -> tuple[list[str], int]:
+    """Not the last one, of which nothing would tell."""
+    number = draw.randrange(NUMBER - 1)
+    return [f"DELETE FROM run_trial WHERE number = {number}"], number
+
+
+ENDED = (State.COMPLETE, State.PRUNED)
+ON_BOTH: dict[str, Damage] = {
+    "another state": other_state,
+    "another configuration": other_configuration,
+    "no configuration": on_trial("config = '{}'"),
+    "another digest": on_trial("config_digest = 'abc'"),
+    "another bill": on_trial("macs = macs + 1, params = 7"),
+    "another digest and bill": on_trial("config_digest = 'abc', macs = macs + 1"),
+    "another accuracy": on_trial("accuracy = accuracy / 2", *ENDED),
+    "no loss": on_trial("loss = NULL", *ENDED),
+    "a result": on_trial("accuracy = 0.5, loss = 1", State.RUNNING, State.FAILED, State.REFUSED),
+    "more epochs asked for": on_trial("epochs = epochs + 1", State.COMPLETE),
+    "no reason": on_trial("error = NULL", State.FAILED, State.PRUNED, State.REFUSED),
+    "no end": on_trial("finished_at = NULL", *ENDED, State.FAILED, State.REFUSED),
+    "no rung": on_trial("rung = NULL", State.PRUNED),
+    "part of a timing": on_trial("compile_seconds = NULL", *ENDED),
+    "no sampler's notes": on_trial("sampler_attrs = '[]'"),
+    "a trial gone": deleted_trial,
+    "an epoch gone": on_epochs("DELETE FROM run_epoch WHERE trial_id = {trial} AND epoch = 1"),
+    "the last epoch gone": on_epochs(
+        "DELETE FROM run_epoch WHERE trial_id = {trial} AND epoch = "
+        "(SELECT max(epoch) FROM run_epoch WHERE trial_id = {trial})"
+    ),
+    "no curve": on_epochs("DELETE FROM run_epoch WHERE trial_id = {trial}"),
+    "epochs renumbered": on_epochs(
+        "UPDATE run_epoch SET epoch = epoch + 10 WHERE trial_id = {trial}",
+        *(*ENDED, State.FAILED, State.RUNNING),
+    ),
+    "another curve": on_epochs(
+        "UPDATE run_epoch SET validation_accuracy = validation_accuracy / 2 "
+        "WHERE trial_id = {trial}"
+    ),
+    "an accuracy that cannot be": on_epochs(
+        "UPDATE run_epoch SET train_accuracy = 2 WHERE trial_id = {trial} AND epoch = 2",
+        *(*ENDED, State.FAILED, State.RUNNING),
+    ),
+    "a curve of a refused trial": on_epochs(
+        "INSERT INTO run_epoch SELECT {trial}, 1, 1, 1, 1, 1, 1, 1", State.REFUSED
+    ),
+}
+
+ON_SQLITE: dict[str, Damage] = {
+    "broken JSON": on_trial("config = '{\"hidden_dim\": 3'"),
+    "broken notes": on_trial("sampler_attrs = '['"),
+    "a state there is not": on_trial("state = 'lost'"),
+    "an origin there is not": on_trial("origin = 'luck'"),
+    "an accuracy over 1": on_trial("accuracy = 7", *ENDED),
+    "text for a number": on_trial("loss = 'abc', macs = 'many'"),
+    "text that is none": on_trial("error = CAST(x'ff00fe' AS TEXT)"),
+    "no time": on_trial("started_at = 'yesterday'"),
+    "no end that is a time": on_trial("finished_at = 'tomorrow'", *ENDED),
+    "a curve of text": on_epochs("UPDATE run_epoch SET train_loss = 'a' WHERE trial_id = {trial}"),
+    "a curve of bytes": on_epochs(
+        "UPDATE run_epoch SET train_loss = CAST(x'ff' AS TEXT) WHERE trial_id = {trial}"
+    ),
+    "an infinite loss": on_epochs(
+        "UPDATE run_epoch SET validation_loss = 9e999 WHERE trial_id = {trial}"
+    ),
+}
+
+
+def assert_found_and_repaired(place: Place, before: Contents, touched: set[int]) -> None:
+    assert check(place.storage).problems != ()
+    done = repair(place.storage)
+    assert done.problems == ()
+    assert done.repaired != ()
+    assert check(place.storage).problems == ()
+    assert repair(place.storage).repaired == ()
+    after = place.contents()
+    assert without(after, touched) == without(before, touched)
+
+
+def test_a_database_as_a_search_writes_it_has_no_problem(place: Place) -> None:
+    before = place.contents()
+    report = check(place.storage)
+    assert report.problems == report.repaired == ()
+    assert report.notes == (
+        "study 'sample': trials running: 1; if nobody runs the study, its command goes on with "
+        "them",
+    )
+    assert repair(place.storage) == report
+    assert place.contents() == before
+    assert place.taken_out() == []
+
+
+@pytest.mark.parametrize("kind", ON_BOTH)
+def test_each_damage_is_found_and_repaired(place: Place, kind: str) -> None:
+    before = place.contents()
+    statements, number = ON_BOTH[kind](random.Random(kind), before)
+    place.run(*statements)
+    assert_found_and_repaired(place, before, {number})
+
+
+@pytest.mark.parametrize("kind", ON_SQLITE)
+def test_each_damage_only_sqlite_lets_in_is_found_and_repaired(lite: Place, kind: str) -> None:
+    before = lite.contents()
+    statements, number = ON_SQLITE[kind](random.Random(kind), before)
+    lite.run(*statements)
+    assert_found_and_repaired(lite, before, {number})
+
+
+COPIES = itertools.count()
+
+
+@given(st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_damages_together_are_found_and_repaired(
+    sound: Path, here: Path, data: st.DataObject
+) -> None:
+    path = here / f"{next(COPIES)}.db"
+    shutil.copy(sound, path)
+    place = Place(f"sqlite:///{path}")
+    before = place.contents()
+    kinds = data.draw(st.lists(st.sampled_from(sorted(ON_BOTH | ON_SQLITE)), min_size=1))
+    draw = random.Random(data.draw(st.integers(0, 2**32)))
+    touched = set()
+    for kind in kinds:
+        statements, number = (ON_BOTH | ON_SQLITE)[kind](draw, before)
+        if number not in touched:  # a second damage could undo the first
+            place.run(*statements)
+            touched.add(number)
+    assert_found_and_repaired(place, before, touched)
+
+
+def test_a_result_that_only_its_state_denies_is_itself_again(place: Place) -> None:
+    before = place.contents()
+    place.run("UPDATE run_trial SET state = 'running' WHERE state IN ('complete', 'pruned')")
+    assert len(repair(place.storage).repaired) == len(of_state(before, *ENDED))
+    assert place.contents() == before
+    assert place.taken_out() == []
+
+
+def test_what_is_taken_out_is_kept(place: Place) -> None:
+    trials, epochs = before = place.contents()
+    number = of_state(before, State.COMPLETE)[0]
+    place.run(set_trial(number, "config = '{}'"))
+    repair(place.storage)
+    rows = [line["row"] for line in place.taken_out() if line["table"] == "run_trial"]
+    curve = [line["row"] for line in place.taken_out() if line["table"] == "run_epoch"]
+    assert [row["accuracy"] for row in rows] == [trials[number].accuracy]
+    assert [row["validation_loss"] for row in curve] == [
+        e.validation_loss for e in epochs if e.trial == number
+    ]
+
+
+def test_rows_of_a_study_that_is_gone_are_taken_out_and_kept(place: Place) -> None:
+    with open_writer(place.storage) as store:
+        store.add_study(study("other"))
+        store.add_trial("other", running())
+    before = place.contents()
+    place.run("DELETE FROM run_study WHERE name = 'other'", "DELETE FROM run_trial WHERE id = 2")
+    assert sorted(s.partition(" (")[0] for s in check(place.storage).problems) == [
+        "there are epochs of no trial",
+        "there are trials of no study",
+    ]
+    assert_found_and_repaired(place, before, {1})
+    assert len(place.taken_out()) == 1 + len([e for e in before[1] if e.trial == 1])
+
+
+def test_a_configuration_that_is_there_twice_stays_with_the_better_result(place: Place) -> None:
+    trials, _ = before = place.contents()
+    number = of_state(before, State.COMPLETE)[0]
+    columns = "origin, config, config_digest, params, macs, seed, epochs, sampler_attrs"
+    place.run(
+        "DROP INDEX uq_run_trial_tried",
+        f"INSERT INTO run_trial (id, study_id, number, state, {columns}, started_at) "
+        f"SELECT 1000, study_id, 1000, 'running', {columns}, started_at FROM run_trial "
+        f"WHERE number = {number}",
+    )
+    assert set(check(place.storage).problems) == {
+        "the index uq_run_trial_tried is missing",
+        f"study 'sample', trial 1000: is of the configuration and seed of trial {number}",
+    }
+    assert_found_and_repaired(place, before, set())
+    assert len(place.contents()[0]) == len(trials)
+
+
+def test_an_index_that_does_not_fit_is_made_anew(lite: Place) -> None:
+    before = lite.contents()
+    name = "uq_run_trial_tried"
+    connection = sqlite3.connect(lite.file)
+    row = connection.execute("SELECT * FROM sqlite_master WHERE name = ?", [name]).fetchone()
+    connection.close()
+    hidden = "PRAGMA writable_schema = ON"
+    lite.run(hidden, f"DELETE FROM sqlite_master WHERE name = '{name}'")
+    lite.run("UPDATE run_trial SET seed = seed + 100")
+    values = ", ".join(repr(value) for value in row)
+    lite.run(hidden, f"INSERT INTO sqlite_master VALUES ({values})")
+    before = lite.contents()
+    (problem,) = check(lite.storage).problems
+    assert problem.startswith("an index does not fit its table (")
+    assert_found_and_repaired(lite, before, set())
+
+
+def test_damaged_pages_are_said_and_left_alone(lite: Place) -> None:
+    content = bytearray(lite.file.read_bytes())
+    for page in range(8, len(content) // 4096):
+        content[4096 * page : 4096 * page + 200] = random.Random(page).randbytes(200)
+    lite.file.write_bytes(content)
+    (problem,) = check(lite.storage).problems
+    assert "pages are damaged" in problem
+    assert "restore it from a copy" in problem
+    assert repair(lite.storage) == check(lite.storage)
+    assert lite.file.read_bytes() == bytes(content)
+
+
+def test_a_study_that_cannot_be_read_is_named_and_left(lite: Place) -> None:
+    lite.run("UPDATE run_study SET spec = '['")
+    for look in (check, repair):
+        (problem,) = look(lite.storage).problems
+        assert problem.startswith("study 'sample' cannot be read (spec cannot be read); restore")
+
+
+def test_a_repair_waits_until_nobody_runs_a_study_and_a_look_does_not(place: Place) -> None:
+    place.run("UPDATE run_trial SET macs = 7")
+    with claim(place.storage, "sample"):
+        with pytest.raises(ClaimedError, match="is being run"):
+            repair(place.storage)
+        assert len(check(place.storage).problems) == NUMBER
+    assert repair(place.storage).problems == ()
+
+
+# Spools
+
+
+def spool_of(place: Place, name: str = "sample") -> Path:
+    """The study as it is, in a spool."""
+    with open_reader(place.storage) as store:
+        path = spool_path(place.storage, name)
+        write_spool(path, store.study(name), store.trials(name), store.epochs(name))
+    return path
+
+
+def put_back(place: Place) -> tuple[str, ...]:
+    """What a repair did; afterwards nothing is wrong and no spool waits."""
+    assert check(place.storage).problems != ()
+    report = repair(place.storage)
+    assert report.problems == ()
+    assert spools_of(place.storage) == []
+    assert repair(place.storage).repaired == ()
+    return report.repaired
+
+
+def gone(place: Place) -> None:
+    place.file.unlink()
+
+
+def emptied(place: Place) -> None:
+    place.file.write_bytes(b"")
+
+
+def gone_but_for_its_log(place: Place) -> None:
+    """As after a kill: SQLite would read the log into whatever file is made there."""
+    connection = sqlite3.connect(place.file)
+    connection.execute("UPDATE run_trial SET seed = seed + 1000")
+    connection.commit()
+    log = place.file.with_name(f"{place.file.name}-wal").read_bytes()
+    connection.close()
+    assert log
+    gone(place)
+    place.file.with_name(f"{place.file.name}-wal").write_bytes(log)
+
+
+def replaced_by_an_older_one(place: Place) -> None:
+    gone(place)
+    write_study(place.storage, trials=7)
+
+
+def replaced_by_another_study(place: Place) -> None:
+    gone(place)
+    write_study(place.storage, "other", trials=7)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [gone, emptied, gone_but_for_its_log, replaced_by_another_study],
+    ids=lambda happens: happens.__name__,
+)
+def test_a_database_that_is_not_there_any_more_is_made_anew_from_the_spool(
+    lite: Place, happens: Callable[[Place], None]
+) -> None:
+    before = lite.contents()
+    spool_of(lite)
+    happens(lite)
+    put_back(lite)
+    assert lite.contents() == before
+    with sqlite3.connect(lite.file) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+def test_an_older_copy_gets_what_it_lacks(lite: Place) -> None:
+    before = lite.contents()
+    spool_of(lite)
+    replaced_by_an_older_one(lite)
+    put_back(lite)
+    assert lite.contents() == before
+
+
+def test_tables_that_were_dropped_on_a_server_are_made_anew() -> None:
+    place = Place(new_database())
+    write_study(place.storage, trials=NUMBER)
+    before = place.contents()
+    spool = spool_of(place)
+    try:
+        place.run("DROP TABLE run_epoch, run_trial, run_study, run_schema")
+        put_back(place)
+        assert place.contents() == before
+    finally:
+        spool.unlink(missing_ok=True)
+
+
+def test_trials_a_spool_knows_better_are_replaced_and_others_stay(place: Place) -> None:
+    """Of each trial there is the record that says more."""
+    trials, epochs = before = place.contents()
+    spool_of(place)
+    complete = of_state(before, State.COMPLETE)
+    place.run(
+        f"DELETE FROM run_epoch WHERE trial_id = {of_trial(complete[0])}",
+        set_trial(
+            complete[0], "state = 'running', accuracy = NULL, loss = NULL, finished_at = NULL"
+        ),
+        set_trial(complete[1], "config = '{}'"),
+    )
+    last = trials[-1]
+    with open_writer(place.storage) as store:
+        added = store.add_epoch("sample", replace(epochs[-1], trial=last.number, epoch=3))
+        assert added is None
+    put_back(place)
+    after_trials, after_epochs = place.contents()
+    assert after_trials == trials
+    assert [e for e in after_epochs if (e.trial, e.epoch) != (last.number, 3)] == epochs
+
+
+def test_a_trial_whose_number_is_taken_gets_the_next(place: Place) -> None:
+    """The study was run on without its spool."""
+    with open_writer(place.storage) as store:
+        store.add_study(study())
+        store.add_trial("digits", running(0))
+    ours = replace(running(7), number=0)
+    curve = [epoch(1, trial=0), epoch(2, trial=0)]
+    write_spool(spool_path(place.storage, "digits"), study(), [ours, running(5)], curve)
+    put_back(place)
+    trials, epochs = place.contents("digits")
+    assert trials == [running(0), running(5), replace(ours, number=6)]
+    assert epochs == [replace(e, trial=6) for e in curve]
+
+
+def test_a_spool_of_a_study_begun_anew_since_is_put_into_that(place: Place) -> None:
+    later = study(created_at=trial().started_at)
+    with open_writer(place.storage) as store:
+        store.add_study(later)
+    write_spool(spool_path(place.storage, "digits"), study(), [running(0)], [])
+    put_back(place)
+    with open_reader(place.storage) as store:
+        assert store.study("digits") == later
+        assert store.trials("digits") == [running(0)]
+
+
+def test_spools_of_several_failures_are_put_back_together(place: Place) -> None:
+    name = "'; DROP TABLE run_trial; --"
+    for number in range(3):
+        curve = [epoch(1, trial=number)]
+        path = spool_path(place.storage, name)
+        write_spool(path, study(name), [running(n) for n in range(number + 1)], curve)
+    put_back(place)
+    trials, epochs = place.contents(name)
+    assert trials == [running(n) for n in range(3)]
+    assert [e.trial for e in epochs] == [0, 1, 2]
+
+
+def test_a_spool_of_another_study_of_the_name_is_kept(place: Place) -> None:
+    with open_writer(place.storage) as store:
+        store.add_study(study())
+    path = spool_path(place.storage, "digits")
+    write_spool(path, study(spec={"other": 1}), [running()], [])
+    for look in (check, repair):
+        (problem,) = look(place.storage).problems
+        assert "is of another study 'digits' than the one here" in problem
+    assert path.exists()
+    path.unlink()
+
+
+def test_a_spool_that_is_damaged_is_kept_and_does_not_hinder_the_others(lite: Place) -> None:
+    before = lite.contents()
+    good, bad = spool_of(lite), spool_of(lite).with_name("b.jsonl")
+    shutil.copy(good, bad)
+    bad.write_bytes(bad.read_bytes()[:-100])
+    gone(lite)
+    (problem,) = repair(lite.storage).problems
+    assert f"spool {bad} was cut or changed" in problem
+    assert spools_of(lite.storage) == [bad]
+    assert lite.contents() == before
+
+
+def test_of_a_damaged_spool_alone_no_database_is_made(lite: Place) -> None:
+    spool = spool_of(lite)
+    spool.write_bytes(b"{}\n")
+    gone(lite)
+    assert len(repair(lite.storage).problems) == 1
+    assert not lite.file.exists()
+    assert spool.exists()
+
+
+def test_what_a_database_cannot_hold_stays_in_the_spool_with_the_reason(place: Place) -> None:
+    odd = running(0, error="\0", macs=2**70)
+    path = spool_path(place.storage, "digits")
+    write_spool(path, study(), [odd], [])
+    (problem,) = repair(place.storage).problems
+    assert "it cannot be mended: " in problem
+    assert path.exists()
+    path.unlink()
+
+
+# The command
+
+
+def test_the_command_ends_with_0_where_nothing_is_wrong_1_where_something_is(
+    lite: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["--storage", lite.storage]
+    assert main(argv) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{lite.file}: no problems"
+    lite.run(set_trial(3, "macs = 7"))
+    assert main(argv) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "problem: study 'sample', trial 3: its parameters or MACs are not those of its "
+        "configuration",
+        "note: study 'sample': trials running: 1; if nobody runs the study, its command goes on "
+        "with them",
+        f"{lite.file}: 1 problem",
+        "next: the same command with --repair, once nobody runs a study there",
+    ]
+    assert main([*argv, "--repair"]) == 0
+    assert capsys.readouterr().out.startswith("repaired: study 'sample', trial 3: its parameters")
+    assert main(argv) == 0
+
+
+def test_the_command_says_a_line_each_whatever_names_there_are(
+    lite: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lite.run(
+        "UPDATE run_study SET name = 'a' || char(10) || 'repaired: b' || char(27) || '[31m'",
+        "UPDATE run_trial SET macs = 7",
+    )
+    assert main(["--storage", lite.storage]) == 1
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == NUMBER + 3
+    assert "\x1b" not in out
+    assert all(line.startswith("problem: ") for line in out.splitlines()[:NUMBER])
+
+
+def test_the_command_ends_with_2_where_there_is_nothing_of_ours(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--storage", "sqlite:///none.db"]) == 2
+    assert "does not exist, and no spool waits for it" in capsys.readouterr().err
+    assert main(["--storage", "sqlite:///none.db", "--repair"]) == 2
+    assert list(here.iterdir()) == []
+    Path("text.db").write_text("study,trial\n")
+    assert main(["--storage", "sqlite:///text.db"]) == 2
+    assert "is not a SQLite database" in capsys.readouterr().err
+    write_spool(spool_path("sqlite:///text.db", "s"), study("s"), [], [])
+    assert main(["--storage", "sqlite:///text.db", "--repair"]) == 2
+    assert "or move the file away, and --repair makes another of the spools in text.db.spool" in (
+        capsys.readouterr().err
+    )
+    Path("text.db").unlink()
+    assert main(["--storage", "sqlite:///text.db"]) == 1
+    assert "spool text.db.spool/" in capsys.readouterr().out
+    assert main(["--storage", "sqlite:///text.db", "--repair"]) == 0
+
+
+def test_what_cannot_be_kept_is_not_taken_out(lite: Place) -> None:
+    beside(lite.storage, "taken_out.jsonl").mkdir()
+    lite.run(set_trial(3, "config = '{}'"))
+    with pytest.raises(StorageError, match=r"cannot be kept in .*nothing was changed"):
+        repair(lite.storage)
+    assert len(check(lite.storage).problems) == 1
+
+
+def test_errors_of_a_spool_are_of_the_family() -> None:
+    assert issubclass(SpoolError, StorageError)

@@ -1,0 +1,224 @@
+"""A spool holds what it was given, or is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records import epoch, running, study, trial, vit
+from test_store import STUDIES, TRIALS
+
+from runs.record import State
+from runs.spool import SpoolError, read_spool, spool_path, spools_of, write_spool
+
+HERE = Path(__file__).parent
+EPOCHS = [epoch(e, trial=number) for number in (0, 2) for e in (1, 2, 3)]
+SOME = [
+    trial(0),
+    running(1, state=State.REFUSED, error="tried"),
+    running(2),
+    trial(3, config=vit()),
+]
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    path = tmp_path / "made" / "a.jsonl"
+    write_spool(path, study(), SOME, EPOCHS)
+    return path
+
+
+def sealed(lines: list[Any]) -> bytes:
+    """A spool whose digest is right, whatever its lines are."""
+    body = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    seal = {"sha256": hashlib.sha256(body).hexdigest()}
+    return body + json.dumps(seal).encode() + b"\n"
+
+
+def test_a_spool_is_read_as_it_was_written(spool: Path) -> None:
+    found = read_spool(spool)
+    assert found.study == study()
+    assert list(found.trials) == SOME
+    assert list(found.epochs) == EPOCHS
+    assert [path.name for path in spool.parent.iterdir()] == ["a.jsonl"]
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_every_study_there_can_be_survives(tmp_path: Path, kind: str) -> None:
+    write_spool(tmp_path / "s", STUDIES[kind], [], [])
+    assert read_spool(tmp_path / "s").study == STUDIES[kind]
+
+
+@pytest.mark.parametrize("kind", TRIALS)
+def test_every_trial_there_can_be_survives(tmp_path: Path, kind: str) -> None:
+    write_spool(tmp_path / "s", study(), [TRIALS[kind]], [])
+    assert read_spool(tmp_path / "s").trials == (TRIALS[kind],)
+
+
+def test_the_order_given_does_not_matter(spool: Path) -> None:
+    other = spool.with_name("b.jsonl")
+    write_spool(other, study(), SOME[::-1], EPOCHS[::-1])
+    assert other.read_bytes() == spool.read_bytes()
+
+
+@given(st.data())
+def test_a_spool_with_a_byte_changed_or_cut_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("spool") / "s"
+    write_spool(path, study(), SOME[:1], EPOCHS[:1])
+    content = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        del content[place:]
+    else:
+        content[place] ^= data.draw(st.integers(1, 255))
+    if content + b"\n" == path.read_bytes():  # without its last line's end it is whole
+        return
+    path.write_bytes(content)
+    with pytest.raises(SpoolError, match=r"was cut or changed; restore it from a copy, or remove"):
+        read_spool(path)
+
+
+def changed(kind: str, **fields: Any) -> Callable[[list[Any]], None]:
+    """Writes other values into the first line of a kind."""
+
+    def change(lines: list[Any]) -> None:
+        next(line for line in lines if kind in line)[kind].update(fields)
+
+    return change
+
+
+FORGED: dict[str, tuple[Callable[[list[Any]], object], str]] = {
+    "nothing": (lambda lines: lines.clear(), "was cut or changed"),
+    "no study": (lambda lines: lines[0].pop("study"), "there is no 'study'"),
+    "a list": (lambda lines: lines.insert(0, [1, 2]), "is not one of ours"),
+    "of the future": (lambda lines: lines[0].update(spool=2), "another version"),
+    "a line of another kind": (lambda lines: lines.append({"note": 1}), "of other kinds"),
+    "an unknown field": (changed("trial", command="rm"), "of other kinds"),
+    "text for a number": (changed("trial", macs="12"), "macs: input should be a valid integer"),
+    "a state there is not": (changed("trial", state="lost"), "state: input should be"),
+    "no configuration": (changed("trial", config={"family": "cnn"}), "config"),
+    "a patch that does not fit": (
+        lambda lines: lines[1]["trial"]["config"].update(patch_size=3),
+        "does not tile",
+    ),
+    "a time without a zone": (changed("trial", started_at="2026-03-01T09:00:00"), "no time zone"),
+    "a number twice": (changed("trial", number=3), "two of its trials have one number"),
+    "an epoch twice": (changed("epoch", epoch=2), "an epoch is there twice"),
+    "an epoch of no trial": (changed("epoch", trial=9), "an epoch is of no trial"),
+    "a trial twice": (
+        lambda lines: lines[3]["trial"].update(config=lines[1]["trial"]["config"]),
+        "one configuration and seed",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_a_spool_that_we_never_wrote_is_refused_though_its_digest_is_right(
+    spool: Path, kind: str
+) -> None:
+    lines = [json.loads(line) for line in spool.read_text().splitlines()[:-1]]
+    spool.write_bytes(sealed(lines))
+    assert read_spool(spool).study == study()
+    change, words = FORGED[kind]
+    change(lines)
+    spool.write_bytes(sealed(lines))
+    with pytest.raises(SpoolError, match=words):
+        read_spool(spool)
+
+
+def test_deep_nesting_is_refused(spool: Path) -> None:
+    body = b"[" * 100_000 + b"\n"
+    seal = json.dumps({"sha256": hashlib.sha256(body).hexdigest()}).encode()
+    spool.write_bytes(body + seal + b"\n")
+    with pytest.raises(SpoolError, match="is not one of ours"):
+        read_spool(spool)
+
+
+@given(st.text(max_size=200))
+def test_no_name_leaves_the_folder(name: str) -> None:
+    path = spool_path("sqlite:///runs/x.db", name)
+    assert path.parent == Path("runs/x.db.spool")
+    assert path.name.isascii()
+    assert len(path.name) < 80
+    assert ".." not in path.name
+
+
+def test_studies_whose_names_look_alike_have_spools_of_their_own() -> None:
+    names = ["a b", "a_b", "a/b", "../a_b", "a b ", "A b"]
+    assert len({spool_path("sqlite:///x.db", name).name.lower() for name in names}) == len(names)
+
+
+def test_a_spool_never_takes_the_place_of_one_that_waits(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/x.db"
+    assert spools_of(storage) == []
+    written = []
+    for age in range(3):
+        path = spool_path(storage, "s")
+        write_spool(path, study("s"), SOME[:age], [])
+        os.utime(path, (age, age))
+        written.append(path)
+    assert spools_of(storage) == written
+    assert [len(read_spool(path).trials) for path in written] == [0, 1, 2]
+
+
+def test_databases_of_a_server_do_not_share_spools_and_nobody_is_named() -> None:
+    def folder(url: str) -> Path:
+        return spool_path(f"postgresql+psycopg://{url}", "s").parent
+
+    assert folder("u:secret@h/a") == folder("other@h:5432/a")
+    assert len({folder(f"u@{where}") for where in ("h/a", "h/b", "g/a", "h:5433/a")}) == 4
+    assert "secret" not in str(folder("u:secret@h/a"))
+
+
+FULL = """
+import resource, sys; sys.path[:0] = sys.argv[1:3]
+from pathlib import Path
+from test_spool import EPOCHS, SOME, SpoolError, study, write_spool
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+try:
+    write_spool(Path(sys.argv[3]), study("new"), SOME, EPOCHS)
+except SpoolError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_ends_in_a_sentence_and_leaves_the_spool_that_was_there(spool: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-B", "-c", FULL, HERE, HERE.parent, spool],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert f"spool {spool} cannot be written (File too large); free some space" in said
+    assert read_spool(spool).study == study()
+    assert [path.name for path in spool.parent.iterdir()] == ["a.jsonl"]
+
+
+def test_a_folder_that_cannot_be_written_or_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SpoolError, match=r"cannot be written \("):
+        write_spool(tmp_path / "file" / "s", study(), [], [])
+    with pytest.raises(SpoolError, match=r"cannot be read \(No such file"):
+        read_spool(tmp_path / "none")
+
+
+def test_a_spool_takes_numbers_no_database_could(tmp_path: Path) -> None:
+    """Whoever puts it back finds out; nothing is lost before."""
+    odd = replace(trial(0), macs=2**80, error="\0 \x85 ü 語 \n")
+    write_spool(tmp_path / "s", study(), [odd], [epoch(1, train_loss=float("inf"))])
+    assert read_spool(tmp_path / "s").trials == (odd,)
+    assert read_spool(tmp_path / "s").epochs[0].train_loss == float("inf")
