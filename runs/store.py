@@ -222,16 +222,30 @@ class Writer(Reader):
             LeaseLostError: another process took it over, because this one stood still.
         """
         patience = patience or Patience()
-        lease = Lease(self._session, study, patience.say)
-        try:
+        with self.keep_out_others(study, patience.say) as lease:
             self._journal = Journal()
             with suppress(UnknownStudyError):
                 self._journal.study = self.study(study)
                 self._journal.restart(self.trials(study), self.epochs(study))
             self._lease, self._patience = lease, patience
-            yield self._journal
+            try:
+                yield self._journal
+            finally:
+                self._lease = None
+
+    @contextmanager
+    def keep_out_others(
+        self, study: str, say: Callable[[str], None] = lambda sentence: None
+    ) -> Iterator[Lease]:
+        """Takes the lease of a study while the block runs, and no more.
+
+        Raises:
+            StudyHeldError: another process runs it.
+        """
+        lease = Lease(self._session, study, say)
+        try:
+            yield lease
         finally:
-            self._lease = None
             lease.release()
 
     @contextmanager
