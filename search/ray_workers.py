@@ -33,6 +33,8 @@ _SECONDS_TO_KEEP = 8.0
 """What is left of an epoch, and its checkpoint, when the study is interrupted."""
 _SECONDS_BETWEEN_LOOKS = 1.0
 """At what is silent or takes too long."""
+_SECONDS_TO_JOIN = 20.0
+"""In which, at the start, an actor follows the one before."""
 _SECONDS_STRANDED = 30.0
 """After which it is said that nobody trains."""
 
@@ -104,7 +106,7 @@ class RayWorkers:
         trial_seconds: what trains longer is killed; None for no limit.
         silent_seconds: an actor that gives no sign of life for so long is killed: Ray sees that a
             process is gone or that a node is frozen, not that a process is.
-        seconds_to_start: so long all are waited for at the start, and the first one.
+        seconds_to_start: so long the first one is waited for.
     """
 
     def __init__(
@@ -156,6 +158,7 @@ class RayWorkers:
             for actor in missing:
                 if self._is_there(actor.starting, seconds=0.1):
                     self._admit(actor)
+                    deadline = time.monotonic() + _SECONDS_TO_JOIN
         if len(missing) == self.count:
             raise ClusterError(
                 f"none of {self.count} workers has found a place on the Ray cluster in "
