@@ -8,9 +8,10 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from runs.record import Surroundings
 from space.errors import MixerSearchError
 
 _SECONDS_TO_ANSWER = 5.0
@@ -112,6 +113,24 @@ def _cores_each(
 
     most = int(free.get("CPU", 0)) // count
     return next((cores for cores in range(most, 0, -1) if places(cores) >= count), 0)
+
+
+def agreed(known: Surroundings | None, new: Surroundings, node: str) -> Surroundings:
+    """What all workers train on, with one more; where devices differ, on one of these.
+
+    Raises:
+        ClusterError: the node has other versions of libraries or of our code than those before.
+    """
+    if known is None:
+        return new
+    theirs = {**known.versions, "revision": known.git_revision}
+    here = {**new.versions, "revision": new.git_revision}
+    differ = [name for name in theirs if here.get(name) != theirs[name]]
+    if differ:
+        told = ", ".join(f"{name} {here.get(name)}, not {theirs[name]}" for name in differ)
+        raise ClusterError(f"the Ray node {node} has {told}; install the same on every node")
+    kinds = {*known.device_kind.split(", "), new.device_kind}
+    return replace(known, device_kind=", ".join(sorted(kinds)))
 
 
 @contextmanager

@@ -11,13 +11,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runs.record import Surroundings
 from search.devices import DeviceError
-from search.messages import Event, Idle, Lost, Ready, Refusal, Started, TrialRequest, Warned
-from search.ray_cluster import ClusterError, Places, connected, find_places, resources
+from search.messages import Event, Idle, Lost, Refusal, Started, TrialRequest, Warned
+from search.ray_cluster import ClusterError, Places, agreed, connected, find_places, resources
 from search.ray_worker import CONTROL, RayWorker
 from search.recipe import Recipe
 from search.workers import WorkerError
@@ -115,7 +115,7 @@ class RayWorkers:
         *,
         trial_seconds: float | None = None,
         silent_seconds: float = 60.0,
-        seconds_to_start: float = 120.0,
+        seconds_to_start: float = 300.0,
     ) -> None:
         import ray
 
@@ -141,10 +141,10 @@ class RayWorkers:
     def give(self, images: ImageData) -> RayWorkers:
         """Has every actor put the images on its device, and waits until they have.
 
-        Those that find no place for long are there later, or never: a sentence says so.
+        Those that are late follow when they can; a sentence says so.
 
         Raises:
-            ClusterError: none has found a place, or the nodes differ in what they run.
+            ClusterError: none was ready in time, or the nodes differ in what they run.
             DeviceError: there is no such device.
             WorkerError: an actor could not start.
         """
@@ -161,13 +161,14 @@ class RayWorkers:
                     deadline = time.monotonic() + _SECONDS_TO_JOIN
         if len(missing) == self.count:
             raise ClusterError(
-                f"none of {self.count} workers has found a place on the Ray cluster in "
-                f"{format_seconds(self._seconds_to_start)}; see `ray status` for who is there"
+                f"none of {self.count} workers was ready in "
+                f"{format_seconds(self._seconds_to_start)}: the Ray cluster has no place for one, "
+                "or is slow; see `ray status`"
             )
         if missing:
             self._notes.append(
-                f"no place on the Ray cluster yet for {len(missing)} of {self.count} workers: the "
-                "others begin"
+                f"{len(missing)} of {self.count} workers not ready yet (no place on the Ray "
+                "cluster, or slow): the others begin"
             )
         return self
 
@@ -276,23 +277,9 @@ class RayWorkers:
             raise WorkerError(f"worker {actor.number} could not start\n{error}") from None
         if isinstance(answer, Refusal):
             raise DeviceError(f"on {actor.node}: {answer.sentence}")
-        self._compare(answer, actor.node)
+        self._surroundings = agreed(self._surroundings, answer.surroundings, actor.node)
         actor.starting = None
         actor.sign = self._call(actor, "sign")
-
-    def _compare(self, answer: Ready, node: str) -> None:
-        new, known = answer.surroundings, self._surroundings
-        if known is None:
-            self._surroundings = new
-            return
-        mine = {**new.versions, "revision": new.git_revision}
-        theirs = {**known.versions, "revision": known.git_revision}
-        differ = [name for name in theirs if mine.get(name) != theirs[name]]
-        if differ:
-            told = ", ".join(f"{name} {mine.get(name)}, not {theirs[name]}" for name in differ)
-            raise ClusterError(f"{node} has {told}; install the same on every node")
-        kinds = {*known.device_kind.split(", "), new.device_kind}
-        self._surroundings = replace(known, device_kind=", ".join(sorted(kinds)))
 
     def _assign(self) -> None:
         """Gives requests to actors that are free: to its own, which has compiled it, if it can."""

@@ -17,7 +17,7 @@ import pytest
 from ray_nodes import Nodes, cluster, needs_ray
 from records import mixer
 
-from runs.record import Origin, State
+from runs.record import Origin, State, Surroundings
 from runs.store import StorageError, open_reader
 from search import data as images
 from search.checkpoint import load
@@ -33,8 +33,9 @@ from search.messages import (
     Lost,
     Started,
     TrialRequest,
+    Warned,
 )
-from search.ray_cluster import ClusterError, Places, connected, find_places
+from search.ray_cluster import ClusterError, Places, agreed, connected, find_places
 from search.ray_workers import RayWorkers
 from search.recipe import Recipe
 from search.run import main as run
@@ -187,6 +188,20 @@ def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again(nodes: Nodes) 
 
 
 @needs_ray
+def test_an_actor_that_was_given_up_while_it_trains_begins_anew(two: RayWorkers) -> None:
+    """As when a connection breaks, and nobody dies."""
+    two.start(0, request(0, epochs=10**6))
+    until_trained(two, 0)
+    (actor,) = [actor for actor in two._actors if actor.events is not None]
+    before = process_of(two, 0)
+    assert two._lose(actor, "cut off") == (0, Lost("cut off"))
+    two.start(0, at_rung(0))
+    two.start(1, at_rung(1))
+    until_trained(two, 0, 1)
+    assert before not in {process_of(two, 0), process_of(two, 1)}
+
+
+@needs_ray
 def test_interrupted_actors_keep_their_trials(two: RayWorkers, tmp_path: Path) -> None:
     files = [tmp_path / f"{worker}.checkpoint" for worker in (0, 1)]
     for worker, file in enumerate(files):
@@ -221,7 +236,10 @@ def test_a_bug_in_an_actor_shows_its_traceback(two: RayWorkers) -> None:
 @needs_ray
 def test_workers_without_a_place_are_refused_with_a_sentence(nodes: Nodes) -> None:
     places = Places(count=2, device_kind="cpu", num_cores=2)
-    with connected(nodes.address), pytest.raises(ClusterError, match="none of 2 workers has found"):
+    with (
+        connected(nodes.address),
+        pytest.raises(ClusterError, match="none of 2 workers was ready in 1 s"),
+    ):
         ready(RayWorkers(places, seconds_to_start=1))
 
 
@@ -269,6 +287,26 @@ def test_more_than_a_cluster_has_is_refused(
 ) -> None:
     with pytest.raises(ClusterError, match=says):
         find_places(count, kind, [FOUR_GPUS], free)
+
+
+def on(device_kind: str, jax_version: str = "0.10.2") -> Surroundings:
+    return Surroundings(device_kind=device_kind, versions={"jax": jax_version}, git_revision="a")
+
+
+def test_nodes_may_have_different_devices_but_not_different_libraries() -> None:
+    h100 = agreed(None, on("NVIDIA H100"), "one")
+    both = agreed(h100, on("NVIDIA A100"), "two")
+    assert agreed(both, on("NVIDIA H100"), "three").device_kind == "NVIDIA A100, NVIDIA H100"
+    with pytest.raises(ClusterError, match=r"node four has jax 0\.11, not 0\.10\.2; install"):
+        agreed(both, on("NVIDIA H100", "0.11"), "four")
+
+
+def test_who_coordinates_actors_never_loads_the_accelerator_stack() -> None:
+    code = "import sys, search.ray_workers; print({'jax', 'flax', 'ray'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
 
 
 @needs_ray
@@ -382,6 +420,27 @@ def test_what_a_node_trained_that_is_gone_is_trained_by_another(nodes: Nodes) ->
         assert [type(e) for e in told[loser]] == [Started, EpochDone, EpochDone, Finished, Idle]
         for worker in {0, 1, 2} - {loser}:
             assert [type(e) for e in told[worker]] == [EpochDone, Finished, Idle]
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_study_waits_for_a_node_where_none_is_left(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.ray_workers._SECONDS_STRANDED", 2.0)
+    only = nodes.add("--num-cpus=2")
+    with connected(nodes.address):
+        workers = ready(RayWorkers(Places(count=1, device_kind="cpu", num_cores=2)))
+        workers.start(0, at_rung(0))
+        until_trained(workers, 0)
+        nodes.kill(only)
+        assert isinstance(workers.next()[1], Lost)
+        workers.start(0, request(0))
+        worker, event = workers.next()
+        assert (worker, type(event)) == (0, Warned)
+        again = nodes.add("--num-cpus=2")
+        assert isinstance(until_idle(workers, 1)[0][-2], Finished)
+    nodes.stop(again)
 
 
 @pytest.mark.slow
