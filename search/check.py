@@ -44,7 +44,8 @@ def look(
         ("note", report.notes),
     ):
         for sentence in sentences:
-            print(f"{kind}: {' '.join(sentence.split())}")
+            # a line each, whatever the database holds
+            print(f"{kind}: {''.join(c if c.isprintable() else ' ' for c in sentence)}")
     count = len(report.problems)
     print(f"{report.where}: {count or 'no'} problem{'' if count == 1 else 's'}")
     if count:

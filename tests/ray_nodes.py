@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,15 +33,11 @@ class Nodes:
     """Nodes of one core each, the first of which is the head."""
 
     def __init__(self, count: int, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind((_HERE, 0))
-            port = probe.getsockname()[1]
-        self.address = f"{_HERE}:{port}"
-        self._folder = folder
-        head = ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}")
         self._nodes: list[subprocess.Popen[bytes]] = []
         try:
-            self._start(*head)
+            head = ("--head", "--port=0", "--include-dashboard=false", f"--temp-dir={folder}")
+            _, said = self._start(*head)
+            (self.address,) = set(re.findall(rf"--address='({_HERE}:\d+)'", said))
             for _ in range(count - 1):
                 self.add()
         except BaseException:
@@ -50,7 +46,8 @@ class Nodes:
 
     def add(self, *options: str) -> subprocess.Popen[bytes]:
         """One more node."""
-        return self._start(f"--address={self.address}", *options)
+        node, _ = self._start(f"--address={self.address}", *options)
+        return node
 
     def kill(self, node: subprocess.Popen[bytes]) -> None:
         """All processes of a node at once, as if its plug was pulled."""
@@ -69,7 +66,7 @@ class Nodes:
         for node in reversed(self._nodes.copy()):
             self.kill(node)
 
-    def _start(self, *options: str) -> subprocess.Popen[bytes]:
+    def _start(self, *options: str) -> tuple[subprocess.Popen[bytes], str]:
         ray = Path(sys.executable).with_name("ray")
         with tempfile.TemporaryFile() as log:
             node = subprocess.Popen(
@@ -79,14 +76,12 @@ class Nodes:
                 start_new_session=True,
             )
             self._nodes.append(node)
-            while b"--block" not in _content(log):  # the last it says: it runs until it is killed
-                assert node.poll() is None, _content(log).decode()
+            said = ""
+            while "--block" not in said:  # the last it says: it runs until it is killed
+                assert node.poll() is None, said
                 time.sleep(0.1)
-        return node
-
-
-def _content(log: tempfile._TemporaryFileWrapper[bytes]) -> bytes:
-    return os.pread(log.fileno(), 10**6, 0)
+                said = os.pread(log.fileno(), 10**6, 0).decode()
+        return node, said
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from postgres import new_database
-from records import epoch, mixer, running, study, trial
+from records import NOON, epoch, mixer, running, study, trial
 from sample_study import write_study
 
 from runs.check import check, repair
@@ -259,7 +259,7 @@ COPIES = itertools.count()
 
 
 @given(st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_damages_together_are_found_and_repaired(
     sound: Path, here: Path, data: st.DataObject
 ) -> None:
@@ -284,6 +284,27 @@ def test_a_result_that_only_its_state_denies_is_itself_again(place: Place) -> No
     assert len(repair(place.storage).repaired) == len(of_state(before, *ENDED))
     assert place.contents() == before
     assert place.taken_out() == []
+
+
+@pytest.mark.parametrize(
+    ("what", "lost"),
+    [
+        ("sampler_attrs = '['", {"sampler_attrs": {}}),
+        ("error = CAST(x'ff00fe' AS TEXT)", {"error": None}),
+        ("compile_seconds = 'long'", {"timing": None}),
+        ("versions = '{'", {"surroundings": None}),
+        ("state = 'lost'", {}),
+    ],
+)
+def test_a_trial_loses_no_more_than_what_cannot_be_read(
+    lite: Place, what: str, lost: dict[str, Any]
+) -> None:
+    trials, epochs = before = lite.contents()
+    number = of_state(before, State.COMPLETE)[-1]
+    lite.run(set_trial(number, what))
+    assert len(repair(lite.storage).repaired) == 1
+    trials[number] = replace(trials[number], **lost)
+    assert lite.contents() == (trials, epochs)
 
 
 def test_what_is_taken_out_is_kept(place: Place) -> None:
@@ -329,6 +350,26 @@ def test_a_configuration_that_is_there_twice_stays_with_the_better_result(place:
     }
     assert_found_and_repaired(place, before, set())
     assert len(place.contents()[0]) == len(trials)
+
+
+def test_a_refused_trial_that_is_tried_elsewhere_loses_a_curve_it_cannot_have(
+    place: Place,
+) -> None:
+    """Trained again it would be there twice."""
+    with open_writer(place.storage) as store:
+        store.add_study(study())
+        tried, again = store.add_trials(
+            "digits",
+            [running(0), running(0, state=State.REFUSED, error="tried", finished_at=NOON)],
+        )
+    assert check(place.storage).problems == ()
+    place.run(
+        "INSERT INTO run_epoch SELECT id, 1, 1, 1, 1, 1, 1, 1 FROM run_trial "
+        "WHERE number = 1 AND state = 'refused' AND error = 'tried'"
+    )
+    assert len(repair(place.storage).repaired) == 1
+    assert place.contents("digits") == ([tried, again], [])
+    assert check(place.storage).problems == ()
 
 
 def test_an_index_that_does_not_fit_is_made_anew(lite: Place) -> None:
@@ -500,6 +541,10 @@ def test_a_trial_whose_number_is_taken_gets_the_next(place: Place) -> None:
     trials, epochs = place.contents("digits")
     assert trials == [running(0), running(5), replace(ours, number=6)]
     assert epochs == [replace(e, trial=6) for e in curve]
+    curve.append(epoch(3, trial=0))  # as another process knows it
+    write_spool(spool_path(place.storage, "digits"), study(), [ours], curve)
+    put_back(place)
+    assert place.contents("digits") == (trials, [replace(e, trial=6) for e in curve])
 
 
 def test_a_spool_of_a_study_begun_anew_since_is_put_into_that(place: Place) -> None:
@@ -598,6 +643,7 @@ def test_the_command_says_a_line_each_whatever_names_there_are(
     lite.run(
         "UPDATE run_study SET name = 'a' || char(10) || 'repaired: b' || char(27) || '[31m'",
         "UPDATE run_trial SET macs = 7",
+        set_trial(3, r"""config = '{"family": "mixer", "\nrepaired: c \u001b[31m": 1}'"""),
     )
     assert main(["--storage", lite.storage]) == 1
     out = capsys.readouterr().out

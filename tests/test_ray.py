@@ -176,6 +176,7 @@ def test_an_actor_that_freezes_is_replaced(nodes: Nodes) -> None:
         assert until_idle(workers, 1)[0][-1] == Idle()
 
 
+@pytest.mark.slow
 @needs_ray
 def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again(nodes: Nodes) -> None:
     with connected(nodes.address):
