@@ -69,8 +69,7 @@ def test_a_study_another_process_runs_is_refused_until_that_is_killed(storage: s
             pass
         with store.hold("another study"):
             pass
-        other.kill()
-        # not waited for: a zombie is dead
+        other.kill()  # and not waited for: a zombie is dead
         deadline = time.monotonic() + 20
         while True:
             try:
