@@ -127,7 +127,9 @@ class Lease:
     def release(self) -> None:
         """Gives the study up, if the database answers; others find out by themselves if not."""
         self._released.set()
-        self._heart.join()
+        self._heart.join(timeout=1)
+        if self._heart.is_alive():  # it waits for the database
+            return
         with suppress(StorageError), self._begin() as session:
             session.execute(
                 sa.delete(LeaseRow).where(

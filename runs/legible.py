@@ -176,7 +176,7 @@ def _curves(connection: sa.Connection, study: int) -> dict[int, list[EpochRecord
     with bad_bytes_written_out(connection):
         rows = connection.execute(query).all()
     for row in rows:
-        record: EpochRecord | None = epoch_record(row, row.number)  # type: ignore[arg-type]
+        record: EpochRecord | None = epoch_record(row, row.number)
         try:
             record = strict_epoch(plain(record)) if record else None
         except _ILLEGIBLE:

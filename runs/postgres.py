@@ -10,7 +10,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 WRITER_SECONDS = 10
 READER_SECONDS = 60
 
@@ -61,7 +61,7 @@ def postgres_engine(url: URL, *, read_only: bool) -> sa.Engine:
     options = " ".join([*(f"-c {name}={value}" for name, value in settings.items()), theirs])
     engine = sa.create_engine(
         url,
-        pool_pre_ping=read_only,  # a writer tries again itself, and says so
+        pool_pre_ping=True,
         connect_args={"connect_timeout": CONNECT_SECONDS, "options": options.strip()},
     )
 

@@ -16,7 +16,7 @@ from runs.record import (
     Timing,
     TrialRecord,
 )
-from runs.tables import EpochRow, StudyRow
+from runs.tables import StudyRow
 from space.config import Config, parse_config
 
 
@@ -121,7 +121,7 @@ def epoch_columns(epoch: EpochRecord) -> dict[str, Any]:
     return columns
 
 
-def epoch_record(row: EpochRow, number: int) -> EpochRecord:
+def epoch_record(row: Any, number: int) -> EpochRecord:
     return EpochRecord(
         trial=number,
         epoch=row.epoch,

@@ -110,14 +110,14 @@ class Reader:
         """
         with self._session() as session:
             query = (
-                sa.select(EpochRow, TrialRow.number)
+                sa.select(EpochRow.__table__, TrialRow.number)
                 .join(TrialRow, EpochRow.trial_id == TrialRow.id)
                 .where(TrialRow.study_id == self._study_row(session, study).id)
                 .order_by(TrialRow.number, EpochRow.epoch)
             )
             if trial is not None:
                 query = query.where(TrialRow.number == trial)
-            return [epoch_record(row, number) for row, number in session.execute(query)]
+            return [epoch_record(row, row.number) for row in session.execute(query)]
 
     def curves(self, study: str) -> dict[int, list[float]]:
         """Validation accuracies by epoch, of the trials by number; only those that have some.
