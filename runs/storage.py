@@ -216,7 +216,7 @@ def is_away(error: Exception) -> bool:
         return True
     cause = error.orig if isinstance(error, sa.exc.OperationalError) else None
     if isinstance(cause, sqlite3.OperationalError):
-        return cause.sqlite_errorcode == sqlite3.SQLITE_BUSY
+        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
     return isinstance(cause, psycopg.OperationalError)
 
 

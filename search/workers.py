@@ -264,12 +264,22 @@ class Processes:
                 raise AssertionError(f"a worker began with {told!r}")
 
     def _replace(self, worker: int, why: str | None = None) -> str:
-        """A new process in the place of one that died; says how that ended."""
+        """A new process in the place of one that died; says how that ended.
+
+        Raises:
+            WorkerError: three in a row could not start.
+        """
         reason = self._end(worker)
-        self._seats[worker].pipe.close()
-        self._seats[worker] = self._spawn(worker)
-        self._send(worker, self._setup)
-        self._ready(worker)
+        for tries_left in (2, 1, 0):
+            self._seats[worker].pipe.close()
+            self._seats[worker] = self._spawn(worker)
+            self._send(worker, self._setup)
+            try:
+                self._ready(worker)
+                break
+            except WorkerError:
+                if not tries_left:
+                    raise
         return why or reason
 
     def _end(self, worker: int) -> str:

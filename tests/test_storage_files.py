@@ -191,10 +191,10 @@ def test_a_database_that_was_replaced_or_removed_is_not_written_to(
     with open_writer(f"sqlite:///{path}") as store:
         store.add_study(study("kept"))
         path.rename(tmp_path / "moved.db")
-        with pytest.raises(StorageError, match="was removed or replaced"):
+        with pytest.raises(StorageError, match="was removed, replaced or emptied"):
             store.add_study(study("lost"))
         shutil.copy(sound, path)
-        with pytest.raises(StorageError, match="was removed or replaced"):
+        with pytest.raises(StorageError, match="was removed, replaced or emptied"):
             store.add_study(study("lost"))
 
 

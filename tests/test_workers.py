@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -126,6 +128,26 @@ def test_a_process_that_is_killed_is_replaced_and_the_other_trains_on(two: Proce
 
 
 @needs_two_cores
+def test_a_replacement_that_is_killed_at_its_start_is_replaced_too() -> None:
+    with closing(Processes(count=1, device_kind="cpu")) as workers:
+        workers.give(images.load("digits", train_limit=256))
+        workers.start(0, request(0, epochs=5000))
+        first = process_of(workers, 0)
+
+        def kill_the_next() -> None:
+            while (second := process_of(workers, 0)) == first:
+                time.sleep(0.01)
+            os.kill(second, signal.SIGKILL)
+
+        os.kill(first, signal.SIGKILL)
+        killer = threading.Thread(target=kill_the_next)
+        killer.start()
+        assert first_loss(workers) == (0, Lost("killed by SIGKILL"))
+        killer.join()
+        workers.start(0, request(0))
+        assert isinstance(until_idle(workers, 1)[0][-1], Finished)
+
+
 def test_a_bug_in_a_process_shows_its_traceback(two: Processes) -> None:
     two.start(1, replace(request(0), config=None))  # type: ignore[arg-type]
     with pytest.raises(WorkerError, match=r"(?s)worker 1 .*Traceback .*AttributeError"):
