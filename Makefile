@@ -30,6 +30,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ray]' || \
+	  echo "Ray cannot be installed for this Python from here: the tests that need it skip"
 	@touch $@
 
 clean:

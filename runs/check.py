@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from runs import legible, schema
-from runs.claim import claim
 from runs.damage import Aside, Problem, damaged_pages, problems
 from runs.put_back import spool_problem
 from runs.record import State
@@ -72,7 +71,7 @@ def repair(storage: str | None) -> Report:
     are taken out are kept in a file beside the database.
 
     Raises:
-        ClaimedError: one of the studies is being run.
+        StudyHeldError: one of the studies is being run.
         StorageError: there is nothing to look at, it is not ours, or cannot be written.
     """
     url = parse_storage(storage)
@@ -83,13 +82,12 @@ def repair(storage: str | None) -> Report:
             _make_way(Path(str(url.database)))
     elif _has_damaged_pages(url):
         return check(storage)
-    with open_writer(storage):  # made anew, or brought to this program's schema
-        pass
     done: list[str] = []
     failed: dict[str, str] = {}
-    with ExitStack() as claims:
+    # Opened, it is made anew where it is gone, or brought to this program's schema
+    with open_writer(storage) as store, ExitStack() as leases:
         for name in _names(storage):
-            claims.enter_context(claim(storage, name))
+            leases.enter_context(store.keep_out_others(name))
         for _ in range(_ROUNDS):
             with _transaction(url, read_only=False) as connection:
                 before = len(done)

@@ -10,15 +10,19 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pydantic
 
+from runs.journal import Journal
+from runs.lease import LeaseLostError
 from runs.record import EpochRecord, State, StudyRecord, TrialRecord
-from runs.storage import StorageError, beside, parse_storage
+from runs.storage import StorageError, beside, parse_storage, without_password
 from space.errors import ConfigError, explain
 
 _VERSION = 1
@@ -46,10 +50,8 @@ def spool_path(storage: str | None, study: str) -> Path:
 
     The name can be read and is the study's alone, whatever characters that has.
     """
-    clean = re.sub(r"[^A-Za-z0-9_-]+", "_", study)[:40]
-    digest = hashlib.sha256(study.encode(errors="surrogatepass")).hexdigest()[:12]
     folder, count = _folder(storage), 1
-    while (path := folder / f"{clean}-{digest}-{count}.jsonl").exists():
+    while (path := folder / f"{_stem(study)}-{count}.jsonl").exists():
         count += 1
     return path
 
@@ -58,6 +60,46 @@ def spools_of(storage: str | None) -> list[Path]:
     """The spools that wait to be put back into a database, oldest first."""
     files = [path for path in _folder(storage).glob("*.jsonl") if path.is_file()]
     return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def refuse_spooled(storage: str | None, study: str) -> None:
+    """Looks whether a study has results that are not in its database.
+
+    Raises:
+        SpoolError: it has.
+    """
+    for path in _folder(storage).glob(f"{_stem(study)}-*.jsonl"):
+        raise SpoolError(
+            f"study {study!r} has results in {path} that its database could not take; "
+            f"put them back with {_repair(storage)}, or remove that file"
+        )
+
+
+@contextmanager
+def spooled(journal: Journal, storage: str | None) -> Iterator[None]:
+    """Writes a spool of all the journal holds, should the database fail in the block.
+
+    Raises:
+        StorageError: the one that came, and where the results are.
+    """
+    try:
+        yield
+    except LeaseLostError:
+        raise  # whoever has the study now makes its results
+    except StorageError as error:
+        if journal.study is None:
+            raise
+        path = spool_path(storage, journal.study.name)
+        try:
+            write_spool(path, journal.study, journal.trials, journal.epochs)
+        except SpoolError as none:
+            raise StorageError(
+                f"{error}. What the database has not taken is lost: {none}"
+            ) from error
+        raise StorageError(
+            f"{error}. All results so far are in {path}; when the database is mended put them "
+            f"back with {_repair(storage)}"
+        ) from error
 
 
 def write_spool(
@@ -153,6 +195,19 @@ def strict_trial(fields: Any) -> TrialRecord:
 def strict_epoch(fields: Any) -> EpochRecord:
     """The epoch that `plain` was made from, as `strict_study`."""
     return _EPOCH.validate_json(json.dumps(fields), strict=True)
+
+
+def _stem(study: str) -> str:
+    """How the names of a study's spools begin."""
+    clean = re.sub(r"[^A-Za-z0-9_-]+", "_", study)[:40]
+    digest = hashlib.sha256(study.encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{clean}-{digest}"
+
+
+def _repair(storage: str | None) -> str:
+    """The command that puts spools back."""
+    where = ["--storage", without_password(storage)] if storage else []
+    return shlex.join(["python", "-m", "search.check", *where, "--repair"])
 
 
 def _folder(storage: str | None) -> Path:

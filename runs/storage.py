@@ -7,9 +7,11 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
+from runs.postgres import postgres_engine
 from space.errors import MixerSearchError
 
 DEFAULT_STORAGE = "sqlite:///runs/mixer_search.db"
@@ -18,12 +20,15 @@ APPLICATION_ID = 0x4D495852
 """`MIXR` in a SQLite file's header tells our databases from strangers'."""
 
 BUSY_TIMEOUT_SECONDS = 30
-CONNECT_TIMEOUT_SECONDS = 10
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
 class StorageError(MixerSearchError):
     """Results cannot be read or written there."""
+
+
+class AwayError(StorageError):
+    """The database does not answer now; it may again."""
 
 
 def parse_storage(storage: str | None) -> URL:
@@ -108,12 +113,7 @@ def engine_for(url: URL, *, read_only: bool, foreign_keys: bool = True) -> sa.En
     `foreign_keys` a migration may replace a table without its children being deleted.
     """
     if url.get_backend_name() == "postgresql":
-        options = "-c default_transaction_read_only=on" if read_only else ""
-        return sa.create_engine(
-            url,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": options},
-        )
+        return postgres_engine(url, read_only=read_only)
     path = Path(str(url.database)).absolute()
     mode = "ro" if read_only else "rw"
 
@@ -202,12 +202,22 @@ def check_sqlite_file(path: Path) -> None:
 
 
 def identity(path: Path | None) -> tuple[int, int] | None:
-    """Differs when another file has taken a file's place; None where there is none."""
+    """Differs when another file has taken a file's place; None of none, and of an empty one."""
     try:
         found = path.stat() if path else None
     except OSError:
         return None
-    return (found.st_dev, found.st_ino) if found else None
+    return (found.st_dev, found.st_ino) if found and found.st_size else None
+
+
+def is_away(error: Exception) -> bool:
+    """Whether a database's error may pass: the server is down, or a lock was held for too long."""
+    if isinstance(error, sa.exc.TimeoutError):
+        return True
+    cause = error.orig if isinstance(error, sa.exc.OperationalError) else None
+    if isinstance(cause, sqlite3.OperationalError):
+        return cause.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    return isinstance(cause, psycopg.OperationalError)
 
 
 def reason(error: Exception) -> str:

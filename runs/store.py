@@ -6,16 +6,20 @@ with open_reader(url) as store: ...     # the dashboard, exports, notebooks
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
 from runs import schema
+from runs.journal import Journal
+from runs.lease import Holder, Lease, find_holder
+from runs.patience import Patience
 from runs.record import EpochRecord, StudyRecord, TrialRecord
 from runs.rows import (
     epoch_columns,
@@ -27,17 +31,21 @@ from runs.rows import (
 )
 from runs.storage import (
     APPLICATION_ID,
+    AwayError,
     StorageError,
     check_sqlite_file,
     describe,
     engine_for,
     exists,
     identity,
+    is_away,
     parse_storage,
     reason,
 )
 from runs.tables import EpochRow, StudyRow, TrialRow
 from space.errors import ConfigError, nearest
+
+T = TypeVar("T")
 
 _MET_BY_EVERY_RECORD = ("ck_run_trial_state", "ck_run_trial_origin")
 """Constraints that only a database with a damaged schema can find violated."""
@@ -129,6 +137,11 @@ class Reader:
                 found.setdefault(number, []).append(accuracy)
         return found
 
+    def holder(self, study: str) -> Holder | None:
+        """Who runs the study now, or ran it when its machine failed; None: nobody."""
+        with self._session() as session:
+            return find_holder(session, study)
+
     @contextmanager
     def _session(self) -> Iterator[Session]:
         """One transaction; a failure of the database becomes a sentence."""
@@ -143,7 +156,8 @@ class Reader:
                 ) from error
             raise  # a bug of ours, not of the surroundings
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            raise StorageError(f"storage {self.where}: {reason(error)}") from error
+            kind = AwayError if is_away(error) else StorageError
+            raise kind(f"storage {self.where}: {reason(error)}") from error
         except (OverflowError, UnicodeEncodeError) as error:
             raise StorageError(
                 f"storage {self.where} can hold no such name or number ({error}); use another"
@@ -182,7 +196,8 @@ class Writer(Reader):
     """Writes what happened; every method is one transaction, committed when it returns.
 
     Raises:
-        StorageError: the database file was removed or replaced, which SQLite does not notice.
+        StorageError: the database file was removed, replaced or emptied, which SQLite does not
+            notice.
     """
 
     def __init__(self, engine: sa.Engine, where: str, file: Path | None = None) -> None:
@@ -191,12 +206,53 @@ class Writer(Reader):
         self._opened = identity(file)
         self._trial_ids: dict[tuple[str, int], int] = {}
         """Keys of the trials whose epochs were written, by study and number."""
+        self._lease: Lease | None = None
+        self._patience = Patience()
+        self._journal = Journal()
+
+    @contextmanager
+    def hold(self, study: str, patience: Patience | None = None) -> Iterator[Journal]:
+        """Holds a study while the block runs, which alone writes to it then.
+
+        A database that does not answer is waited for, as long as `patience` has it. The journal
+        holds all that is known of the study, also what could not be written.
+
+        Raises:
+            StudyHeldError: another process runs it.
+            LeaseLostError: another process took it over, because this one stood still.
+        """
+        patience = patience or Patience()
+        with self.keep_out_others(study, patience.say) as lease:
+            self._journal = Journal()
+            with suppress(UnknownStudyError):
+                self._journal.study = self.study(study)
+                self._journal.restart(self.trials(study), self.epochs(study))
+            self._lease, self._patience = lease, patience
+            try:
+                yield self._journal
+            finally:
+                self._lease = None
+
+    @contextmanager
+    def keep_out_others(
+        self, study: str, say: Callable[[str], None] = lambda sentence: None
+    ) -> Iterator[Lease]:
+        """Takes the lease of a study while the block runs, and no more.
+
+        Raises:
+            StudyHeldError: another process runs it.
+        """
+        lease = Lease(self._session, study, say)
+        try:
+            yield lease
+        finally:
+            lease.release()
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
         if identity(self._file) != self._opened:
             raise StorageError(
-                f"storage {self.where} was removed or replaced while it was written to; "
+                f"storage {self.where} was removed, replaced or emptied while it was written to; "
                 "put the file back, with its -wal file, and start the search again"
             )
         with super()._session() as session:
@@ -204,12 +260,16 @@ class Writer(Reader):
 
     def add_study(self, study: StudyRecord) -> StudyRecord:
         """Adds the study, or returns the one of that name that is there already."""
-        with self._session() as session:
+
+        def write(session: Session) -> StudyRecord:
             row = session.scalar(sa.select(StudyRow).where(StudyRow.name == study.name))
             if row is not None:
                 return study_record(row)
             session.add(StudyRow(**study_columns(study)))
-        return study
+            return study
+
+        self._journal.study = self._write(write)
+        return self._journal.study
 
     def add_trial(self, study: str, trial: TrialRecord) -> TrialRecord:
         """Adds a trial under the study's next number; the record given need not know it yet."""
@@ -217,7 +277,8 @@ class Writer(Reader):
 
     def add_trials(self, study: str, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Adds trials under the study's next numbers, all of them or none."""
-        with self._session() as session:
+
+        def write(session: Session) -> list[TrialRecord]:
             study_id = self._study_row(session, study).id
             last = session.scalar(
                 sa.select(sa.func.max(TrialRow.number)).where(TrialRow.study_id == study_id)
@@ -225,6 +286,10 @@ class Writer(Reader):
             first = 0 if last is None else last + 1
             added = [replace(trial, number=first + i) for i, trial in enumerate(trials)]
             session.add_all(TrialRow(study_id=study_id, **trial_columns(t)) for t in added)
+            return added
+
+        added = self._write(write)
+        self._journal.keep_trials(added)
         return added
 
     def update_trial(self, study: str, trial: TrialRecord) -> None:
@@ -233,23 +298,27 @@ class Writer(Reader):
 
     def update_trials(self, study: str, trials: Sequence[TrialRecord]) -> None:
         """Replaces what is known of trials, found by their numbers, all of them or none."""
-        with self._session() as session:
+
+        def write(session: Session) -> None:
             for trial in trials:
-                row = self._trial_row(session, study, trial.number)
-                for name, value in trial_columns(trial).items():
-                    setattr(row, name, value)
+                self._update(session, study, trial)
+
+        self._journal.keep_trials(trials)
+        self._write(write)
 
     def restart_trials(
         self, study: str, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]
     ) -> None:
         """As `update_trials`, and puts these epochs in the place of those there were."""
-        with self._session() as session:
+
+        def write(session: Session) -> None:
             for trial in trials:
-                row = self._trial_row(session, study, trial.number)
+                row = self._update(session, study, trial)
                 session.execute(sa.delete(EpochRow).where(EpochRow.trial_id == row.id))
-                for name, value in trial_columns(trial).items():
-                    setattr(row, name, value)
             self._insert(session, study, epochs)
+
+        self._journal.restart(trials, epochs)
+        self._write(write)
 
     def add_epoch(self, study: str, epoch: EpochRecord) -> None:
         """Adds one epoch to a trial's curve."""
@@ -257,8 +326,36 @@ class Writer(Reader):
 
     def add_epochs(self, study: str, epochs: Sequence[EpochRecord]) -> None:
         """Adds epochs, each to its trial's curve, all of them or none."""
-        with self._session() as session:
-            self._insert(session, study, epochs)
+        self._journal.keep_epochs(epochs)
+        self._write(lambda session: self._insert(session, study, epochs))
+
+    def _write(self, write: Callable[[Session], T]) -> T:
+        """What `write` returns of a transaction that is committed once.
+
+        Of a study that is held it is tried again while the database is away. The answer to a
+        commit can be lost on the way: the next try then finds that transaction counted.
+        """
+        lease = self._lease
+        if lease is None:
+            with self._session() as session:
+                return write(session)
+        written: list[T] = []
+
+        def attempt() -> T:
+            with self._session() as session:
+                if lease.fence(session):
+                    written[:] = [write(session)]
+            return written[0]
+
+        answer = self._patience.insist(attempt)
+        lease.written += 1
+        return answer
+
+    def _update(self, session: Session, study: str, trial: TrialRecord) -> TrialRow:
+        row = self._trial_row(session, study, trial.number)
+        for name, value in trial_columns(trial).items():
+            setattr(row, name, value)
+        return row
 
     def _insert(self, session: Session, study: str, epochs: Sequence[EpochRecord]) -> None:
         keys = [(study, epoch.trial) for epoch in epochs]

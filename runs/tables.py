@@ -127,3 +127,19 @@ class EpochRow(Base):
     validation_accuracy: Mapped[float] = mapped_column(sa.Double)
     learning_rate: Mapped[float] = mapped_column(sa.Double)
     elapsed_seconds: Mapped[float] = mapped_column(sa.Double)
+
+
+class LeaseRow(Base):
+    """Who runs a study now: see `runs.lease`."""
+
+    __tablename__ = "run_lease"
+
+    study: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    holder: Mapped[str] = mapped_column(sa.String(32))
+    host: Mapped[str] = mapped_column(sa.String(255))
+    machine: Mapped[str] = mapped_column(sa.String(64))
+    process: Mapped[int]
+    process_started: Mapped[int] = mapped_column(sa.BigInteger)
+    since: Mapped[datetime]
+    beats: Mapped[int] = mapped_column(sa.BigInteger)
+    written: Mapped[int] = mapped_column(sa.BigInteger)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -33,6 +35,10 @@ Example, a quick look at CIFAR-10 on a laptop:
   python -m search.run --study mixer_cifar --study-name quick_look \\
     --trials 6 --epochs 3 --train-limit 4000 --max-flops 10M
 """
+
+if TYPE_CHECKING:
+    from search.data import ImageData
+    from search.loop import Workers
 
 app = make_app()
 
@@ -117,6 +123,20 @@ def run(
             metavar="N|auto",
         ),
     ] = "auto",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="Where workers live: processes of this machine, or actors on a Ray cluster.",
+            metavar="local|ray",
+        ),
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the Ray cluster's head; auto: of the cluster this machine is a node of.",
+            metavar="HOST:PORT|auto",
+        ),
+    ] = None,
     trial_timeout: Annotated[
         str, typer.Option(help="A trial that takes longer has failed.", metavar="TIME")
     ] = "6h",
@@ -168,9 +188,9 @@ def run(
 
     began = time.monotonic()
     try:
-        use_xla_options()
-        use_compile_cache(partial(print_line, console))
-        with open_workers(_count(workers), device, trial_seconds=trial_seconds) as give:
+        with _open_workers(
+            console, engine, ray_address, _count(workers), device, trial_seconds
+        ) as give:
             from search.run_study import run_study  # takes a second, in which workers start
 
             run_study(
@@ -223,6 +243,32 @@ def studies_table() -> Table:
             str(len(planned.baselines)),
         )
     return table
+
+
+def _open_workers(
+    console: Console,
+    engine: str,
+    ray_address: str | None,
+    count: int | None,
+    device: str,
+    trial_seconds: float,
+) -> AbstractContextManager[Callable[[ImageData], Workers]]:
+    """Workers of the engine that was asked for."""
+    if engine not in {"local", "ray"}:
+        raise StudyError(f"--engine {engine}: there is local and ray; choose one")
+    if engine == "ray":
+        from search.ray_workers import open_ray_workers
+
+        address = ray_address or "auto"
+        return open_ray_workers(count, device, address=address, trial_seconds=trial_seconds)
+    if ray_address is not None:
+        raise StudyError(
+            f"--ray-address {ray_address}: workers are processes of this machine (--engine local); "
+            "add --engine ray"
+        )
+    use_xla_options()
+    use_compile_cache(partial(print_line, console))
+    return open_workers(count, device, trial_seconds=trial_seconds)
 
 
 def _count(workers: str) -> int | None:

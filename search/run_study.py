@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from runs.claim import claim
+from runs.patience import Patience
+from runs.spool import refuse_spooled, spooled
 from runs.store import open_writer
 from search import data as images
 from search.checkpoint_folder import Checkpoints
@@ -56,7 +57,13 @@ def run_study(
     """
 
     say = partial(print_line, console)
-    with open_writer(storage) as store, claim(storage, spec.name):
+    patience = Patience(say=say, check_stop=check_stop)
+    refuse_spooled(storage, spec.name)
+    with (
+        open_writer(storage) as store,
+        store.hold(spec.name, patience) as journal,
+        spooled(journal, storage),
+    ):
         data = images.load(
             spec.dataset,
             data_dir=data_dir,

@@ -21,7 +21,7 @@ from records import NOON, epoch, mixer, running, study, trial
 from sample_study import write_study
 
 from runs.check import check, repair
-from runs.claim import ClaimedError, claim
+from runs.lease import StudyHeldError
 from runs.record import EpochRecord, State, TrialRecord
 from runs.spool import SpoolError, spool_path, spools_of, write_spool
 from runs.storage import StorageError, beside
@@ -410,8 +410,8 @@ def test_a_study_that_cannot_be_read_is_named_and_left(lite: Place) -> None:
 
 def test_a_repair_waits_until_nobody_runs_a_study_and_a_look_does_not(place: Place) -> None:
     place.run("UPDATE run_trial SET macs = 7")
-    with claim(place.storage, "sample"):
-        with pytest.raises(ClaimedError, match="is being run"):
+    with open_writer(place.storage) as store, store.hold("sample"):
+        with pytest.raises(StudyHeldError, match="is being run"):
             repair(place.storage)
         assert len(check(place.storage).problems) == NUMBER
     assert repair(place.storage).problems == ()

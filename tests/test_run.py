@@ -35,7 +35,7 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
     for flag in (
         *("--study", "--list", "--study-name", "--trials", "--epochs", "--timeout", "--seed"),
         *("--storage", "--max-flops", "--min-accuracy", "--train-limit", "--sampler"),
-        *("--no-baselines", "--data-dir", "--archive", "--device"),
+        *("--no-baselines", "--data-dir", "--archive", "--device", "--engine", "--ray-address"),
     ):
         assert flag in text
     assert "Example" in text

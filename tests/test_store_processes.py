@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from postgres import new_database
+from processes import line, start
 from records import epoch, running, study
 
 from runs.store import open_reader, open_writer
-
-HERE = Path(__file__).parent
 
 STARTS = """
 import sys
@@ -39,21 +35,6 @@ with open_writer(sys.argv[1]) as store:
         store.add_epoch("digits", epoch(number))
         print(number, flush=True)
 """
-
-
-def start(code: str, argument: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code, argument],
-        env=os.environ | {"PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

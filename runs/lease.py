@@ -1,0 +1,238 @@
+"""The lease: one coordinator runs a study, wherever it and the others are.
+
+A row of the database names who runs a study. Nothing compares the clocks of two machines: a
+holder counts up its row's beats, and who wants the study watches whether they move. Of a holder on
+the same machine the system tells at once whether it lives.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from runs.storage import StorageError
+from runs.tables import LeaseRow
+
+BEAT_SECONDS = 5.0
+DEAD_AFTER_SECONDS = 30.0
+"""A holder on another machine whose beats stand still for so long has lost the study."""
+
+Begin = Callable[[], AbstractContextManager[Session]]
+"""Opens a transaction."""
+
+
+class StudyHeldError(StorageError):
+    """Another process runs the study."""
+
+
+class LeaseLostError(StorageError):
+    """Another process has taken the study over: nothing may be written any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who runs a study."""
+
+    token: str
+    host: str
+    machine: str
+    """Equal where process numbers mean the same; empty where that cannot be told."""
+    process: int
+    process_started: int
+    """In ticks since the machine's start: a process number is used again."""
+    since: datetime
+
+    @classmethod
+    def this_process(cls) -> Holder:
+        """The process that asks, under a token of its own at every call."""
+        process = os.getpid()
+        return cls(
+            token=uuid.uuid4().hex,
+            host=platform.node()[:255],
+            machine=_machine(),
+            process=process,
+            process_started=_started(process) or 0,
+            since=datetime.now(UTC),
+        )
+
+    @property
+    def lives(self) -> bool | None:
+        """Whether the process is there; None of one on another machine."""
+        if not self.machine or self.machine != _machine():
+            return None
+        return _started(self.process) == self.process_started
+
+    def __str__(self) -> str:
+        since = self.since.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+        return f"process {self.process} on {self.host} since {since}"
+
+
+class Lease:
+    """A study held by this process, from `acquire` to `release`.
+
+    Args:
+        begin: opens a transaction on the database.
+        study: its name.
+        say: told why one has to wait.
+
+    Raises:
+        StudyHeldError: another process runs the study.
+        StorageError: the database does not answer.
+    """
+
+    def __init__(self, begin: Begin, study: str, say: Callable[[str], None]) -> None:
+        self.study = study
+        self.holder = Holder.this_process()
+        self.written = 0
+        """Transactions written under it, as far as this process knows."""
+        self._begin = begin
+        self._acquire(say)
+        self._released = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name=f"lease of {study}", daemon=True)
+        self._heart.start()
+
+    def fence(self, session: Session) -> bool:
+        """Opens a transaction of the holder's: counts it, so that no other can write beside it.
+
+        Returns:
+            False where this very transaction was committed before, by a try whose answer was lost.
+
+        Raises:
+            LeaseLostError: another process holds the study now.
+        """
+        mine = self._mine(LeaseRow.written == self.written)
+        if _changed(session, mine.values(written=self.written + 1)):
+            return True
+        there = session.get(LeaseRow, self.study)
+        if there is not None and there.holder == self.holder.token:
+            return False
+        by = f"by {_holder(there)}" if there else "and given up again"
+        raise LeaseLostError(
+            f"study {self.study!r} was taken over {by} while this process stood still; "
+            "what this one had not written yet is dropped, and is trained there"
+        )
+
+    def release(self) -> None:
+        """Gives the study up, if the database answers; others find out by themselves if not."""
+        self._released.set()
+        self._heart.join()
+        with suppress(StorageError), self._begin() as session:
+            session.execute(
+                sa.delete(LeaseRow).where(
+                    LeaseRow.study == self.study, LeaseRow.holder == self.holder.token
+                )
+            )
+
+    def _acquire(self, say: Callable[[str], None]) -> None:
+        watched: tuple[str, int] | None = None
+        since = time.monotonic()
+        while True:
+            with self._begin() as session:
+                row = session.get(LeaseRow, self.study)
+                there = None if row is None else _holder(row)
+                beats = 0 if row is None else row.beats
+            if there is None:
+                with suppress(sa.exc.IntegrityError), self._begin() as session:
+                    session.add(LeaseRow(study=self.study, **self._columns()))
+                    session.flush()
+                    return
+                continue  # another one was first
+            if there.lives or (watched and watched[0] == there.token and watched[1] != beats):
+                raise StudyHeldError(
+                    f"study {self.study!r} is being run by {there}; wait until that ends, "
+                    "or start another study with --study-name"
+                )
+            if watched is None or watched[0] != there.token:
+                if there.lives is None:
+                    say(
+                        f"study {self.study!r} was run by {there}: "
+                        f"waiting up to {DEAD_AFTER_SECONDS:.0f} s to see whether it still is"
+                    )
+                watched, since = (there.token, beats), time.monotonic()
+            if there.lives is False or time.monotonic() - since > DEAD_AFTER_SECONDS:
+                with self._begin() as session:
+                    gone = sa.update(LeaseRow).where(
+                        LeaseRow.study == self.study,
+                        LeaseRow.holder == there.token,
+                        LeaseRow.beats == beats,
+                    )
+                    if _changed(session, gone.values(**self._columns())):
+                        return
+                continue  # it moved, or another one was first
+            time.sleep(0.5)
+
+    def _columns(self) -> dict[str, object]:
+        return {
+            "holder": self.holder.token,
+            "host": self.holder.host,
+            "machine": self.holder.machine,
+            "process": self.holder.process,
+            "process_started": self.holder.process_started,
+            "since": self.holder.since,
+            "beats": 0,
+            "written": 0,
+        }
+
+    def _mine(self, *more: sa.ColumnElement[bool]) -> sa.Update:
+        return sa.update(LeaseRow).where(
+            LeaseRow.study == self.study, LeaseRow.holder == self.holder.token, *more
+        )
+
+    def _beat(self) -> None:
+        """Until it is released; a database that is away misses beats, as it should."""
+        while not self._released.wait(BEAT_SECONDS):
+            with suppress(StorageError), self._begin() as session:
+                session.execute(self._mine().values(beats=LeaseRow.beats + 1))
+
+
+def find_holder(session: Session, study: str) -> Holder | None:
+    """Who holds a study, or held it when it died."""
+    row = session.get(LeaseRow, study)
+    return None if row is None else _holder(row)
+
+
+def _holder(row: LeaseRow) -> Holder:
+    return Holder(
+        token=row.holder,
+        host=row.host,
+        machine=row.machine,
+        process=row.process,
+        process_started=row.process_started,
+        since=row.since,
+    )
+
+
+def _changed(session: Session, update: sa.Update) -> bool:
+    found = session.execute(update.execution_options(synchronize_session=False))
+    return bool(found.rowcount)  # type: ignore[attr-defined]  # an update's result has one
+
+
+def _machine() -> str:
+    """Names the boot and the namespace of process numbers: containers have their own."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        return sha256(f"{boot} {os.readlink('/proc/self/ns/pid')}".encode()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _started(process: int) -> int | None:
+    """When a process of this machine was started; None where it is not there, or a zombie."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # a program's name may hold anything
+    return None if fields[0] in "ZX" else int(fields[19])

@@ -1,0 +1,74 @@
+"""Connections to PostgreSQL that do not wait for ever for a server that has stopped answering."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+CONNECT_SECONDS = 10
+WRITER_SECONDS = 10
+READER_SECONDS = 60
+
+T = TypeVar("T")
+
+
+class _PunctualConnection(psycopg.Connection[Any]):
+    """Fails, and is closed, when the server does not answer within `answer_seconds`.
+
+    The server's own `statement_timeout` is of no use against a server that is frozen, nor is TCP's
+    keep-alive: the kernel of its machine answers for it.
+    """
+
+    answer_seconds: float = READER_SECONDS
+
+    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().wait(self._in_time(gen), *args, **kwargs)
+
+    def _in_time(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+        """The same generator; psycopg resumes it at least every tenth of a second."""
+        deadline = time.monotonic() + self.answer_seconds
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                wanted = gen.send(ready)
+                if time.monotonic() > deadline:
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError(
+                        f"connection given up: no answer for {self.answer_seconds:.0f} s"
+                    )
+        except StopIteration as done:
+            answer: T = done.value
+            return answer
+
+
+def postgres_engine(url: URL, *, read_only: bool) -> sa.Engine:
+    """An engine whose calls end in time, with the server's answer or with an OperationalError."""
+    seconds = READER_SECONDS if read_only else WRITER_SECONDS
+    settings = {
+        "statement_timeout": f"{seconds}s",
+        "idle_in_transaction_session_timeout": "60s",  # a frozen client holds no lock for longer
+    }
+    if read_only:
+        settings["default_transaction_read_only"] = "on"
+    given = url.query.get("options", "")
+    theirs = " ".join(given) if isinstance(given, tuple) else given
+    options = " ".join([*(f"-c {name}={value}" for name, value in settings.items()), theirs])
+    engine = sa.create_engine(
+        url,
+        pool_pre_ping=read_only,  # a writer tries again itself, and says so
+        connect_args={"connect_timeout": CONNECT_SECONDS, "options": options.strip()},
+    )
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _connect(dialect: Any, record: Any, args: Any, kwargs: Any) -> psycopg.Connection[Any]:
+        connection = _PunctualConnection.connect(*args, **kwargs)
+        connection.answer_seconds = seconds
+        return connection
+
+    return engine

@@ -1,0 +1,241 @@
+"""One coordinator a study, on SQLite and on PostgreSQL alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from postgres import new_database
+from processes import line, start
+from records import epoch, running, study, trial
+from sqlalchemy.orm import Session
+
+from runs import lease
+from runs.lease import LeaseLostError, StudyHeldError
+from runs.patience import Patience
+from runs.storage import AwayError, engine_for, parse_storage
+from runs.store import open_reader, open_writer
+
+HOLD = """
+import sys, time
+from runs.store import open_writer
+with open_writer(sys.argv[1]) as store, store.hold("digits"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+RACE = """
+import sys
+from runs.lease import StudyHeldError
+from runs.store import open_writer
+print("ready", flush=True)
+for url in map(str.strip, sys.stdin):
+    try:
+        with open_writer(url) as store, store.hold("digits"):
+            print("held", flush=True)
+            sys.stdin.readline()
+    except StudyHeldError:
+        print("refused", flush=True)
+        sys.stdin.readline()
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a place where there is no database of ours yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/results.db"
+    return new_database()
+
+
+def sql(storage: str, statement: str, **values: Any) -> None:
+    engine = engine_for(parse_storage(storage), read_only=False)
+    with engine.begin() as connection:
+        connection.execute(sa.text(statement), values)
+    engine.dispose()
+
+
+def test_a_study_another_process_runs_is_refused_until_that_is_killed(storage: str) -> None:
+    with start(HOLD, storage) as other, open_writer(storage) as store:
+        assert line(other) == "held"
+        refusal = rf"'digits' is being run by process {other.pid} on \S+ since 20\d\d-"
+        with pytest.raises(StudyHeldError, match=refusal), store.hold("digits"):
+            pass
+        with store.hold("another study"):
+            pass
+        other.kill()
+        # not waited for: a zombie is dead
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                with store.hold("digits"):
+                    break
+            except StudyHeldError:
+                assert time.monotonic() < deadline
+        other.wait()
+
+
+def test_a_study_is_given_up_at_the_end_of_the_block(storage: str) -> None:
+    with open_writer(storage) as store:
+        for _ in range(2):
+            with store.hold("digits"):
+                holder = store.holder("digits")
+                assert holder is not None
+                assert holder.lives
+                with pytest.raises(StudyHeldError), store.hold("digits"):
+                    pass
+        assert store.holder("digits") is None
+
+
+@pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_of_two_starts_at_the_same_instant_one_runs_and_one_is_refused(
+    tmp_path: Path, kind: str, rounds: int
+) -> None:
+    racers = [start(RACE, "") for _ in range(2)]
+    try:
+        assert [line(racer) for racer in racers] == ["ready", "ready"]
+        for number in range(rounds):
+            url = new_database() if kind == "postgresql" else f"sqlite:///{tmp_path}/{number}.db"
+            tell(racers, url)
+            assert sorted(line(racer) for racer in racers) == ["held", "refused"]
+            with open_reader(url) as store:
+                assert store.studies() == []
+            tell(racers, "")
+    finally:
+        for racer in racers:
+            racer.communicate()
+
+
+def tell(racers: list[Any], word: str) -> None:
+    for racer in racers:
+        racer.stdin.write(f"{word}\n")
+        racer.stdin.flush()
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes the holder of a study one of another machine, whose processes cannot be seen."""
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(lease, "DEAD_AFTER_SECONDS", 2.0)
+
+    def move(storage: str) -> None:
+        sql(storage, "UPDATE run_lease SET machine = 'another', host = 'far'")
+
+    return move
+
+
+def test_of_another_machine_a_holder_whose_beats_move_keeps_its_study(
+    storage: str, elsewhere: Callable[[str], None]
+) -> None:
+    said: list[str] = []
+    with open_writer(storage) as one, open_writer(storage) as other, one.hold("digits"):
+        elsewhere(storage)
+        with (
+            pytest.raises(StudyHeldError, match="on far since"),
+            other.hold("digits", Patience(say=said.append)),
+        ):
+            pass
+    assert len(said) == 1
+    assert "waiting up to 2 s to see whether it still is" in said[0]
+
+
+def test_one_that_stood_still_loses_its_study_and_can_write_no_more(
+    storage: str, elsewhere: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_writer(storage) as one, open_writer(storage) as other:
+        monkeypatch.setattr(lease, "BEAT_SECONDS", 1000.0)
+        with one.hold("digits"):
+            one.add_study(study())
+            one.add_trial("digits", running())
+            elsewhere(storage)
+            monkeypatch.setattr(lease, "BEAT_SECONDS", 0.2)
+            with other.hold("digits"):
+                with pytest.raises(LeaseLostError, match="taken over by process"):
+                    one.add_epoch("digits", epoch(1))
+                with pytest.raises(LeaseLostError):
+                    one.update_trial("digits", trial())
+                other.add_epoch("digits", epoch(1, validation_accuracy=0.5))
+                assert [e.validation_accuracy for e in other.epochs("digits")] == [0.5]
+                assert [t.state for t in other.trials("digits")] == ["running"]
+        with one.hold("digits"):
+            sql(storage, "DELETE FROM run_lease")
+            with pytest.raises(LeaseLostError, match="given up again"):
+                one.add_epoch("digits", epoch(2))
+
+
+def test_a_lease_does_not_look_at_the_clock(
+    storage: str, elsewhere: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two machines one may be a day ahead."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime(2040, 1, 1, tzinfo=UTC)
+
+    with open_writer(storage) as one, open_writer(storage) as other, one.hold("digits"):
+        elsewhere(storage)
+        monkeypatch.setattr(lease, "datetime", Ahead)
+        monkeypatch.setattr(time, "time", lambda: 4e9)
+        with pytest.raises(StudyHeldError), other.hold("digits"):
+            pass
+
+
+@pytest.mark.parametrize("when", ["before_commit", "after_commit"])
+def test_what_is_written_while_the_connection_breaks_is_there_once(storage: str, when: str) -> None:
+    said: list[str] = []
+    with open_writer(storage) as store, store.hold("digits", Patience(say=said.append)):
+        store.add_study(study())
+        breaks = iter([True])
+
+        def fail(session: Session) -> None:
+            if next(breaks, False):
+                raise AwayError("the connection broke")
+
+        sa.event.listen(Session, when, fail)
+        try:
+            added = store.add_trials("digits", [running(), running(seed=1)])
+        finally:
+            sa.event.remove(Session, when, fail)
+        store.add_epoch("digits", epoch(1))
+        assert [t.number for t in added] == [0, 1]
+        assert store.trials("digits") == added
+        assert store.epochs("digits") == [epoch(1)]
+    assert ["the connection broke" in said[0], "is back after" in said[1]] == [True, True]
+
+
+def test_a_database_that_stays_away_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    checks: list[int] = []
+    patience = Patience(seconds=0.6, check_stop=lambda: checks.append(1))
+
+    def attempt() -> None:
+        raise AwayError("down")
+
+    with pytest.raises(AwayError, match="down"):
+        patience.insist(attempt)
+    assert len(checks) >= 5
+
+
+def test_a_journal_holds_all_there_is_of_a_study_written_or_not(storage: str) -> None:
+    with open_writer(storage) as store:
+        store.add_study(study())
+        store.add_trial("digits", trial())
+        store.add_epochs("digits", [epoch(1), epoch(2)])
+        with store.hold("digits") as journal:
+            (second,) = store.add_trials("digits", [running(seed=1)])
+            store.add_epoch("digits", replace(epoch(1), trial=1))
+            store.restart_trials("digits", [second], [replace(epoch(1), trial=1, train_loss=9.0)])
+            assert journal.study == store.study("digits")
+            assert journal.trials == store.trials("digits")
+            assert journal.epochs == store.epochs("digits")
+            sql(storage, "DELETE FROM run_lease")
+            with pytest.raises(LeaseLostError):
+                store.add_epoch("digits", replace(epoch(2), trial=1))
+            assert journal.epochs[-1] == replace(epoch(2), trial=1)
