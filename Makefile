@@ -4,13 +4,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-faults test-slow lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m search.run --study mixer_digits
 
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -m "not slow"
+
+test-faults: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m fault
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow

@@ -11,6 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.snapshot import Snapshot
+from runs.lease import Holder
 from runs.record import EpochRecord
 from runs.storage import parse_storage
 from runs.store import open_reader
@@ -68,6 +69,11 @@ def curves(study: str, trials: Sequence[int]) -> list[list[EpochRecord]]:
     return _curves(_storage(), study, tuple(trials), changed_marker())
 
 
+def holder(study: str) -> Holder | None:
+    """Who runs the study now, or ran it when its machine failed."""
+    return _holder(_storage(), study, changed_marker())
+
+
 def changed_marker() -> Marker:
     """Equal to an earlier one if nothing was written in between.
 
@@ -110,3 +116,9 @@ def _curves(
 ) -> list[list[EpochRecord]]:
     with open_reader(storage) as store:
         return [store.epochs(study, trial) for trial in trials]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _holder(storage: str | None, study: str, marker: Marker) -> Holder | None:
+    with open_reader(storage) as store:
+        return store.holder(study)

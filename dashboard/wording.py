@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from runs.lease import Holder
 from space.quantities import format_count
 
 
@@ -41,6 +42,15 @@ def training_flops(flops: float) -> str:
 def memory(size: int) -> str:
     """Bytes as `412 MiB` or `1.50 GiB`."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+
+
+def who_runs(holder: Holder | None) -> str:
+    """Whether a study is being run, and where."""
+    if holder is None:
+        return "Nobody runs this study now; its command goes on with it."
+    if holder.lives is False:
+        return f"It was run by {holder}, which is gone; its command goes on with it."
+    return f"Run by {holder}."
 
 
 def for_plotly(text: str) -> str:

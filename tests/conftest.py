@@ -45,3 +45,25 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What a fault test does to us, and how often, goes into its report."""
+    if marker := item.get_closest_marker("fault"):
+        times = item.callspec.params.get("times", 1) if hasattr(item, "callspec") else 1
+        item.user_properties += [("fault", marker.args[0]), ("times", times)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of faults: what happened, how often, and whether all held that must."""
+    rows: dict[tuple[str, int], list[str]] = {}
+    for outcome in ("passed", "failed", "skipped"):
+        for report in terminalreporter.getreports(outcome):
+            found = dict(report.user_properties)
+            if "fault" in found and (report.when == "call" or outcome != "passed"):
+                rows.setdefault((found["fault"], found["times"]), []).append(outcome)
+    if rows:
+        terminalreporter.section("faults")
+    for (fault, times), outcomes in sorted(rows.items()):
+        held = " ".join(sorted(set(outcomes)))
+        terminalreporter.write_line(f"{times * len(outcomes):5}  {held:8}  {fault}")

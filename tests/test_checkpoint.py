@@ -200,6 +200,7 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_the_trial_trains_on(
     assert len([e for e in events if isinstance(e, Finished)]) == 2
 
 
+@pytest.mark.fault("the disk of the checkpoints full")
 def test_a_full_disk_leaves_the_checkpoint_before(engine: Engine, request_: TrialRequest) -> None:
     import resource
 
@@ -240,11 +241,15 @@ while True:
 """
 
 
-def kill_while_saving(folder: Path, times: int) -> None:
+@pytest.mark.fault("SIGKILL while a checkpoint is written")
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint(
+    tmp_path: Path, times: int
+) -> None:
     """Kills a process that does nothing but save; what is found is always whole and newest."""
     here = Path(__file__).parent
     env = {**os.environ, "PYTHONPATH": f"{here}:{here.parent}"}
-    file, last = folder / "0.checkpoint", 0
+    file, last = tmp_path / "0.checkpoint", 0
     for attempt in range(times):
         asked = [sys.executable, "-c", SAVES, str(file), str(last)]
         saver = subprocess.Popen(asked, env=env, stdout=subprocess.PIPE, text=True)
@@ -258,14 +263,3 @@ def kill_while_saving(folder: Path, times: int) -> None:
         assert acknowledged[-1] <= found.epoch <= acknowledged[-1] + 1
         assert {float(leaf.max()) for leaf in jax.tree.leaves(found.state)} == {found.epoch}
         last = found.epoch
-
-
-def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
-    kill_while_saving(tmp_path, 3)
-
-
-@pytest.mark.slow
-def test_a_process_killed_twenty_times_while_it_saves_leaves_a_whole_checkpoint(
-    tmp_path: Path,
-) -> None:
-    kill_while_saving(tmp_path, 20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from statistics import fmean
 from typing import Any
 
@@ -17,7 +18,7 @@ from dashboard.snapshot import Snapshot
 from runs import winners
 from runs.accounting import account
 from runs.record import State
-from runs.store import open_reader
+from runs.store import open_reader, open_writer
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +194,13 @@ def test_progress_lists_what_runs_and_why_trials_ended() -> None:
     assert list(under_way["Epoch"]) == ["2 of 4"]
     assert set(ended["State"]) == {"refused", "failed", "pruned"}
     assert ended["Reason"].str.contains("<script>", regex=False).any()
+
+
+def test_progress_says_who_runs_the_study(storage: str) -> None:
+    assert "Nobody runs this study now" in words(visit("progress", study="sample"))
+    with open_writer(storage) as store, store.hold("sample"):
+        assert f"Run by process {os.getpid()} on " in words(visit("progress", study="sample"))
+    assert "Nobody runs this study now" in words(visit("progress", study="sample"))
 
 
 def test_progress_says_where_the_time_went(storage: str) -> None:

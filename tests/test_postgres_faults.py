@@ -40,6 +40,7 @@ def writing(storage: str, said: list[str], disturb: list[threading.Timer]) -> No
             assert store.epochs("digits") == [epoch(number) for number in range(1, 102)]
 
 
+@pytest.mark.fault("PostgreSQL stopped and started while epochs are written")
 def test_a_server_that_stops_and_starts_again_loses_nothing(server: Server) -> None:
     said: list[str] = []
     writing(
@@ -51,6 +52,7 @@ def test_a_server_that_stops_and_starts_again_loses_nothing(server: Server) -> N
     assert "the database is back after" in said[-1]
 
 
+@pytest.mark.fault("PostgreSQL frozen past the deadline of a call")
 def test_a_frozen_server_is_given_up_in_time_and_nothing_is_written_twice(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +67,7 @@ def test_a_frozen_server_is_given_up_in_time_and_nothing_is_written_twice(
     assert "the database is back after" in said[-1]
 
 
+@pytest.mark.fault("connections terminated by the server, 8 times")
 def test_connections_that_the_server_ends_are_opened_again(server: Server) -> None:
     said: list[str] = []
     storage = server.new_database()
@@ -84,7 +87,7 @@ def test_a_reader_of_a_frozen_server_gets_a_sentence(
     with open_reader(storage) as reader:
         server.freeze()
         try:
-            with pytest.raises(AwayError, match="no answer for 1 s|connection timeout expired"):
+            with pytest.raises(AwayError, match=r"no answer for 1 s|connection timeout expired"):
                 reader.studies()
         finally:
             server.thaw()

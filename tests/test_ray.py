@@ -445,6 +445,7 @@ def test_a_study_waits_for_a_node_where_none_is_left(
 
 
 @pytest.mark.slow
+@pytest.mark.fault("a node of a Ray cluster of three killed, 10 times")
 @needs_ray
 def test_a_node_killed_ten_times_loses_nothing(here: Path) -> None:
     chance, hits = random.Random(0), 0

@@ -185,19 +185,22 @@ def process_of(workers: Processes, worker: int) -> int:
     return pid
 
 
-def test_a_process_that_freezes_is_replaced_and_waking_it_changes_nothing() -> None:
+@pytest.mark.fault("a worker frozen (SIGSTOP) past its timeout, then woken")
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_process_that_freezes_is_replaced_and_waking_it_changes_nothing(times: int) -> None:
     with closing(Processes(count=1, device_kind="cpu", silent_seconds=8)) as workers:
         workers.give(images.load("digits", train_limit=256))
-        workers.start(0, request(0, epochs=5000))
-        frozen = process_of(workers, 0)
-        os.kill(frozen, signal.SIGSTOP)
-        assert first_loss(workers) == (0, Lost("it gave no sign of life for 8 s"))
-        with pytest.raises(ProcessLookupError):
-            os.kill(frozen, signal.SIGCONT)
-        workers.start(0, request(0))
-        assert [type(e) for e in until_idle(workers, 1)[0]] == [
-            *(Started, EpochDone, EpochDone, Finished)
-        ]
+        for number in range(times):
+            workers.start(0, request(number, epochs=5000))
+            frozen = process_of(workers, 0)
+            os.kill(frozen, signal.SIGSTOP)
+            assert first_loss(workers) == (0, Lost("it gave no sign of life for 8 s"))
+            with pytest.raises(ProcessLookupError):
+                os.kill(frozen, signal.SIGCONT)
+            workers.start(0, request(number))
+            assert [type(e) for e in until_idle(workers, 1)[0]] == [
+                *(Started, EpochDone, EpochDone, Finished)
+            ]
 
 
 def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again() -> None:

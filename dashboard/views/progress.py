@@ -17,7 +17,7 @@ from dashboard.progress_figures import (
     wall_figure,
 )
 from dashboard.snapshot import Snapshot
-from dashboard.wording import counted, training_flops
+from dashboard.wording import counted, training_flops, who_runs
 from runs.accounting import Account, account
 from runs.record import State
 from runs.stopped import stopped
@@ -59,9 +59,10 @@ def page() -> None:
 
 def _running(snapshot: Snapshot) -> None:
     with errors_shown():
+        st.text(who_runs(reading.holder(snapshot.study.name)))
         under_way = [t for t in snapshot.trials if t.state is State.RUNNING]
         if not under_way:
-            st.text("Nothing.")
+            st.text("No trial.")
             return
         curves = reading.curves(snapshot.study.name, [trial.number for trial in under_way])
         last = [curve[-1] if curve else None for curve in curves]
