@@ -46,7 +46,8 @@ def create_sqlite(path: Path) -> None:
     if exists(log) and log.stat().st_size and not exists(path):  # the log of no other first start
         raise StorageError(
             f"storage {path} is gone and its log {log.name} is not, which SQLite would read into "
-            "a new file; put the file back, or remove the log too"
+            "a new file; put the file back, or its spool (python -m search.check --repair), or "
+            "remove the log too"
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -494,17 +494,15 @@ def test_an_older_copy_gets_what_it_lacks(lite: Place) -> None:
     assert lite.contents() == before
 
 
-def test_tables_that_were_dropped_on_a_server_are_made_anew() -> None:
+def test_tables_that_were_dropped_on_a_server_are_made_anew(here: Path) -> None:
     place = Place(new_database())
     write_study(place.storage, trials=NUMBER)
     before = place.contents()
-    spool = spool_of(place)
-    try:
-        place.run("DROP TABLE run_lease, run_epoch, run_trial, run_study, run_schema")
-        put_back(place)
-        assert place.contents() == before
-    finally:
-        spool.unlink(missing_ok=True)
+    spool_of(place)
+    with psycopg.connect(place.storage) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    put_back(place)
+    assert place.contents() == before
 
 
 def test_trials_a_spool_knows_better_are_replaced_and_others_stay(place: Place) -> None:
@@ -579,7 +577,6 @@ def test_a_spool_of_another_study_of_the_name_is_kept(place: Place) -> None:
         (problem,) = look(place.storage).problems
         assert "is of another study 'digits' than the one here" in problem
     assert path.exists()
-    path.unlink()
 
 
 def test_a_spool_that_is_damaged_is_kept_and_does_not_hinder_the_others(lite: Place) -> None:
@@ -610,7 +607,6 @@ def test_what_a_database_cannot_hold_stays_in_the_spool_with_the_reason(place: P
     (problem,) = repair(place.storage).problems
     assert "it cannot be mended: " in problem
     assert path.exists()
-    path.unlink()
 
 
 # The command

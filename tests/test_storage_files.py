@@ -175,7 +175,9 @@ def test_no_database_is_made_beside_the_log_of_one_that_is_gone(
     connection.close()
     path.unlink()
     log.write_bytes(content)
-    with pytest.raises(StorageError, match=r"put the file back, or remove the log too"):
+    with pytest.raises(
+        StorageError, match=r"put the file back, or its spool .*, or remove the log too"
+    ):
         write_something(path)
     assert [file.name for file in tmp_path.iterdir()] == [log.name]
     log.write_bytes(b"")  # nothing in it
