@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import waiting
 from sqlalchemy.engine import URL
 
 CONNECT_SECONDS = 5
@@ -26,8 +27,12 @@ class _PunctualConnection(psycopg.Connection[Any]):
 
     answer_seconds: float = READER_SECONDS
 
-    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().wait(self._in_time(gen), *args, **kwargs)
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        try:
+            return waiting.wait(self._in_time(gen), self.pgconn.socket, interval=interval)
+        except KeyboardInterrupt:  # psycopg would ask the server to cancel, and wait for that
+            self.pgconn.finish()
+            raise
 
     def _in_time(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
         """The same generator; psycopg resumes it at least every tenth of a second."""

@@ -149,3 +149,21 @@ def test_a_server_frozen_for_a_minute(server: Server, tmp_path: Path) -> None:
     assert "the database is back after" in output
     assert "starts again" not in output
     verify(storage, 8)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("SIGINT while PostgreSQL is frozen")
+def test_ctrl_c_while_the_server_is_frozen(server: Server, tmp_path: Path) -> None:
+    storage = server.new_database()
+    run = StudyRun(storage, 10_000, tmp_path)
+    assert run.wait_until(lambda: finished(storage) > 0)
+    server.freeze()
+    try:
+        time.sleep(2)
+        run.process.send_signal(signal.SIGINT)
+        code, output = run.end()
+    finally:
+        server.thaw()
+    assert code == 130, output
+    assert "Go on with the same command" in output.splitlines()[-1]
+    finish(storage, tmp_path)
