@@ -22,13 +22,16 @@ class Running:
     last_epoch: EpochRecord | None = None
     """None while it compiles or trains its first."""
     images_per_second: float | None = None
-    """In that epoch."""
+    """In that epoch, or since the start."""
 
     def after(self, epoch: EpochRecord, num_images: int) -> Running:
         """The same trial after an epoch of so many images."""
-        before = self.last_epoch.elapsed_seconds if self.last_epoch else 0.0
-        epochs = epoch.epoch - (self.last_epoch.epoch if self.last_epoch else 0)
-        return Running(self.trial, epoch, epochs * num_images / (epoch.elapsed_seconds - before))
+        last = self.last_epoch
+        if last is not None and last.epoch >= epoch.epoch:  # it was lost, and goes on from before
+            last = None
+        epochs = epoch.epoch - (last.epoch if last else 0)
+        seconds = epoch.elapsed_seconds - (last.elapsed_seconds if last else 0.0)
+        return Running(self.trial, epoch, epochs * num_images / seconds)
 
 
 class Standing:

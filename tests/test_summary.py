@@ -47,6 +47,17 @@ def test_the_counts_leave_out_what_did_not_happen() -> None:
     )
 
 
+def test_a_trial_that_lost_its_worker_goes_on_from_an_epoch_that_was_shown() -> None:
+    now = standing(vits=False)
+    now.start(running(4))
+    for number in (1, 2, 3, 3, 4, 2):  # the checkpoint was of the third, then of the second
+        now.add_epoch(epoch(number, 4, elapsed_seconds=10.0 * number))
+        (shown,) = now.running
+        assert shown.last_epoch is not None
+        assert shown.last_epoch.epoch == number
+        assert shown.images_per_second == 10
+
+
 def test_what_is_left_counts_trials_and_baselines_to_come() -> None:
     now = standing(vits=False)
     assert now.seconds_left is None
