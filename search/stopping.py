@@ -10,6 +10,14 @@ import signal
 from types import FrameType
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C.
+
+    Not KeyboardInterrupt itself: where that one leaves code that was run from a string, as
+    `dataclass` does at an import, CPython ends the process by SIGINT although it was caught.
+    """
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a study as Ctrl-C does."""
 
@@ -29,11 +37,11 @@ class Stopping:
         """Raises what a signal that came should have raised.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C was pressed, or SIGTERM came (`Terminated`).
+            KeyboardInterrupt: Ctrl-C was pressed (`Interrupted`), or SIGTERM came (`Terminated`).
         """
         if self._wanted is not None:
             raise self._wanted
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
-        self._wanted = Terminated if signum == signal.SIGTERM else KeyboardInterrupt
+        self._wanted = Terminated if signum == signal.SIGTERM else Interrupted
         raise self._wanted
