@@ -73,6 +73,10 @@ def open_workers(
     """
     if count is None:
         count = count_accelerators(device_kind)
+    if count > num_cores():
+        raise DeviceError(
+            f"--workers {count}: there are {num_cores()} processor cores; ask for at most that many"
+        )
     processes = Processes(count=count, device_kind=device_kind, trial_seconds=trial_seconds)
     try:
         yield processes.give
@@ -106,9 +110,7 @@ class Processes:
         device_kind: as `search.devices.choose` takes it.
         trial_seconds: what trains longer is killed; None for no limit.
         silent_seconds: a process that gives no sign of life for so long is killed.
-
-    Raises:
-        DeviceError: there are fewer cores.
+        work: what a process does with its end of a pipe, until it is killed; can be pickled.
     """
 
     def __init__(
@@ -118,13 +120,10 @@ class Processes:
         device_kind: str,
         trial_seconds: float | None = None,
         silent_seconds: float = 60.0,
+        work: Callable[[Connection], None] | None = None,
     ) -> None:
-        if count > num_cores():
-            raise DeviceError(
-                f"--workers {count}: there are {num_cores()} processor cores; "
-                "ask for at most that many"
-            )
         self.count = count
+        self._work = work or _work
         self._device_kind = device_kind
         self._trial_seconds = trial_seconds
         self._silent_seconds = silent_seconds
@@ -242,7 +241,9 @@ class Processes:
 
     def _spawn(self, worker: int) -> _Seat:
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_work, args=(theirs,), name=f"worker {worker}", daemon=True)
+        process = _SPAWN.Process(
+            target=self._work, args=(theirs,), name=f"worker {worker}", daemon=True
+        )
         with _environment(share(worker, self.count)):
             process.start()
         theirs.close()

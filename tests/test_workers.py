@@ -34,7 +34,7 @@ from search.messages import (
 )
 from search.recipe import Recipe
 from search.surroundings import surroundings
-from search.workers import Processes, WorkerError, num_cores, share
+from search.workers import Processes, WorkerError, num_cores, open_workers, share
 from space.config import Config
 
 RECIPE = Recipe(epochs=2, batch_size=64)
@@ -181,8 +181,11 @@ def test_no_process_outlives_its_workers(two: Processes) -> None:
 
 def test_more_workers_than_cores_are_refused() -> None:
     count = num_cores() + 1
-    with pytest.raises(DeviceError, match=rf"--workers {count}: there are {count - 1} processor"):
-        Processes(count=count, device_kind="cpu")
+    with (
+        pytest.raises(DeviceError, match=rf"--workers {count}: there are {count - 1} processor"),
+        open_workers(count, "cpu"),
+    ):
+        pass
 
 
 @needs_two_cores
