@@ -62,6 +62,7 @@ def test_the_folder_is_the_users_own_by_default(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o077 == 0, "an entry is code that will be run"
 
 
+@pytest.mark.fault("an entry of the compile cache truncated, emptied or changed")
 @pytest.mark.parametrize("damage", ["truncated", "emptied", "garbage"])
 def test_a_damaged_entry_is_deleted_and_compiled_anew(tmp_path: Path, damage: str) -> None:
     compiled(tmp_path)
@@ -77,6 +78,7 @@ def test_a_damaged_entry_is_deleted_and_compiled_anew(tmp_path: Path, damage: st
     assert compiled(tmp_path) == (1, [], "")
 
 
+@pytest.mark.fault("a compile cache that cannot be")
 @pytest.mark.parametrize("kind", ["a file", "below a file"])
 def test_a_folder_that_cannot_be_is_one_warning_and_no_cache(tmp_path: Path, kind: str) -> None:
     (tmp_path / "file").write_text("not a folder")
@@ -88,6 +90,7 @@ def test_a_folder_that_cannot_be_is_one_warning_and_no_cache(tmp_path: Path, kin
     assert warnings == ""
 
 
+@pytest.mark.fault("a compile cache that may not be written")
 def test_a_read_only_folder_is_one_warning_and_no_cache(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     folder = tmp_path if os.geteuid() else Path("/sys")  # read-only to the superuser too

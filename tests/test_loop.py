@@ -298,6 +298,7 @@ def test_a_small_space_is_tried_whole_and_once_then_the_study_ends_with_a_senten
     assert "fewer trials than asked for" in listener.notes[-1]
 
 
+@pytest.mark.fault("a trial that fails (its loss not finite, out of memory)")
 @pytest.mark.parametrize("starts", [True, False])
 def test_a_failed_trial_is_kept_with_its_reason_and_the_study_goes_on(
     store: Writer, starts: bool
@@ -460,6 +461,7 @@ def test_a_trial_whose_worker_died_starts_again_under_its_number(store: Writer) 
     assert "trial 1 lost its worker (killed by SIGKILL) and starts again" in listener.notes
 
 
+@pytest.mark.fault("a configuration that ends its worker twice")
 def test_a_trial_whose_worker_died_twice_has_failed_and_the_study_goes_on(store: Writer) -> None:
     search(store, workers=Several(2, deaths={1: 9}))[0].go(num_trials=5)
     trials = [t for t in store.trials("s") if t.state is not State.REFUSED]

@@ -73,6 +73,7 @@ NOT_FIT: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.fault("a file that is empty, truncated or a stranger's")
 @pytest.mark.parametrize("state", NOT_FIT)
 @pytest.mark.parametrize("use", [read_everything, write_something])
 def test_a_file_that_is_not_fit_is_refused_and_left_as_it_was(
@@ -117,6 +118,7 @@ def test_content_we_never_wrote_is_said_to_be_damaged(
         read_everything(path)
 
 
+@pytest.mark.fault("random bytes in the file of a database")
 @pytest.mark.parametrize("seed", range(24))
 def test_random_bytes_anywhere_end_in_a_sentence_if_in_anything(
     sound: Path, tmp_path: Path, seed: int
@@ -229,6 +231,7 @@ def without_privileges() -> Iterator[None]:
         os.seteuid(0)
 
 
+@pytest.mark.fault("a database, or its folder, that may not be read or written")
 @pytest.mark.parametrize(
     ("folder_mode", "file_mode", "reading", "writing"),
     [
@@ -275,6 +278,7 @@ except StorageError as error:
 """
 
 
+@pytest.mark.fault("the disk full when a database is made")
 @pytest.mark.parametrize("size", [0, 16_384, 300_000])
 def test_a_full_disk_ends_in_a_sentence_and_leaves_no_half_database(
     tmp_path: Path, size: int

@@ -37,6 +37,7 @@ with open_writer(sys.argv[1]) as store:
 """
 
 
+@pytest.mark.fault("first starts at the same instant")
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_two_first_starts_at_the_same_instant_make_one_database(tmp_path: Path, kind: str) -> None:
     urls = [
@@ -73,6 +74,7 @@ def rows_of(table: str, url: str) -> int:
     return int(count)
 
 
+@pytest.mark.fault("the writer killed, three times")
 def test_nothing_that_was_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/results.db"
     with open_writer(url) as store:
