@@ -32,8 +32,13 @@ def open_reporter(console: Console, standing: Standing) -> Iterator[Reporter]:
 
 
 def print_line(console: Console, line: str) -> None:
-    """A line as it is, however long."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """A line as it is, however long; what a terminal would obey is shown instead."""
+    console.print(_visible(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def _visible(text: str) -> str:
+    """A name, or a library's error, may hold control characters."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 class PlainReporter:
@@ -58,7 +63,7 @@ class PlainReporter:
         self._print(sentence)
 
     def _print(self, line: str) -> None:
-        self._console.print(Text(line), soft_wrap=True)
+        self._console.print(Text(_visible(line)), soft_wrap=True)
 
 
 class LiveReporter(PlainReporter):
