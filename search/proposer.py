@@ -124,7 +124,10 @@ class Proposer:
         )
         self._study = optuna.create_study(directions=["maximize", "minimize"])
         groups = _by_proposal(history)
-        self._study.add_trials([self._frozen(group, curves or {}, unheard) for group in groups])
+        frozen = [self._frozen(group, curves or {}, unheard) for group in groups]
+        self._study.add_trials(frozen)
+        self._num_asked = len(frozen)
+        self._num_complete = sum(trial.state is TrialState.COMPLETE for trial in frozen)
         self._recall_generations()
         self.unheard: dict[Config, Proposal] = {}
         """The proposals that are still to be told, of the configurations named so."""
@@ -141,8 +144,7 @@ class Proposer:
         It would draw from the whole space, much of which may be over the budget: better to draw
         for it from what is not, and to tell it with `ask(config)`.
         """
-        trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return len(trials) < self._method.random_trials
+        return self._num_complete < self._method.random_trials
 
     def ask(self, config: MixerConfig | None = None) -> Proposal:
         """What the sampler proposes next, not checked against anything; or takes a given one."""
@@ -150,6 +152,7 @@ class Proposer:
         if config is not None:
             self._study.enqueue_trial(self._indices(config))
         trial = self._study.ask()
+        self._num_asked += 1
         proposed = suggest(trial, self._space, self._task)
         asked = self._study.get_trials(deepcopy=False)[trial.number]
         if isinstance(sampler, BaseGASampler):  # a trial with given values joins its generation too
@@ -179,6 +182,7 @@ class Proposer:
         for name, value in self._constraints(trials).items():
             trial.set_constraint(name, value)
         self._study.tell(proposal.number, _values(trials))
+        self._num_complete += 1
 
     def _member(self, indices: Mapping[str, int]) -> MixerConfig:
         values = {name: self._space.ranges[name][i] for name, i in indices.items()}
@@ -200,8 +204,7 @@ class Proposer:
         }
 
     def _sampler(self) -> BaseSampler:
-        count = len(self._study.get_trials(deepcopy=False))
-        seed = random.Random(f"{self._seed}/{count}").getrandbits(31)
+        seed = random.Random(f"{self._seed}/{self._num_asked}").getrandbits(31)
         guess = max(1 / self._task.num_classes, self._min_accuracy or 0.0)
         return self._method.make(seed, self._candidates, guess)
 

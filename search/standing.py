@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from runs import pareto, winners
 from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
-from runs.seeds import by_configuration
+from runs.seeds import over_seeds
 from space.config import Config
 
 
@@ -35,7 +34,9 @@ class Running:
 
 
 class Standing:
-    """Follows a study trial by trial.
+    """Follows a study trial by trial; what one more costs does not depend on how many there are.
+
+    Another thread may draw it: what is read there is replaced, never changed.
 
     Args:
         study: the study.
@@ -61,15 +62,31 @@ class Standing:
         self.baselines = baselines
         self.running: tuple[Running, ...] = ()
         """Of the trials that train now, the first of every configuration."""
+        self.front: tuple[TrialRecord, ...] = ()
+        """The search's front, cheapest first, above the least accuracy asked for."""
         self._images_per_epoch = images_per_epoch
         self._min_accuracy = min_accuracy or 0.0
-        self._trials = {t.number: t for t in trials}  # replaced, never changed: a screen reads it
+        self._trials: dict[int, TrialRecord] = {}
+        self._seeds: dict[tuple[Config, Origin], dict[int, TrialRecord]] = {}
+        """By number, those of every configuration that is not refused."""
+        for trial in trials:
+            self._place(trial)
+        self.counts = Counter(
+            t.state for t in self.trials if t.origin is Origin.SEARCH and _has_ended(t)
+        )
+        """How many trials of the search ended in which state."""
+        self._done = Counter(
+            origin
+            for (_, origin), seeds in self._seeds.items()
+            if all(map(_has_ended, seeds.values()))
+        )
+        self._find_front(winners.candidates(self.trials))
         self._began = time.monotonic()
-        self._done_before = len(self._done)
+        self._done_before = self._done.total()
 
     def start(self, trial: TrialRecord) -> None:
         """A trial begins."""
-        self._trials = {**self._trials, trial.number: trial}
+        self._place(trial)
         others = tuple(r for r in self.running if r.trial.number != trial.number)
         if all(r.trial.config != trial.config for r in others):
             self.running = (*others, Running(trial))
@@ -82,11 +99,19 @@ class Standing:
         )
 
     def end(self, trial: TrialRecord) -> None:
-        """A trial is no longer running, or never ran."""
-        self._trials = {**self._trials, trial.number: trial}
+        """A trial is no longer running, or never ran; from now on it stays as it is."""
+        self._place(trial)
         self.running = tuple(r for r in self.running if r.trial.number != trial.number)
-        for name in ("front", "_done"):  # computed anew when next asked for
-            self.__dict__.pop(name, None)
+        is_searched = trial.origin is Origin.SEARCH
+        if is_searched:
+            self.counts = self.counts + Counter([trial.state])
+        if trial.state is State.REFUSED:
+            return
+        seeds = list(self._seeds[trial.config, trial.origin].values())
+        if all(map(_has_ended, seeds)):
+            self._done[trial.origin] += 1
+            if is_searched:
+                self._find_front([*self.front, *over_seeds(seeds)])
 
     @property
     def trials(self) -> list[TrialRecord]:
@@ -94,43 +119,14 @@ class Standing:
         return sorted(self._trials.values(), key=lambda trial: trial.number)
 
     @property
-    def counts(self) -> Counter[State]:
-        """How many trials of the search ended in which state."""
-        return Counter(
-            t.state
-            for t in self._trials.values()
-            if t.origin is Origin.SEARCH and t.state is not State.RUNNING
-        )
-
-    @property
     def finished(self) -> int:
         """Configurations of the search that ended: all count towards the goal but refused ones."""
-        return sum(origin is Origin.SEARCH for _, origin in self._done)
+        return self._done[Origin.SEARCH]
 
     @property
     def finished_baselines(self) -> int:
         """Baselines that ended."""
-        return sum(origin is Origin.BASELINE for _, origin in self._done)
-
-    @cached_property
-    def _done(self) -> list[tuple[Config, Origin]]:
-        groups = by_configuration(list(self._trials.values()))
-        return [
-            key
-            for key, seeds in groups.items()
-            if all(trial.state is not State.RUNNING for trial in seeds)
-        ]
-
-    @cached_property
-    def front(self) -> list[TrialRecord]:
-        """The search's front, cheapest first, above the least accuracy asked for."""
-        return winners.front(
-            [
-                trial
-                for trial in winners.candidates(self.trials)
-                if (trial.accuracy or 0.0) >= self._min_accuracy
-            ]
-        )
+        return self._done[Origin.BASELINE]
 
     @property
     def hypervolume(self) -> float:
@@ -140,8 +136,23 @@ class Standing:
     @property
     def seconds_left(self) -> float | None:
         """At the pace of this process; None before its first configuration ended."""
-        here = len(self._done) - self._done_before
+        here = self._done.total() - self._done_before
         if not here:
             return None
         missing = self.goal - self.finished + max(0, self.baselines - self.finished_baselines)
         return max(0, missing) * (time.monotonic() - self._began) / here
+
+    def _place(self, trial: TrialRecord) -> None:
+        """Puts a trial in the place of what was known of it."""
+        self._trials[trial.number] = trial
+        if trial.state is not State.REFUSED:
+            self._seeds.setdefault((trial.config, trial.origin), {})[trial.number] = trial
+
+    def _find_front(self, candidates: Sequence[TrialRecord]) -> None:
+        """The front of what may be on it."""
+        able = [t for t in candidates if (t.accuracy or 0.0) >= self._min_accuracy]
+        self.front = tuple(winners.front(sorted(able, key=lambda trial: trial.number)))
+
+
+def _has_ended(trial: TrialRecord) -> bool:
+    return trial.state is not State.RUNNING
