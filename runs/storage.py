@@ -19,7 +19,8 @@ DEFAULT_STORAGE = "sqlite:///runs/mixer_search.db"
 APPLICATION_ID = 0x4D495852
 """`MIXR` in a SQLite file's header tells our databases from strangers'."""
 
-BUSY_TIMEOUT_SECONDS = 30
+BUSY_TIMEOUT_SECONDS = 8
+"""Ctrl-C has to wait for it; a study that is held tries again."""
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
