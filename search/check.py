@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runs.check import check, repair
+from runs.mending.check import check, repair
 from runs.options import Storage
 from space.command import make_app, run_app
 

@@ -20,8 +20,8 @@ from postgres import new_database
 from records import NOON, epoch, mixer, running, study, trial
 from sample_study import write_study
 
-from runs.check import check, repair
 from runs.lease import StudyHeldError
+from runs.mending.check import check, repair
 from runs.record import EpochRecord, State, TrialRecord
 from runs.spool import SpoolError, spool_path, spools_of, write_spool
 from runs.storage import StorageError, beside

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import epoch, running, trial
 
-from runs.contradictions import contradictions, reconciled, steady
+from runs.mending.contradictions import contradictions, reconciled, steady
 from runs.record import EpochRecord, State, TrialRecord
 
 EPOCHS = 4

@@ -14,9 +14,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from runs import legible
-from runs.contradictions import contradictions, reconciled
-from runs.legible import LegibleTrial, bad_bytes_written_out
+from runs.mending import legible
+from runs.mending.contradictions import contradictions, reconciled
+from runs.mending.legible import LegibleTrial, bad_bytes_written_out
 from runs.record import EpochRecord, State, TrialRecord
 from runs.rows import digest, trial_columns
 from runs.storage import StorageError

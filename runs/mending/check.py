@@ -10,9 +10,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from runs import legible, schema
-from runs.damage import Aside, Problem, damaged_pages, problems
-from runs.put_back import spool_problem
+from runs import schema
+from runs.mending import legible
+from runs.mending.damage import Aside, Problem, damaged_pages, problems
+from runs.mending.put_back import spool_problem
 from runs.record import State
 from runs.spool import SpoolError, read_spool, spools_of
 from runs.storage import (

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from runs import legible
-from runs.damage import Problem, says_more, tried
+from runs.mending import legible
+from runs.mending.damage import Problem, says_more, tried
 from runs.record import EpochRecord, StudyRecord, TrialRecord
 from runs.rows import epoch_columns, study_columns, trial_columns
 from runs.spool import Spool, SpoolError, read_spool

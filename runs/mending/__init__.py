@@ -1,0 +1,1 @@
+"""A database looked over and mended: what is wrong with it, and what can be done."""
