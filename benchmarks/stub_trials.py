@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from stub_worker import work
 
 if TYPE_CHECKING:  # workers and readers are spawned: they import this file, and little else
-    from runs.record import TrialRecord
+    from runs.store import Reading
     from search.data import ImageData
     from search.studies import StudySpec
     from search.workers import Processes
@@ -199,11 +199,11 @@ def start_reader(storage: str, seconds: float) -> Connection:
 
 
 def look_on(pipe: Connection, storage: str, seconds: float) -> None:
-    """Opens the database, reads the trials and closes it, as the dashboard does, until told."""
+    """Opens the database, reads what is new and closes it, as the dashboard does, until told."""
     from runs.storage import StorageError
     from runs.store import open_reader
 
-    trials: list[TrialRecord] = []
+    reading: Reading | None = None
     polls, slowest, errors = 0, 0.0, []
     pipe.send("ready")
     cpu = time.process_time()
@@ -211,8 +211,7 @@ def look_on(pipe: Connection, storage: str, seconds: float) -> None:
         began = time.perf_counter()
         try:
             with open_reader(storage) as store:
-                store.study(STUDY)
-                trials = store.trials(STUDY)
+                reading = store.read(STUDY, reading)
         except StorageError as error:
             errors.append(str(error))
         polls += 1
@@ -220,7 +219,7 @@ def look_on(pipe: Connection, storage: str, seconds: float) -> None:
     pipe.send(
         {
             "polls": polls,
-            "trials": len(trials),
+            "trials": len(reading.trials) if reading else 0,
             "errors": errors,
             "slowest_seconds": slowest,
             "cpu_seconds": time.process_time() - cpu,

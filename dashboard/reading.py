@@ -14,7 +14,7 @@ from dashboard.snapshot import Snapshot
 from runs.lease import Holder
 from runs.record import EpochRecord
 from runs.storage import parse_storage
-from runs.store import open_reader
+from runs.store import Reading, open_reader
 
 SECONDS = 2.0
 """How often to look for news."""
@@ -27,6 +27,8 @@ class _Held:
     """What one browser tab shows."""
 
     snapshot: Snapshot
+    reading: Reading
+    """The newest; the snapshot may be of an older one that shows the same."""
     marker: Marker
     next_look: float
     """Not to be read again before, in the seconds of `time.monotonic`."""
@@ -55,12 +57,12 @@ def latest(study: str, *, follow: bool = True) -> Snapshot:
     marker = changed_marker()
     if held is not None and marker == held.marker:
         return held.snapshot
-    snapshot = _read(_storage(), study, marker)
+    new, snapshot = _read(_storage(), study, marker, held.reading if held else None)
     if held is not None and snapshot.news == held.snapshot.news:
         snapshot = held.snapshot
     end = time.monotonic()
     wait = max(SECONDS, 10 * (end - begin))
-    st.session_state["held"] = _Held(snapshot, marker, end + wait)
+    st.session_state["held"] = _Held(snapshot, new, marker, end + wait)
     return snapshot
 
 
@@ -105,9 +107,12 @@ def _study_names(storage: str | None, marker: Marker) -> list[str]:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _read(storage: str | None, study: str, marker: Marker) -> Snapshot:
+def _read(
+    storage: str | None, study: str, marker: Marker, _before: Reading | None
+) -> tuple[Reading, Snapshot]:
     with open_reader(storage) as store:
-        return Snapshot(store.study(study), store.trials(study))
+        new = store.read(study, _before)
+    return new, Snapshot(new.study, new.trials)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -98,8 +99,7 @@ def check(connection: sa.Connection) -> None:
 def _revision(connection: sa.Connection, config: Config) -> str | None:
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     revision = context.get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in _revisions(_folder(config)):
         raise StorageError(
             f"the database was written by a newer version of this program (schema {revision}); "
             "update this program, or name another database with --storage"
@@ -108,9 +108,20 @@ def _revision(connection: sa.Connection, config: Config) -> str | None:
 
 
 def _head(config: Config) -> str:
-    head = ScriptDirectory.from_config(config).get_current_head()
-    assert head is not None, "the migrations lie in the package"
-    return head
+    return _revisions(_folder(config))[0]
+
+
+@cache  # readers ask whenever they look for news, and Alembic compiles the files every time
+def _revisions(folder: str) -> tuple[str, ...]:
+    """All that lie in a folder, the newest first."""
+    scripts = ScriptDirectory(folder).walk_revisions()
+    return tuple(script.revision for script in scripts)
+
+
+def _folder(config: Config) -> str:
+    folder = config.get_main_option("script_location")
+    assert folder is not None, "it is set where the configuration is made"
+    return folder
 
 
 def _alembic() -> Config:
