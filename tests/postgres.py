@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -79,7 +80,8 @@ class Server:
         first = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
         for process in (first, *map(int, children)):
-            os.kill(process, number)
+            with suppress(ProcessLookupError):  # the first, awake, has seen the end of others
+                os.kill(process, number)
 
     def _control(self, *arguments: str) -> None:
         self._tool(str(self._pg_ctl), "--pgdata=data", "--wait", "--log=log", *arguments)
