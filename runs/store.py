@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -411,6 +412,7 @@ def open_reader(storage: str | None = None) -> Iterator[Reader]:
         StorageError: it is not there, not ours, or of another schema version.
     """
     url = parse_storage(storage)
+    where = describe(url)
     if url.get_backend_name() == "sqlite":
         path = Path(str(url.database))
         if not exists(path):
@@ -419,13 +421,20 @@ def open_reader(storage: str | None = None) -> Iterator[Reader]:
                 "(python -m search.run --study mixer_digits) or name the database with --storage"
             )
         check_sqlite_file(path)
-    reader = Reader(engine_for(url, read_only=True), describe(url))
+        url = url.set(database=str(path.absolute()))
+    reader = Reader(_engine_to_read(url), where)
     try:
         with reader._session() as session:
             schema.check(session.connection())
         yield reader
     finally:
         reader._engine.dispose()
+
+
+@lru_cache(maxsize=8)
+def _engine_to_read(url: URL) -> sa.Engine:
+    """The same for the same database: it keeps the SQL it has compiled, and no connection."""
+    return engine_for(url, read_only=True)
 
 
 @contextmanager
