@@ -46,7 +46,7 @@ def finish(storage: str, folder: Path, more: int = 2) -> str:
 
 
 @pytest.mark.fault("a worker killed (SIGKILL) at a random moment")
-@pytest.mark.parametrize("times", repeats(2, 50))
+@pytest.mark.parametrize("times", repeats(1, 50))
 def test_a_worker_killed_at_a_random_moment(storage: str, tmp_path: Path, times: int) -> None:
     """A trial whose worker dies twice has failed, which random kills seldom do."""
     chance = random.Random(times)
@@ -66,7 +66,7 @@ def test_a_worker_killed_at_a_random_moment(storage: str, tmp_path: Path, times:
 @pytest.mark.fault(
     "coordinator and workers killed (SIGKILL) at a random moment, same command again"
 )
-@pytest.mark.parametrize("times", repeats(2, 50))
+@pytest.mark.parametrize("times", repeats(1, 50))
 def test_everything_killed_at_a_random_moment(storage: str, tmp_path: Path, times: int) -> None:
     """The same command goes on, and trains again at most the epoch it was about to keep."""
     chance = random.Random(times)
