@@ -8,6 +8,8 @@ database and its lease, workers are processes, and readers are processes that lo
 study as a page of the dashboard does. Timed from when the workers are ready, so their start is
 not in it, to when the study has ended and its summary is printed. With readers the study is run
 without them too, and both take turns at going first.
+
+Judge by the CPU time too on a machine that does other things at the same time.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ import platform
 import sys
 import tempfile
 import time
-from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -37,8 +38,6 @@ if TYPE_CHECKING:  # workers and readers are spawned: they import this file, and
     from search.data import ImageData
     from search.studies import StudySpec
     from search.workers import Processes
-
-STUDY = "stubs"
 
 
 def main() -> None:
@@ -61,7 +60,7 @@ def main() -> None:
     ]
     if args.readers:
         alone, watched = (
-            min(r["wall_seconds"] for r in results if r["readers"] == readers)
+            min(r["wall_seconds"] for r in results if len(r["readers"]) == readers)
             for readers in (0, args.readers)
         )
         print(
@@ -74,67 +73,86 @@ def main() -> None:
 
 
 def measure(args: argparse.Namespace, readers: int) -> dict[str, Any]:
-    """One study, timed from when its workers are ready; printed too."""
+    """One study, printed too."""
+    with tempfile.TemporaryDirectory() as folder:
+        storage = f"sqlite:///{folder}/stubs.db"
+        result = run(
+            storage,
+            study_of(args.trials, args.epochs, args.sampler),
+            workers=args.workers,
+            trial_seconds=args.trial_seconds,
+            readers=readers,
+            poll_seconds=args.poll_seconds,
+            is_terminal=not args.log,
+        )
+    floor = args.trials * args.trial_seconds / args.workers
+    result |= {
+        "floor_seconds": floor,
+        "over_floor": result["wall_seconds"] / floor - 1,
+        "load_average": os.getloadavg()[0],
+    }
+    by_tenth = " ".join(f"{ms:.1f}" for ms in result["cpu_ms_per_trial_by_tenth"])
+    print(
+        f"{args.trials:,} trials of {1000 * args.trial_seconds:g} ms, {args.workers} workers, "
+        f"{readers} readers: {result['wall_seconds']:.1f} s, {100 * result['over_floor']:.1f} % "
+        f"over the floor of {floor:.1f} s; CPU of the coordinator "
+        f"{1000 * result['cpu_seconds'] / args.trials:.2f} ms a trial, by tenths {by_tenth}",
+        flush=True,
+    )
+    if readers:
+        met = result["readers"]
+        print(
+            f"  {sum(m['polls'] for m in met)} polls, {sum(len(m['errors']) for m in met)} errors, "
+            f"CPU {sum(m['cpu_seconds'] for m in met):.1f} s, "
+            f"slowest {max(m['slowest_seconds'] for m in met):.2f} s"
+        )
+    return result
+
+
+def run(
+    storage: str,
+    spec: StudySpec,
+    *,
+    workers: int,
+    trial_seconds: float,
+    readers: int = 0,
+    poll_seconds: float = 0.2,
+    is_terminal: bool = True,
+) -> dict[str, Any]:
+    """Runs a study while readers look on: what the coordinator took, and what readers met."""
     from rich.console import Console
 
     from search.run_study import run_study
     from search.workers import Processes
 
-    spec = study_of(args)
-    watch = Watch(args.trials, events_per_trial=args.epochs + 3)  # started, finished, idle
+    watch = Watch(spec.trials, events_per_trial=spec.recipe.epochs + 3)  # start, finish, idle
     pipes: list[Connection] = []
-    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
-        storage = f"sqlite:///{folder}/stubs.db"
-        stub = partial(work, seconds=args.trial_seconds)
-        processes = Processes(count=args.workers, device_kind="cpu", work=stub)
+    stub = partial(work, seconds=trial_seconds)
+    with (
+        closing(Processes(count=workers, device_kind="cpu", work=stub)) as processes,
+        Path(os.devnull).open("w") as nowhere,
+    ):
 
         def give(images: ImageData) -> Processes:
             processes.give(images)
-            pipes.extend(start_reader(storage, args.poll_seconds) for _ in range(readers))
+            pipes.extend(start_reader(storage, spec.name, poll_seconds) for _ in range(readers))
             for pipe in pipes:
                 pipe.recv()
             watch.begin()
             return processes
 
-        with closing(processes):
-            run_study(
-                spec,
-                Console(file=nowhere, force_terminal=not args.log, width=120),
-                give=give,
-                storage=storage,
-                with_baselines=False,
-                check_stop=watch.look,
-            )
-            result = watch.end()
-            for pipe in pipes:
-                pipe.send("end")
-            met = [pipe.recv() for pipe in pipes]
-        check(storage, args)
-    floor = args.trials * args.trial_seconds / args.workers
-    result |= {
-        "readers": readers,
-        "floor_seconds": floor,
-        "over_floor": result["wall_seconds"] / floor - 1,
-        "cpu_ms_per_trial": 1000 * result["cpu_seconds"] / args.trials,
-        "load_average": os.getloadavg()[0],
-        "polls": met,
-    }
-    print(
-        f"{args.trials:,} trials of {1000 * args.trial_seconds:g} ms, {args.workers} workers, "
-        f"{readers} readers: {result['wall_seconds']:.1f} s, {100 * result['over_floor']:.1f} % "
-        f"over the floor of {floor:.1f} s; CPU of the coordinator {result['cpu_seconds']:.1f} s, "
-        f"{result['cpu_ms_per_trial']:.2f} ms a trial, "
-        f"by tenths {' '.join(f'{ms:.1f}' for ms in result['cpu_ms_per_trial_by_tenth'])}",
-        flush=True,
-    )
-    if met:
-        counts = Counter(count for reader in met for count in reader["errors"])
-        print(
-            f"  {sum(m['polls'] for m in met)} polls, {sum(counts.values())} errors "
-            f"{dict(counts) or ''}, CPU {sum(m['cpu_seconds'] for m in met):.1f} s, "
-            f"slowest {max(m['slowest_seconds'] for m in met):.2f} s"
+        run_study(
+            spec,
+            Console(file=nowhere, force_terminal=is_terminal, width=120),
+            give=give,
+            storage=storage,
+            with_baselines=False,
+            check_stop=watch.look,
         )
-    return result
+        taken = watch.end()
+        for pipe in pipes:
+            pipe.send("end")
+        return taken | {"readers": [pipe.recv() for pipe in pipes]}
 
 
 class Watch:
@@ -165,40 +183,40 @@ class Watch:
         }
 
 
-def study_of(args: argparse.Namespace) -> StudySpec:
+def study_of(trials: int, epochs: int, sampler: str = "random") -> StudySpec:
     """A study of digits whose space has 28,800 configurations."""
+    from search.recipe import Recipe
     from search.rungs import NO_RUNGS
-    from search.studies import STUDIES, StudySpec, with_changes
+    from search.studies import StudySpec
+    from space.search_space import Ranges
 
-    spec = with_changes(
-        STUDIES["mixer_digits"],
-        name=STUDY,
-        trials=args.trials,
-        epochs=args.epochs,
-        sampler=args.sampler,
+    return StudySpec(
+        name="stubs",
+        dataset="digits",
+        trials=trials,
+        sampler=sampler,
+        recipe=Recipe(epochs=epochs, batch_size=64),
         rungs=NO_RUNGS,
-        max_flops=10**12,
+        space=Ranges(
+            patch_size=(1, 2, 4),
+            hidden_dim=tuple(range(8, 321, 8)),
+            tokens_mlp_dim=(8, 16, 32, 64),
+            channels_mlp_dim=(16, 32, 64, 128, 256),
+            num_blocks=tuple(range(1, 13)),
+        ),
     )
-    space = {
-        "patch_size": [1, 2, 4],
-        "hidden_dim": {"low": 8, "high": 320, "step": 8},
-        "tokens_mlp_dim": [8, 16, 32, 64],
-        "channels_mlp_dim": [16, 32, 64, 128, 256],
-        "num_blocks": {"low": 1, "high": 12},
-    }
-    return StudySpec.model_validate(spec.model_dump() | {"space": space})
 
 
-def start_reader(storage: str, seconds: float) -> Connection:
+def start_reader(storage: str, study: str, seconds: float) -> Connection:
     """A process that looks for news; tells that it does, and at the end what it met."""
     spawn = get_context("spawn")
     ours, theirs = spawn.Pipe()
-    spawn.Process(target=look_on, args=(theirs, storage, seconds), daemon=True).start()
+    spawn.Process(target=look_on, args=(theirs, storage, study, seconds), daemon=True).start()
     theirs.close()
     return ours
 
 
-def look_on(pipe: Connection, storage: str, seconds: float) -> None:
+def look_on(pipe: Connection, storage: str, study: str, seconds: float) -> None:
     """Opens the database, reads what is new and closes it, as the dashboard does, until told."""
     from runs.storage import StorageError
     from runs.store import open_reader
@@ -211,7 +229,7 @@ def look_on(pipe: Connection, storage: str, seconds: float) -> None:
         began = time.perf_counter()
         try:
             with open_reader(storage) as store:
-                reading = store.read(STUDY, reading)
+                reading = store.read(study, reading)
         except StorageError as error:
             errors.append(str(error))
         polls += 1
@@ -225,19 +243,6 @@ def look_on(pipe: Connection, storage: str, seconds: float) -> None:
             "cpu_seconds": time.process_time() - cpu,
         }
     )
-
-
-def check(storage: str, args: argparse.Namespace) -> None:
-    """Whether all trials are there, complete, with every epoch once."""
-    from runs.record import State
-    from runs.store import open_reader
-
-    with open_reader(storage) as store:
-        trials, epochs = store.trials(STUDY), store.epochs(STUDY)
-    assert [t.number for t in trials] == list(range(args.trials))
-    assert {t.state for t in trials} == {State.COMPLETE}
-    every = [(n, e) for n in range(args.trials) for e in range(1, args.epochs + 1)]
-    assert [(e.trial, e.epoch) for e in epochs] == every
 
 
 def facts() -> dict[str, Any]:

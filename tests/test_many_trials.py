@@ -1,0 +1,157 @@
+"""Many trials that sleep: nothing is lost or locked, and the last costs no more than the first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from records import DIGITS, WIDE_SPACE, mixer, seeds, study, trial, vit
+from rich.console import Console
+
+from runs.record import Origin, State, TrialRecord
+from runs.store import open_reader
+from search.agenda import Agenda
+from search.progress import LiveReporter
+from search.rungs import NO_RUNGS
+from search.standing import Standing
+from search.studies import StudySpec
+from space.cost import cost
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import stub_trials  # noqa: E402
+
+
+def test_readers_that_look_on_neither_lock_nor_lose_anything(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/stubs.db"
+    spec = stub_trials.study_of(trials=500, epochs=2)
+    met = stub_trials.run(storage, spec, workers=2, trial_seconds=0.005, readers=4)["readers"]
+    assert [reader["errors"] for reader in met] == [[], [], [], []]
+    assert all(reader["polls"] > 2 and 0 < reader["trials"] <= 500 for reader in met)
+    with open_reader(storage) as store:
+        trials, epochs = store.trials(spec.name), store.epochs(spec.name)
+    assert [t.number for t in trials] == list(range(500))
+    assert {t.state for t in trials} == {State.COMPLETE}
+    assert len({t.config for t in trials}) == 500
+    assert [(e.trial, e.epoch) for e in epochs] == [(n, e) for n in range(500) for e in (1, 2)]
+
+
+def standing_of(trials: list[TrialRecord]) -> Standing:
+    return Standing(
+        study(), trials, goal=9_999, baselines=0, images_per_epoch=100, min_accuracy=None
+    )
+
+
+def test_what_is_kept_of_a_study_is_what_would_be_found_in_all_its_trials() -> None:
+    search = [trial(n, accuracy=(7 * n % 10) / 10) for n in range(6)]
+    ends = [
+        *search,
+        trial(6, config=vit(), origin=Origin.BASELINE),
+        *seeds(7, 0.5, 0.99, config=mixer(hidden_dim=200)),
+        trial(9, state=State.FAILED, accuracy=None),
+        trial(10, state=State.PRUNED, accuracy=0.95),
+        trial(11, state=State.REFUSED, accuracy=None, config=search[0].config),
+        trial(12, accuracy=0.99, config=mixer(hidden_dim=4)),
+    ]
+    began = [replace(t, state=State.RUNNING, accuracy=None) for t in ends]
+    kept = standing_of([])
+    there: dict[int, TrialRecord] = {}
+
+    def compare() -> None:
+        found = standing_of(list(there.values()))
+        for name in ("trials", "counts", "front", "finished", "finished_baselines", "hypervolume"):
+            assert getattr(kept, name) == getattr(found, name), name
+
+    for batch in (slice(0, 5), slice(5, 9), slice(9, 13)):
+        for start in began[batch]:
+            if ends[start.number].state is not State.REFUSED:
+                kept.start(start)
+                there[start.number] = start
+                compare()
+        for end in ends[batch]:
+            kept.end(end)
+            there[end.number] = end
+            compare()
+    assert [t.number for t in kept.front] == [12]
+    assert kept.finished == 10
+    assert kept.finished_baselines == 1
+
+
+def steps(work: Callable[[], object]) -> int:
+    """Bytecode instructions that some work takes: no clock, so any machine counts the same."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+FEW, MANY = 100, 2_000
+"""Trials of a study; what goes through them all takes a step more for each at the least."""
+
+SPACE = WIDE_SPACE.model_copy(update={"hidden_dim": tuple(range(8, 808, 8))})
+
+
+def history(count: int) -> list[TrialRecord]:
+    """Complete trials of as many Mixers, no better the one than the other."""
+    members = list(SPACE.members(DIGITS))[-count:]
+    done = trial(accuracy=0.5)
+    return [
+        replace(done, number=n, config=c, params=cost(c).params, macs=cost(c).macs)
+        for n, c in enumerate(members)
+    ]
+
+
+def test_showing_how_one_more_trial_ended_takes_as_long_after_many_as_after_few() -> None:
+    def taken(count: int) -> int:
+        reporter = LiveReporter(Console(quiet=True), standing_of(history(count)))
+        one_more = trial(count, config=mixer(), accuracy=0.1)
+
+        def show() -> None:
+            reporter.started(replace(one_more, state=State.RUNNING, accuracy=None))
+            reporter.ended(one_more)
+            reporter.panel()
+
+        return steps(show)
+
+    assert taken(MANY) - taken(FEW) < (MANY - FEW) / 2
+
+
+def test_proposing_one_more_trial_at_random_takes_as_long_after_many_as_after_few() -> None:
+    def taken(count: int) -> int:
+        agenda = Agenda(
+            StudySpec(name="digits", dataset="digits", sampler="random", rungs=NO_RUNGS),
+            SPACE,
+            DIGITS,
+            max_flops=10**12,
+            baselines=(),
+            history=history(count),
+            curves={},
+            num_trials=10_000,
+            refuse=lambda proposal, reason: pytest.fail(reason),
+        )
+
+        def propose() -> None:
+            job = agenda.next()
+            assert job is not None
+            agenda.tell(job, [trial(count, config=job.config)], [0.5])
+
+        return min(steps(propose) for _ in range(5))  # a draw that was tried is drawn again
+
+    assert taken(MANY) - taken(FEW) < (MANY - FEW) / 2
