@@ -113,7 +113,7 @@ def test_a_writers_connection_keeps_a_log_and_foreign_keys(sound: Path) -> None:
     assert pragmas == {
         "journal_mode": "wal",
         "foreign_keys": 1,
-        "busy_timeout": 30_000,
+        "busy_timeout": 1000 * storage.BUSY_TIMEOUT_SECONDS,
         "application_id": int.from_bytes(b"MIXR"),
     }
 
