@@ -28,18 +28,44 @@ sys.path.insert(0, str(BENCHMARKS))
 import stub_trials  # noqa: E402
 
 
-def test_readers_that_look_on_neither_lock_nor_lose_anything(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("trials", "seconds", "workers", "readers"),
+    [
+        pytest.param(
+            *(500, 0.005, 2, 4),
+            marks=pytest.mark.fault("4 readers during 500 trials that sleep 5 ms"),
+        ),
+        pytest.param(
+            *(2_000, 0.005, 1, 8),
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.fault("8 readers during 2,000 trials that sleep 5 ms"),
+            ],
+        ),
+        pytest.param(
+            *(10_000, 0.2, 16, 0),
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.fault("10,000 trials that sleep 200 ms, 16 workers"),
+            ],
+        ),
+    ],
+)
+def test_readers_that_look_on_neither_lock_nor_lose_anything(
+    tmp_path: Path, trials: int, seconds: float, workers: int, readers: int
+) -> None:
     storage = f"sqlite:///{tmp_path}/stubs.db"
-    spec = stub_trials.study_of(trials=500, epochs=2)
-    met = stub_trials.run(storage, spec, workers=2, trial_seconds=0.005, readers=4)["readers"]
-    assert [reader["errors"] for reader in met] == [[], [], [], []]
-    assert all(reader["polls"] > 2 and 0 < reader["trials"] <= 500 for reader in met)
+    spec = stub_trials.study_of(trials, epochs=2)
+    taken = stub_trials.run(storage, spec, workers=workers, trial_seconds=seconds, readers=readers)
+    met = taken["readers"]
+    assert [reader["errors"] for reader in met] == [[]] * readers
+    assert all(reader["polls"] > 2 and 0 < reader["trials"] <= trials for reader in met)
     with open_reader(storage) as store:
-        trials, epochs = store.trials(spec.name), store.epochs(spec.name)
-    assert [t.number for t in trials] == list(range(500))
-    assert {t.state for t in trials} == {State.COMPLETE}
-    assert len({t.config for t in trials}) == 500
-    assert [(e.trial, e.epoch) for e in epochs] == [(n, e) for n in range(500) for e in (1, 2)]
+        found, epochs = store.trials(spec.name), store.epochs(spec.name)
+    assert [t.number for t in found] == list(range(trials))
+    assert {t.state for t in found} == {State.COMPLETE}
+    assert len({t.config for t in found}) == trials
+    assert [(e.trial, e.epoch) for e in epochs] == [(n, e) for n in range(trials) for e in (1, 2)]
 
 
 def standing_of(trials: list[TrialRecord]) -> Standing:
