@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from runs.options import Storage
-from runs.storage import without_password
+from runs.storage import has_password, without_password
 from search.checkpoint_folder import Checkpoints
 from search.compile_cache import use_compile_cache
 from search.progress import print_line
@@ -189,7 +189,7 @@ def run(
     began = time.monotonic()
     try:
         with _open_workers(
-            console, engine, ray_address, _count(workers), device, trial_seconds
+            console, engine, ray_address, _count(workers), device, trial_seconds, storage
         ) as give:
             from search.run_study import run_study  # takes a second, in which workers start
 
@@ -210,7 +210,7 @@ def run(
             console,
             "\nStopped. Finished trials are stored; one that was running goes on from its last "
             "checkpoint.\n"
-            f"Go on with the same command: {_same_command(storage)}",
+            f"Go on with the same command: {_same_command(sys.argv[1:])}",
         )
         raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
 
@@ -252,11 +252,18 @@ def _open_workers(
     count: int | None,
     device: str,
     trial_seconds: float,
+    storage: str | None,
 ) -> AbstractContextManager[Callable[[ImageData], Workers]]:
     """Workers of the engine that was asked for."""
     if engine not in {"local", "ray"}:
         raise StudyError(f"--engine {engine}: there is local and ray; choose one")
     if engine == "ray":
+        if storage and has_password(storage):
+            raise StudyError(
+                "--engine ray: Ray keeps the command line of whoever uses it, for all to see, and "
+                "--storage holds a password; name the storage in MIXER_STORAGE, or keep the "
+                "password in ~/.pgpass"
+            )
         from search.ray_workers import open_ray_workers
 
         address = ray_address or "auto"
@@ -280,9 +287,17 @@ def _count(workers: str) -> int | None:
     return int(workers)
 
 
-def _same_command(storage: str | None) -> str:
-    typed = shlex.join(["python", "-m", "search.run", *sys.argv[1:]])
-    return typed.replace(storage, without_password(storage)) if storage else typed
+def _same_command(argv: list[str]) -> str:
+    """What was typed, as it may be printed."""
+    shown = ["python", "-m", "search.run"]
+    for word in argv:
+        option, equals, value = word.partition("=")
+        if shown[-1] == "--storage":
+            word = without_password(word)
+        elif option == "--storage" and equals:
+            word = f"--storage={without_password(value)}"
+        shown.append(word)
+    return shlex.join(shown)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from records import running, study
 
 from runs.store import open_writer
 from search.export import main as export
+from search.run import _same_command
 from search.run import main as run
 
 SMOKE = ["--study", "mixer_smoke"]
@@ -103,3 +105,14 @@ def test_an_export_without_a_study_or_finished_trials_is_a_sentence(
     ):
         assert export(argv) == 2
         assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--storage {}", "--storage={}", "--storage {} --storage x://"])
+def test_how_to_go_on_does_not_print_a_password(option: str) -> None:
+    words = option.format("postgresql://u:it'ssecret@h/d").replace("x://", "sqlite:///x.db").split()
+    shown = _same_command(["--study", "s", *words, "--seed", "1"])
+    assert "secret" not in shown
+    kept = shlex.split(shown)
+    assert kept[:5] == ["python", "-m", "search.run", "--study", "s"]
+    assert any("postgresql+psycopg://u:***@h/d" in word for word in kept)
+    assert kept[-2:] == ["--seed", "1"]
