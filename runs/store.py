@@ -207,7 +207,8 @@ class Reader:
         row = session.scalar(sa.select(StudyRow).where(StudyRow.name == name))
         if row is None:
             known = list(session.scalars(sa.select(StudyRow.name).order_by(StudyRow.id.desc())))
-            there = f"there are: {', '.join(known[:10])}" if known else "there is none yet"
+            names = ", ".join(map(repr, known[:10]))
+            there = f"there are: {names}" if known else "there is none yet"
             raise UnknownStudyError(
                 f"study {name!r} is not in {self.where}{nearest(name, known)}; {there}"
             )

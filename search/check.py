@@ -31,8 +31,7 @@ def look(
         bool,
         typer.Option(
             "--repair",
-            help="Put right what can be put right; rows taken out are kept in a file beside the "
-            "database.",
+            help="Put right what can be put right; rows taken out are kept in a file.",
         ),
     ] = False,
 ) -> None:

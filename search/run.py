@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -28,6 +28,7 @@ from search.study_file import find_study
 from search.workers import open_workers
 from search.xla_options import use_xla_options
 from space.command import make_app, run_app
+from space.errors import MixerSearchError
 from space.quantities import format_count, parse_count, parse_duration
 
 EXAMPLE = """\b
@@ -39,6 +40,8 @@ Example, a quick look at CIFAR-10 on a laptop:
 if TYPE_CHECKING:
     from search.data import ImageData
     from search.loop import Workers
+
+T = TypeVar("T")
 
 app = make_app()
 
@@ -150,14 +153,17 @@ def run(
     checkpoint_dir: Annotated[
         Path | None,
         typer.Option(
-            help="Where to keep them; by default beside the database.",
+            help="Where to keep checkpoints; by default beside the database's file, with "
+            "PostgreSQL in runs/.",
             metavar="DIR",
             show_default=False,
         ),
     ] = None,
     keep_checkpoints: Annotated[
         bool,
-        typer.Option("--keep-checkpoints", help="Keep the last one of every trial that has ended."),
+        typer.Option(
+            "--keep-checkpoints", help="Keep the last checkpoint of every trial that has ended."
+        ),
     ] = False,
 ) -> None:
     """Parses, calls, returns."""
@@ -174,15 +180,16 @@ def run(
         epochs=epochs,
         seed=seed,
         seeds=seeds,
-        max_flops=None if max_flops is None else parse_count(max_flops),
+        max_flops=None if max_flops is None else _parsed("--max-flops", max_flops, parse_count),
         min_accuracy=min_accuracy,
         train_limit=train_limit,
         sampler=sampler,
         rungs=None if rungs else NO_RUNGS,
     )
-    seconds = None if timeout is None else parse_duration(timeout)
-    trial_seconds = parse_duration(trial_timeout)
-    checkpoints = Checkpoints(checkpoint_dir, parse_duration(checkpoint_every), keep_checkpoints)
+    seconds = None if timeout is None else _parsed("--timeout", timeout, parse_duration)
+    trial_seconds = _parsed("--trial-timeout", trial_timeout, parse_duration)
+    interval = _parsed("--checkpoint-every", checkpoint_every, parse_duration)
+    checkpoints = Checkpoints(checkpoint_dir, interval, keep_checkpoints)
     stopping = Stopping()
     stopping.listen()
 
@@ -276,6 +283,14 @@ def _open_workers(
     use_xla_options()
     use_compile_cache(partial(print_line, console))
     return open_workers(count, device, trial_seconds=trial_seconds)
+
+
+def _parsed(option: str, text: str, parse: Callable[[str], T]) -> T:
+    """The value of an option, which its error names."""
+    try:
+        return parse(text)
+    except MixerSearchError as error:
+        raise StudyError(f"{option}: {error}") from None
 
 
 def _count(workers: str) -> int | None:
