@@ -36,7 +36,7 @@ def look(
     ] = False,
 ) -> None:
     """Parses, calls, returns."""
-    report = repair(storage) if mend else check(storage)
+    report = repair(storage, print) if mend else check(storage)
     for kind, sentences in (
         ("repaired", report.repaired),
         ("problem", report.problems),

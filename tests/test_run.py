@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from records import running, study
+from rich.console import Console
 
-from runs.store import open_writer
+from runs.record import Surroundings
+from runs.store import open_reader, open_writer
 from search.export import main as export
+from search.messages import TrialRequest
 from search.run import _same_command
 from search.run import main as run
+from search.run_study import run_study
+from search.stopping import Interrupted
+from search.studies import StudySpec
 
 SMOKE = ["--study", "mixer_smoke"]
 
@@ -121,3 +128,39 @@ def test_how_to_go_on_does_not_print_a_password(option: str) -> None:
     assert kept[:5] == ["python", "-m", "search.run", "--study", "s"]
     assert any("postgresql+psycopg://u:***@h/d" in word for word in kept)
     assert kept[-2:] == ["--seed", "1"]
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_refused_leaves_no_study_to_disagree_with(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "only cpu" in refused(capsys, [*SMOKE, "--device", "cuda", "--epochs", "7"])
+    with open_reader() as store:
+        assert store.studies() == []
+
+
+def test_a_study_is_held_until_what_was_trained_is_kept(tmp_path: Path) -> None:
+    """Whoever goes on with it at once must find its checkpoints, and its devices free."""
+    storage = f"sqlite:///{tmp_path}/s.db"
+    held: list[bool] = []
+
+    class Stopped:
+        count = 1
+        surroundings = Surroundings(device_kind="none", versions={}, git_revision=None)
+
+        def start(self, worker: int, request: TrialRequest) -> None:
+            held.clear()
+
+        def next(self) -> None:
+            raise Interrupted
+
+        def interrupt(self) -> None:
+            with open_reader(storage) as store:
+                held.append(store.holder("s") is not None)
+
+    spec = StudySpec(name="s", dataset="digits", trials=2)
+    workers: Any = Stopped()
+    with pytest.raises(Interrupted):
+        run_study(spec, Console(quiet=True), give=lambda images: workers, storage=storage)
+    with open_reader(storage) as store:
+        assert (held, store.holder("s")) == ([True], None)
