@@ -113,7 +113,11 @@ def run(
     ] = None,
     archive: Annotated[
         Path | None,
-        typer.Option(help="The data set's original archive, instead of a download.", metavar="F"),
+        typer.Option(
+            help="The data set's original archive, or the folder of its original files, instead "
+            "of a download.",
+            metavar="FILE|DIR",
+        ),
     ] = None,
     device: Annotated[
         str, typer.Option(help="Where to train.", metavar="auto|cpu|cuda|rocm|tpu")
