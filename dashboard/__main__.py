@@ -11,12 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
+from runs.options import Storage
 from runs.storage import describe, parse_storage
 from runs.store import open_reader
-from space.command import run_app
+from space.command import make_app, run_app
 from space.errors import MixerSearchError
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = make_app()
 
 
 class AddressError(MixerSearchError):
@@ -25,21 +26,21 @@ class AddressError(MixerSearchError):
 
 @app.command()
 def serve(
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            help="Database URL; by default $MIXER_STORAGE (which keeps a password out of the list "
-            "of processes) or sqlite:///runs/mixer_search.db.",
-            metavar="URL",
-        ),
-    ] = None,
+    storage: Storage = None,
     port: Annotated[int, typer.Option(min=1, max=65535, metavar="N")] = 8501,
     address: Annotated[
-        str, typer.Option(help="Where to listen; this machine only.", metavar="HOST")
+        str, typer.Option(help="Where to listen; by default for this machine only.", metavar="HOST")
     ] = "127.0.0.1",
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Also accept an --address others can reach.")
     ] = False,
+    public_host: Annotated[
+        str | None,
+        typer.Option(
+            help="The name under which a proxy on this machine, with a login, serves the pages.",
+            metavar="HOST",
+        ),
+    ] = None,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Do not open a browser window.")
     ] = False,
@@ -52,7 +53,8 @@ def serve(
     _check_address(address, port, allow_remote)
     shown = f"[{address}]" if ":" in address else address
     print(f"{describe(parse_storage(None))} at http://{shown}:{port} (Ctrl-C to stop)", flush=True)
-    _serve(_options(address, port, headless=no_browser or not _has_display()))
+    hosts = [public_host] if public_host else []
+    _serve(_options(address, port, hosts, headless=no_browser or not _has_display()))
 
 
 def _serve(options: dict[str, Any]) -> None:
@@ -62,7 +64,7 @@ def _serve(options: dict[str, Any]) -> None:
     bootstrap.run(str(Path(__file__).with_name("app.py")), False, [], options)
 
 
-def _options(address: str, port: int, *, headless: bool) -> dict[str, Any]:
+def _options(address: str, port: int, hosts: list[str], *, headless: bool) -> dict[str, Any]:
     """Streamlit's settings; they win over the user's own `config.toml`."""
     options: dict[str, Any] = {
         "server.address": address,
@@ -79,7 +81,7 @@ def _options(address: str, port: int, *, headless: bool) -> dict[str, Any]:
         "theme.dark.primaryColor": "#56B4E9",
     }
     if _is_loopback(address):  # a web page elsewhere whose name leads here is sent away
-        options["server.allowedHosts"] = sorted({"localhost", "127.0.0.1", address})
+        options["server.allowedHosts"] = sorted({"localhost", "127.0.0.1", address, *hosts})
     return options
 
 
@@ -96,9 +98,9 @@ def _check_address(address: str, port: int, allow_remote: bool) -> None:
         with socket.socket(family, kind) as trying:
             trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trying.bind(place)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise AddressError(
-            f"cannot listen at {address} port {port} ({error.strerror}); "
+            f"cannot listen at {address} port {port} ({getattr(error, 'strerror', error)}); "
             f"if another program has that port, choose one with --port, such as {port + 1}"
         ) from None
 

@@ -55,4 +55,4 @@ def who_runs(holder: Holder | None) -> str:
 
 def for_plotly(text: str) -> str:
     """Text that Plotly shows as it is: it would obey `<b>` and `<a href>`."""
-    return html.escape(text)
+    return html.escape(text, quote=False)

@@ -29,6 +29,9 @@ BEAT_SECONDS = 5.0
 DEAD_AFTER_SECONDS = 30.0
 """A holder on another machine whose beats stand still for so long has lost the study."""
 
+_SECONDS_TO_RELEASE = 2.0
+"""Which whoever pressed Ctrl-C waits for, at most."""
+
 Begin = Callable[[], AbstractContextManager[Session]]
 """Opens a transaction."""
 
@@ -69,10 +72,13 @@ class Holder:
 
     @property
     def lives(self) -> bool | None:
-        """Whether the process is there; None of one on another machine."""
+        """Whether the process is there; None where that cannot be told, as on another machine."""
         if not self.machine or self.machine != _machine():
             return None
-        return _started(self.process) == self.process_started
+        started = _started(self.process)
+        if started is None and _is_hidden(self.process):
+            return None
+        return started == self.process_started
 
     def __str__(self) -> str:
         since = self.since.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
@@ -127,15 +133,7 @@ class Lease:
     def release(self) -> None:
         """Gives the study up, if the database answers; others find out by themselves if not."""
         self._released.set()
-        self._heart.join(timeout=1)
-        if self._heart.is_alive():  # it waits for the database
-            return
-        with suppress(StorageError), self._begin() as session:
-            session.execute(
-                sa.delete(LeaseRow).where(
-                    LeaseRow.study == self.study, LeaseRow.holder == self.holder.token
-                )
-            )
+        self._heart.join(_SECONDS_TO_RELEASE)
 
     def _acquire(self, say: Callable[[str], None]) -> None:
         watched: tuple[str, int] | None = None
@@ -197,6 +195,12 @@ class Lease:
         while not self._released.wait(BEAT_SECONDS):
             with suppress(StorageError), self._begin() as session:
                 session.execute(self._mine().values(beats=LeaseRow.beats + 1))
+        with suppress(StorageError), self._begin() as session:
+            session.execute(
+                sa.delete(LeaseRow).where(
+                    LeaseRow.study == self.study, LeaseRow.holder == self.holder.token
+                )
+            )
 
 
 def find_holder(session: Session, study: str) -> Holder | None:
@@ -238,3 +242,14 @@ def _started(process: int) -> int | None:
         return None
     fields = stat.rpartition(")")[2].split()  # a program's name may hold anything
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _is_hidden(process: int) -> bool:
+    """Whether a process of somebody else is there that `/proc` does not show to this user."""
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False

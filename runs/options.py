@@ -11,7 +11,8 @@ from runs.storage import DEFAULT_STORAGE
 Storage = Annotated[
     str | None,
     typer.Option(
-        help=f"Database URL; by default $MIXER_STORAGE or {DEFAULT_STORAGE}.",
+        help="Database URL; by default $MIXER_STORAGE (which keeps a password out of the list of "
+        f"processes) or {DEFAULT_STORAGE}.",
         metavar="URL",
         show_default=False,
     ),

@@ -37,8 +37,8 @@ class Patience:
                 if since is None:
                     since = now
                     self.say(
-                        f"{error}. Training goes on meanwhile; "
-                        f"writing is tried again for {self.seconds:.0f} s"
+                        f"{error}. It is tried again for {self.seconds:.0f} s, and training goes "
+                        "on meanwhile"
                     )
                 if now - since >= self.seconds:
                     raise

@@ -59,15 +59,15 @@ def postgres_engine(url: URL, *, read_only: bool) -> sa.Engine:
         "statement_timeout": f"{seconds}s",
         "idle_in_transaction_session_timeout": "60s",  # a frozen client holds no lock for longer
     }
-    if read_only:
-        settings["default_transaction_read_only"] = "on"
     given = url.query.get("options", "")
     theirs = " ".join(given) if isinstance(given, tuple) else given
-    options = " ".join([*(f"-c {name}={value}" for name, value in settings.items()), theirs])
+    options = [*(f"-c {name}={value}" for name, value in settings.items()), theirs]
+    if read_only:
+        options.append("-c default_transaction_read_only=on")  # of two the server takes the latter
     engine = sa.create_engine(
         url,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "options": options.strip()},
+        connect_args={"connect_timeout": CONNECT_SECONDS, "options": " ".join(options)},
     )
 
     @sa.event.listens_for(engine, "do_connect")

@@ -76,6 +76,14 @@ def trial_columns(trial: TrialRecord) -> dict[str, Any]:
 
 
 def trial_record(row: Any) -> TrialRecord:
+    """The trial of a row.
+
+    Raises:
+        TypeError: a column holds a text where a number belongs, as SQLite lets it.
+    """
+    numbers = (row.number, row.params, row.macs, row.seed, row.epochs, row.rung)
+    if not all(value is None or isinstance(value, int) for value in numbers):
+        raise TypeError(f"a number of trial {row.number!r} is none")
     timing = surroundings = None
     if row.train_seconds is not None:
         timing = Timing(

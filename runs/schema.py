@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import uuid
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -52,22 +52,20 @@ def create_sqlite(path: Path) -> None:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-        unfinished = Path(name)
+        unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
+        unfinished.touch(exist_ok=False)
         try:
-            engine = engine_for(URL.create("sqlite", database=name), read_only=False)
+            engine = engine_for(URL.create("sqlite", database=str(unfinished)), read_only=False)
             with engine.connect() as connection:
                 connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
                 upgrade(connection)
                 connection.commit()
             engine.dispose()
-            unfinished.chmod(0o644)
             with suppress(FileExistsError):
                 os.link(unfinished, path)
         finally:
             for suffix in ("", "-wal", "-shm", "-journal"):
-                Path(f"{name}{suffix}").unlink(missing_ok=True)
+                Path(f"{unfinished}{suffix}").unlink(missing_ok=True)
     except sa.exc.DBAPIError as error:
         raise StorageError(f"storage {path} cannot be created: {reason(error)}") from error
     except OSError as error:

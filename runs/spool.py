@@ -22,10 +22,12 @@ import pydantic
 from runs.journal import Journal
 from runs.lease import LeaseLostError
 from runs.record import EpochRecord, State, StudyRecord, TrialRecord
-from runs.storage import StorageError, beside, parse_storage, without_password
+from runs.storage import StorageError, beside, exists, parse_storage, without_password
 from space.errors import ConfigError, explain
 
 _VERSION = 1
+_WHERE = ("host", "hostaddr", "port", "dbname", "service")
+"""Parameters of a URL that may say which server it is."""
 _STUDY = pydantic.TypeAdapter(StudyRecord)
 _TRIAL = pydantic.TypeAdapter(TrialRecord)
 _EPOCH = pydantic.TypeAdapter(EpochRecord)
@@ -215,8 +217,11 @@ def _folder(storage: str | None) -> Path:
     url = parse_storage(storage)
     folder = beside(storage, "spool")
     if url.get_backend_name() == "sqlite":
+        exists(folder)  # or a sentence
         return folder
-    server = f"{url.host}:{url.port or 5432}/{url.database}"  # without who speaks to it, and how
+    where = {name: url.query[name] for name in _WHERE if name in url.query}
+    # without who speaks to it, and how
+    server = f"{url.host}:{url.port or 5432}/{url.database}{sorted(where.items()) or ''}"
     return folder / hashlib.sha256(server.encode()).hexdigest()[:12]
 
 

@@ -61,7 +61,9 @@ def parse_storage(storage: str | None) -> URL:
                 f"storage {shown}: only the psycopg driver is installed; "
                 "write postgresql+psycopg://..."
             )
-        return url.set(drivername="postgresql+psycopg")
+        url = url.set(drivername="postgresql+psycopg")
+        _check_query(url)
+        return url
     if url.drivername not in {"sqlite", "sqlite+pysqlite"}:
         raise StorageError(
             f"storage {shown}: no database of the kind {backend!r} is supported; "
@@ -80,9 +82,38 @@ def parse_storage(storage: str | None) -> URL:
     return url
 
 
+def _check_query(url: URL) -> None:
+    """What SQLAlchemy and libpq would refuse later, with what they refuse in their words."""
+    try:
+        url.get_dialect()().create_connect_args(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise StorageError(
+            f"storage {_shown(url)}: its host or port in the query are none; "
+            "write postgresql+psycopg://user@host:port/database"
+        ) from None
+    if "conninfo" in url.query:
+        raise StorageError(
+            f"storage {_shown(url)}: conninfo is no parameter of a URL; "
+            "write what it says as user, host and parameters of their own"
+        )
+
+
 def without_password(storage: str) -> str:
-    """A `--storage` argument as it may be printed: `***` stands for a password."""
-    return parse_storage(storage).render_as_string(hide_password=True)
+    """A `--storage` argument as it may be printed: `***` stands for a password.
+
+    libpq takes passwords in the query too.
+    """
+    url = parse_storage(storage)
+    query = {
+        name: "***" if name.endswith("password") else value for name, value in url.query.items()
+    }
+    return url.set(query=query).render_as_string(hide_password=True)
+
+
+def has_password(storage: str) -> bool:
+    """Whether a `--storage` argument holds one."""
+    url = parse_storage(storage)
+    return bool(url.password) or any(name.endswith("password") for name in url.query)
 
 
 def beside(storage: str | None, what: str) -> Path:
@@ -101,7 +132,7 @@ def describe(url: URL) -> str:
 
 
 def _shown(url: URL) -> str:
-    """The URL as it may be printed: libpq takes a password in the query too."""
+    """The URL as it is told, without what libpq is to know besides."""
     return url.set(query={}).render_as_string(hide_password=True)
 
 
@@ -215,10 +246,13 @@ def is_away(error: Exception) -> bool:
     """Whether a database's error may pass: the server is down, or a lock was held for too long."""
     if isinstance(error, sa.exc.TimeoutError):
         return True
-    cause = error.orig if isinstance(error, sa.exc.OperationalError) else None
+    cause = getattr(error, "orig", None)
     if isinstance(cause, sqlite3.OperationalError):
-        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-    return isinstance(cause, psycopg.OperationalError)
+        code = getattr(cause, "sqlite_errorcode", 0)
+        return code & 0xFF == sqlite3.SQLITE_BUSY  # the rest says which kind of busy
+    # The latter where this very process stood still within a transaction
+    away = psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout
+    return isinstance(cause, away)
 
 
 def reason(error: Exception) -> str:

@@ -77,9 +77,8 @@ class Reader:
 
     def studies(self) -> list[StudyRecord]:
         """All studies, the newest first."""
-        with self._session() as session:
-            rows = session.scalars(sa.select(StudyRow).order_by(StudyRow.id.desc()))
-            return [study_record(row) for row in rows]
+        query = sa.select(StudyRow).order_by(StudyRow.id.desc())
+        return self._read(lambda session: [study_record(row) for row in session.scalars(query)])
 
     def study(self, name: str) -> StudyRecord:
         """The study of that name.
@@ -87,8 +86,7 @@ class Reader:
         Raises:
             UnknownStudyError: there is none.
         """
-        with self._session() as session:
-            return study_record(self._study_row(session, name))
+        return self._read(lambda session: study_record(self._study_row(session, name)))
 
     def trials(self, study: str) -> list[TrialRecord]:
         """All trials of a study in the order of their numbers.
@@ -96,8 +94,9 @@ class Reader:
         Raises:
             UnknownStudyError: there is no such study.
         """
-        with self._session() as session:
-            return self._trial_records(session, self._study_row(session, study).id)
+        return self._read(
+            lambda session: self._trial_records(session, self._study_row(session, study).id)
+        )
 
     def read(self, study: str, before: Reading | None = None) -> Reading:
         """A study with its trials; quicker where an earlier reading has most of them.
@@ -108,7 +107,8 @@ class Reader:
         Raises:
             UnknownStudyError: there is no such study.
         """
-        with self._session() as session:
+
+        def read(session: Session) -> Reading:
             row = self._study_row(session, study)
             found, holder = study_record(row), find_holder(session, study)
             known: list[TrialRecord] = []
@@ -119,7 +119,9 @@ class Reader:
             last = known[-1].number if known else -1
             unknown = sa.or_(TrialRow.number > last, TrialRow.number.in_(ran))
             new = self._trial_records(session, row.id, unknown)
-        return Reading(found, sorted([*ended, *new], key=lambda trial: trial.number), holder)
+            return Reading(found, sorted([*ended, *new], key=lambda t: t.number), holder)
+
+        return self._read(read)
 
     def trial(self, study: str, number: int) -> TrialRecord:
         """One trial.
@@ -127,8 +129,7 @@ class Reader:
         Raises:
             UnknownStudyError: there is no such study or no such trial in it.
         """
-        with self._session() as session:
-            return trial_record(self._trial_row(session, study, number))
+        return self._read(lambda session: trial_record(self._trial_row(session, study, number)))
 
     def epochs(self, study: str, trial: int | None = None) -> list[EpochRecord]:
         """The learning curves of a study, or of one of its trials, ordered by trial and epoch.
@@ -136,7 +137,8 @@ class Reader:
         Raises:
             UnknownStudyError: there is no such study.
         """
-        with self._session() as session:
+
+        def read(session: Session) -> list[EpochRecord]:
             query = (
                 sa.select(EpochRow.__table__, TrialRow.number)
                 .join(TrialRow, EpochRow.trial_id == TrialRow.id)
@@ -147,14 +149,17 @@ class Reader:
                 query = query.where(TrialRow.number == trial)
             return [epoch_record(row, row.number) for row in session.execute(query)]
 
+        return self._read(read)
+
     def curves(self, study: str) -> dict[int, list[float]]:
         """Validation accuracies by epoch, of the trials by number; only those that have some.
 
         Raises:
             UnknownStudyError: there is no such study.
         """
-        found: dict[int, list[float]] = {}
-        with self._session() as session:
+
+        def read(session: Session) -> dict[int, list[float]]:
+            found: dict[int, list[float]] = {}
             rows = session.execute(
                 sa.select(TrialRow.number, EpochRow.validation_accuracy)
                 .join(TrialRow, EpochRow.trial_id == TrialRow.id)
@@ -163,12 +168,21 @@ class Reader:
             )
             for number, accuracy in rows:
                 found.setdefault(number, []).append(accuracy)
-        return found
+            return found
+
+        return self._read(read)
 
     def holder(self, study: str) -> Holder | None:
         """Who runs the study now, or ran it when its machine failed; None: nobody."""
-        with self._session() as session:
-            return find_holder(session, study)
+        return self._read(lambda session: find_holder(session, study))
+
+    def _read(self, read: Callable[[Session], T]) -> T:
+        """What `read` returns, of one transaction; a row that cannot be read becomes a sentence."""
+        try:
+            with self._session() as session:
+                return read(session)
+        except (ConfigError, TypeError) as error:  # what we never write
+            raise self._damaged(error) from error
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -190,11 +204,14 @@ class Reader:
             raise StorageError(
                 f"storage {self.where} can hold no such name or number ({error}); use another"
             ) from error
-        except (ConfigError, TypeError, ValueError) as error:  # a row says what we never write
-            raise StorageError(
-                f"storage {self.where} is damaged, a row cannot be read ({error}); "
-                "restore it from a copy"
-            ) from error
+        except ValueError as error:  # no text, time or JSON, where the driver reads one
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> StorageError:
+        return StorageError(
+            f"storage {self.where} is damaged, a row cannot be read ({error}); "
+            "restore it from a copy"
+        )
 
     def _trial_records(
         self, session: Session, study_id: int, *where: sa.ColumnElement[bool]
@@ -207,7 +224,8 @@ class Reader:
         row = session.scalar(sa.select(StudyRow).where(StudyRow.name == name))
         if row is None:
             known = list(session.scalars(sa.select(StudyRow.name).order_by(StudyRow.id.desc())))
-            there = f"there are: {', '.join(known[:10])}" if known else "there is none yet"
+            names = ", ".join(map(repr, known[:10]))
+            there = f"there are: {names}" if known else "there is none yet"
             raise UnknownStudyError(
                 f"study {name!r} is not in {self.where}{nearest(name, known)}; {there}"
             )
@@ -258,15 +276,14 @@ class Writer(Reader):
         """
         patience = patience or Patience()
         with self.keep_out_others(study, patience.say) as lease:
-            self._journal = Journal()
-            with suppress(UnknownStudyError):
-                self._journal.study = self.study(study)
-                self._journal.restart(self.trials(study), self.epochs(study))
-            self._lease, self._patience = lease, patience
+            self._lease, self._patience, self._journal = lease, patience, Journal()
             try:
+                with suppress(UnknownStudyError):
+                    self._journal.study = self.study(study)
+                    self._journal.restart(self.trials(study), self.epochs(study))
                 yield self._journal
             finally:
-                self._lease = None
+                self._lease, self._patience = None, Patience()
 
     @contextmanager
     def keep_out_others(
@@ -363,6 +380,12 @@ class Writer(Reader):
         """Adds epochs, each to its trial's curve, all of them or none."""
         self._journal.keep_epochs(epochs)
         self._write(lambda session: self._insert(session, study, epochs))
+
+    def _read(self, read: Callable[[Session], T]) -> T:
+        """Of a study that is held it is tried again while the database is away."""
+        if self._lease is None:
+            return super()._read(read)
+        return self._patience.insist(lambda: super(Writer, self)._read(read))
 
     def _write(self, write: Callable[[Session], T]) -> T:
         """What `write` returns of a transaction that is committed once.

@@ -9,6 +9,8 @@ from pathlib import Path
 _NODES = ("nvidia[0-9]*", "kfd", "accel[0-9]*", "accel/accel[0-9]*", "vfio/[0-9]*")
 """Devices of drivers, in `/dev`: NVIDIA's, AMD's, and those of TPUs."""
 
+_SECONDS_TO_ANSWER = 300
+
 _ASK = "import jax, sys; print(len([d for d in jax.local_devices() if d.platform != 'cpu']))"
 
 
@@ -21,6 +23,10 @@ def count_accelerators(device_kind: str = "auto", *, devices: Path = Path("/dev"
     """
     if device_kind == "cpu" or not any(any(devices.glob(pattern)) for pattern in _NODES):
         return 1
-    asked = subprocess.run([sys.executable, "-c", _ASK], capture_output=True, text=True)
+    command = [sys.executable, "-c", _ASK]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS_TO_ANSWER)
+    except subprocess.TimeoutExpired:
+        return 1  # what is wrong, a worker will say
     found = asked.stdout.strip()
-    return max(1, int(found)) if found.isdigit() else 1  # what is wrong, a worker will say
+    return max(1, int(found)) if found.isdigit() else 1

@@ -31,13 +31,12 @@ def look(
         bool,
         typer.Option(
             "--repair",
-            help="Put right what can be put right; rows taken out are kept in a file beside the "
-            "database.",
+            help="Put right what can be put right; rows taken out are kept in a file.",
         ),
     ] = False,
 ) -> None:
     """Parses, calls, returns."""
-    report = repair(storage) if mend else check(storage)
+    report = repair(storage, print) if mend else check(storage)
     for kind, sentences in (
         ("repaired", report.repaired),
         ("problem", report.problems),

@@ -9,7 +9,7 @@ import jax
 
 from search.device_data import DeviceData
 from search.devices import compute_dtype, memory_bytes, step_bytes_needed
-from search.messages import Event, Failed, TrialRequest
+from search.messages import Broken, Event, Failed, TrialRequest
 from search.program import Program, compile_program
 from search.recipe import Recipe
 from search.trial import train
@@ -47,10 +47,10 @@ class Engine:
         request: TrialRequest,
         goes_on: Callable[[], bool] = lambda: True,
         is_interrupted: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Event]:
+    ) -> Iterator[Event | Broken]:
         """As `search.trial.train`; a device without room ends every trial as `Failed`.
 
-        Any other exception is a bug and escapes.
+        Any other error of the device is `Broken`, the last event. An exception is a bug.
         """
         wanted = request.config, request.recipe, len(request.seeds)
         shortage = self._shortage(*wanted)
@@ -67,10 +67,14 @@ class Engine:
                     ended.add(event.trial)
                 yield event
         except jax.errors.JaxRuntimeError as error:
-            if not str(error).startswith("RESOURCE_EXHAUSTED"):
-                raise
-            reason = f"out of memory: {self._need(*wanted)}; {str(error).splitlines()[0]}"
+            words = str(error).partition("\n")[0]
+            if not words.startswith("RESOURCE_EXHAUSTED"):
+                yield Broken(f"its device failed: {words}")
+                return
+            reason = f"out of memory: {self._need(*wanted)}; {words}"
             yield from (e for e in self._all_failed(request, reason) if e.trial not in ended)
+        except MemoryError:
+            yield Broken("its process ran out of memory")
 
     def _compile(self, config: Config, recipe: Recipe, num_seeds: int) -> Program:
         dtype = compute_dtype(self._device)

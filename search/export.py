@@ -44,6 +44,8 @@ def export(
     min_accuracy: Annotated[
         float | None,
         typer.Option(
+            min=0.0,
+            max=1.0,
             help="Only trials at least so accurate (0 to 1); alone it means --pick cheapest.",
             metavar="A",
         ),
@@ -55,7 +57,7 @@ def export(
     storage: Storage = None,
 ) -> None:
     """Parses, calls, returns."""
-    rule = pick or ("best" if max_flops else "cheapest" if min_accuracy else "knee")
+    rule = pick or ("best" if max_flops else "knee" if min_accuracy is None else "cheapest")
     with open_reader(storage) as store:
         record, trials = store.study(study), store.trials(study)
     trial = winners.pick(

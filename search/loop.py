@@ -1,4 +1,4 @@
-"""The coordinator of a study: the only one that trains and writes."""
+"""The coordinator of a study: has others train, and is the only one that writes."""
 
 from __future__ import annotations
 
@@ -56,6 +56,9 @@ class Workers(Protocol):
 
     def next(self) -> tuple[int, Event | Idle | Lost]:
         """Waits for what happens next, and tells of which worker."""
+
+    def interrupt(self) -> None:
+        """Has what is trained kept, and waits a while until it is; nobody trains afterwards."""
 
 
 class Reporter(Protocol):

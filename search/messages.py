@@ -86,6 +86,13 @@ class Idle:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """A device failed under what it trained, and may be of no use any more."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Lost:
     """Whoever trained is no more; somebody else is there in its place, with nothing to do."""
 

@@ -1,4 +1,4 @@
-"""From a specification and images to a study in the database that can be run or continued."""
+"""From a specification and images to a study that can be run or continued."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runs.record import StudyRecord
-from runs.store import Writer
+from runs.store import Reader, UnknownStudyError
 from search.data import ImageData
 from search.rungs import NO_RUNGS
 from search.studies import StudyError, StudySpec
@@ -57,23 +57,25 @@ def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
     return spec.trials if untried.count is None else min(spec.trials, untried.count)
 
 
-def open_study(store: Writer, spec: StudySpec, plan: Plan, data: ImageData) -> StudyRecord:
-    """The study of that name in the database, added if it is new.
+def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> StudyRecord:
+    """The study of that name in the database, or what is to be added there.
 
     Raises:
         StudyError: it is there with another specification, or began on other images.
     """
     fixed = spec.fixed() | {"space": plan.space.model_dump(mode="json")}
-    study = store.add_study(
-        StudyRecord(
-            name=spec.name,
-            spec=fixed,
-            num_classes=data.task.num_classes,
-            data_digest=data.digest,
-            flops_ceiling=plan.flops_ceiling,
-            created_at=datetime.now(UTC),
-        )
+    new = StudyRecord(
+        name=spec.name,
+        spec=fixed,
+        num_classes=data.task.num_classes,
+        data_digest=data.digest,
+        flops_ceiling=plan.flops_ceiling,
+        created_at=datetime.now(UTC),
     )
+    try:
+        study = store.study(spec.name)
+    except UnknownStudyError:
+        return new
     older = {"rungs": NO_RUNGS.model_dump(mode="json")}
     defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed() | older
     different = _differences(defaults | study.spec, fixed)  # an older version knew fewer fields

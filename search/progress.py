@@ -14,6 +14,7 @@ from rich.text import Text
 
 from runs.record import EpochRecord, Origin, State, TrialRecord
 from search.standing import Running, Standing
+from space.command import visible
 from space.quantities import format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -33,12 +34,7 @@ def open_reporter(console: Console, standing: Standing) -> Iterator[Reporter]:
 
 def print_line(console: Console, line: str) -> None:
     """A line as it is, however long; what a terminal would obey is shown instead."""
-    console.print(_visible(line), markup=False, highlight=False, soft_wrap=True)
-
-
-def _visible(text: str) -> str:
-    """A name, or a library's error, may hold control characters."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
 
 class PlainReporter:
@@ -63,7 +59,7 @@ class PlainReporter:
         self._print(sentence)
 
     def _print(self, line: str) -> None:
-        self._console.print(Text(_visible(line)), soft_wrap=True)
+        self._console.print(Text(visible(line)), soft_wrap=True)
 
 
 class LiveReporter(PlainReporter):

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from search.compile_cache import use_compile_cache
-from search.messages import Checkpointing, Event, Ready, Refusal, TrialRequest, Warned
+from search.messages import Broken, Checkpointing, Event, Ready, Refusal, TrialRequest, Warned
 from search.recipe import Recipe
 from search.xla_options import use_xla_options
 from space.config import Config
@@ -67,7 +67,7 @@ class RayWorker:
                 return Refusal(str(error)), node
         return self._ready, node
 
-    def train(self, request: TrialRequest) -> Iterator[Event]:
+    def train(self, request: TrialRequest) -> Iterator[Event | Broken]:
         """As `search.engine.Engine.run`."""
         assert self._engine is not None, "an actor is asked to train when it is ready"
         self._trains = True

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from runs.record import Surroundings
 from search.devices import DeviceError
-from search.messages import Event, Idle, Lost, Refusal, Started, TrialRequest, Warned
+from search.messages import Broken, Event, Idle, Lost, Refusal, Started, TrialRequest, Warned
 from search.ray_cluster import ClusterError, Places, agreed, connected, find_places, resources
 from search.ray_worker import CONTROL, RayWorker
 from search.recipe import Recipe
 from search.workers import WorkerError
 from space.config import Config
-from space.errors import MixerSearchError
 from space.quantities import format_seconds
 
 if TYPE_CHECKING:
@@ -62,11 +61,7 @@ def open_ray_workers(
     with connected(address):
         places = find_places(count, device_kind, *resources())
         workers = RayWorkers(places, trial_seconds=trial_seconds)
-        try:
-            yield workers.give
-        except (KeyboardInterrupt, MixerSearchError):
-            workers.interrupt()
-            raise
+        yield workers.give
 
 
 @dataclass
@@ -239,7 +234,7 @@ class RayWorkers:
 
         worker = actor.worker
         try:
-            event: Event = self._ray.get(next(actor.events))
+            event: Event | Broken = self._ray.get(next(actor.events))
         except StopIteration:
             actor.events, actor.has_started = None, False
             return worker, Idle()
@@ -250,8 +245,11 @@ class RayWorkers:
         except RayError:
             lost = self._lose(actor, f"its process on {actor.node} is gone")
         else:
-            actor.has_started |= isinstance(event, Started)
-            return worker, event
+            if not isinstance(event, Broken):
+                actor.has_started |= isinstance(event, Started)
+                return worker, event
+            self._ray.kill(actor.handle, no_restart=False)
+            lost = self._lose(actor, event.reason)
         assert lost is not None, "it was training"
         return lost
 
@@ -282,7 +280,8 @@ class RayWorkers:
         actor.sign = self._call(actor, "sign")
 
     def _assign(self) -> None:
-        """Gives requests to actors that are free: to its own, which has compiled it, if it can."""
+        """Gives requests to actors that are free: to the one of that number, which has most likely
+        compiled it ahead, if it is."""
         while self._waiting:
             worker, request = self._waiting[0]
             free = [actor for actor in self._actors if actor.awaited is None]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from runs.options import Storage
-from runs.storage import without_password
+from runs.storage import has_password, without_password
 from search.checkpoint_folder import Checkpoints
 from search.compile_cache import use_compile_cache
 from search.progress import print_line
@@ -28,6 +28,7 @@ from search.study_file import find_study
 from search.workers import open_workers
 from search.xla_options import use_xla_options
 from space.command import make_app, run_app
+from space.errors import MixerSearchError
 from space.quantities import format_count, parse_count, parse_duration
 
 EXAMPLE = """\b
@@ -39,6 +40,8 @@ Example, a quick look at CIFAR-10 on a laptop:
 if TYPE_CHECKING:
     from search.data import ImageData
     from search.loop import Workers
+
+T = TypeVar("T")
 
 app = make_app()
 
@@ -110,7 +113,11 @@ def run(
     ] = None,
     archive: Annotated[
         Path | None,
-        typer.Option(help="The data set's original archive, instead of a download.", metavar="F"),
+        typer.Option(
+            help="The data set's original archive, or the folder of its original files, instead "
+            "of a download.",
+            metavar="FILE|DIR",
+        ),
     ] = None,
     device: Annotated[
         str, typer.Option(help="Where to train.", metavar="auto|cpu|cuda|rocm|tpu")
@@ -150,14 +157,17 @@ def run(
     checkpoint_dir: Annotated[
         Path | None,
         typer.Option(
-            help="Where to keep them; by default beside the database.",
+            help="Where to keep checkpoints; by default beside the database's file, with "
+            "PostgreSQL in runs/.",
             metavar="DIR",
             show_default=False,
         ),
     ] = None,
     keep_checkpoints: Annotated[
         bool,
-        typer.Option("--keep-checkpoints", help="Keep the last one of every trial that has ended."),
+        typer.Option(
+            "--keep-checkpoints", help="Keep the last checkpoint of every trial that has ended."
+        ),
     ] = False,
 ) -> None:
     """Parses, calls, returns."""
@@ -174,22 +184,23 @@ def run(
         epochs=epochs,
         seed=seed,
         seeds=seeds,
-        max_flops=None if max_flops is None else parse_count(max_flops),
+        max_flops=None if max_flops is None else _parsed("--max-flops", max_flops, parse_count),
         min_accuracy=min_accuracy,
         train_limit=train_limit,
         sampler=sampler,
         rungs=None if rungs else NO_RUNGS,
     )
-    seconds = None if timeout is None else parse_duration(timeout)
-    trial_seconds = parse_duration(trial_timeout)
-    checkpoints = Checkpoints(checkpoint_dir, parse_duration(checkpoint_every), keep_checkpoints)
+    seconds = None if timeout is None else _parsed("--timeout", timeout, parse_duration)
+    trial_seconds = _parsed("--trial-timeout", trial_timeout, parse_duration)
+    interval = _parsed("--checkpoint-every", checkpoint_every, parse_duration)
+    checkpoints = Checkpoints(checkpoint_dir, interval, keep_checkpoints)
     stopping = Stopping()
     stopping.listen()
 
     began = time.monotonic()
     try:
         with _open_workers(
-            console, engine, ray_address, _count(workers), device, trial_seconds
+            console, engine, ray_address, _count(workers), device, trial_seconds, storage
         ) as give:
             from search.run_study import run_study  # takes a second, in which workers start
 
@@ -210,7 +221,7 @@ def run(
             console,
             "\nStopped. Finished trials are stored; one that was running goes on from its last "
             "checkpoint.\n"
-            f"Go on with the same command: {_same_command(storage)}",
+            f"Go on with the same command: {_same_command(sys.argv[1:])}",
         )
         raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
 
@@ -252,11 +263,18 @@ def _open_workers(
     count: int | None,
     device: str,
     trial_seconds: float,
+    storage: str | None,
 ) -> AbstractContextManager[Callable[[ImageData], Workers]]:
     """Workers of the engine that was asked for."""
     if engine not in {"local", "ray"}:
         raise StudyError(f"--engine {engine}: there is local and ray; choose one")
     if engine == "ray":
+        if storage and has_password(storage):
+            raise StudyError(
+                "--engine ray: Ray keeps the command line of whoever uses it, for all to see, and "
+                "--storage holds a password; name the storage in MIXER_STORAGE, or keep the "
+                "password in ~/.pgpass"
+            )
         from search.ray_workers import open_ray_workers
 
         address = ray_address or "auto"
@@ -271,6 +289,14 @@ def _open_workers(
     return open_workers(count, device, trial_seconds=trial_seconds)
 
 
+def _parsed(option: str, text: str, parse: Callable[[str], T]) -> T:
+    """The value of an option, which its error names."""
+    try:
+        return parse(text)
+    except MixerSearchError as error:
+        raise StudyError(f"{option}: {error}") from None
+
+
 def _count(workers: str) -> int | None:
     """How many workers; None for as many as there are accelerators."""
     if workers == "auto":
@@ -280,9 +306,17 @@ def _count(workers: str) -> int | None:
     return int(workers)
 
 
-def _same_command(storage: str | None) -> str:
-    typed = shlex.join(["python", "-m", "search.run", *sys.argv[1:]])
-    return typed.replace(storage, without_password(storage)) if storage else typed
+def _same_command(argv: list[str]) -> str:
+    """What was typed, as it may be printed."""
+    shown = ["python", "-m", "search.run"]
+    for word in argv:
+        option, equals, value = word.partition("=")
+        if shown[-1] == "--storage":
+            word = without_password(word)
+        elif option == "--storage" and equals:
+            word = f"--storage={without_password(value)}"
+        shown.append(word)
+    return shlex.join(shown)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
+from runs.lease import LeaseLostError
 from runs.patience import Patience
 from runs.spool import refuse_spooled, spooled
 from runs.store import open_writer
@@ -15,7 +17,7 @@ from search import data as images
 from search.checkpoint_folder import Checkpoints
 from search.data import ImageData
 from search.loop import Search, Workers
-from search.open_study import open_study, plan, reachable
+from search.open_study import plan, reachable, study_of
 from search.progress import open_reporter, print_line
 from search.recipe import steps_per_epoch
 from search.standing import Standing
@@ -80,7 +82,7 @@ def run_study(
                 f"recipe.batch_size={spec.recipe.batch_size} is more than the {num_train:,} "
                 "training images; choose a smaller batch or more images"
             )
-        study = open_study(store, spec, planned, data)
+        study = study_of(store, spec, planned, data)
         baselines = planned.baselines if with_baselines else ()
         say(
             f"{study.name}: {spec.dataset}, {num_train:,} images to train and {num_validation:,} "
@@ -93,6 +95,8 @@ def run_study(
                 f"{spec.trials:,} trials were asked for, and the space has {goal:,} within the "
                 "budget: the study ends when all are tried"
             )
+        workers = give(data)
+        store.add_study(study)  # nothing refuses it any more
         standing = Standing(
             study,
             store.trials(study.name),
@@ -101,12 +105,11 @@ def run_study(
             images_per_epoch=steps * spec.recipe.batch_size,
             min_accuracy=spec.min_accuracy,
         )
-        workers = give(data)
         each = f", {workers.count} workers" if workers.count > 1 else ""
         say(f"on {workers.surroundings.device_kind}{each}; results in {store.where}")
         if standing.trials:
             say(f"going on: {counts_line(standing)}")
-        with open_reporter(console, standing) as reporter:
+        with open_reporter(console, standing) as reporter, _kept(workers):
             Search(
                 study=study,
                 spec=spec,
@@ -129,3 +132,18 @@ def run_study(
         for command in next_commands(study.name, storage):
             say(f"next: {command}")
     return standing
+
+
+@contextmanager
+def _kept(workers: Workers) -> Iterator[None]:
+    """Has trials under way kept, should the block be left early; the study is held until they are.
+
+    Not where another process has taken the study over: their checkpoints are its own now.
+    """
+    try:
+        yield
+    except LeaseLostError:
+        raise
+    except BaseException:
+        workers.interrupt()
+        raise

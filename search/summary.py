@@ -14,13 +14,14 @@ from runs.stopped import stopped
 from runs.storage import without_password
 from runs.winners import nearest_in_flops
 from search.standing import Standing
+from space.command import visible
 from space.quantities import format_count, format_seconds
 
 
 def front_table(standing: Standing) -> Table:
     """The search's front, cheapest first."""
     table = Table(
-        title=f"Front of {standing.study.name}, accuracy on the validation split",
+        title=Text(visible(f"Front of {standing.study.name}, accuracy on the validation split")),
         title_justify="left",
         box=None,
         padding=(0, 1, 0, 0),  # seven columns in a terminal of 80 characters

@@ -43,11 +43,11 @@ def work(pipe: Connection) -> None:
         setup: Setup = pipe.recv()
         device = choose(setup.device_kind)
         with Engine(put(setup.images, device), device) as engine:
-            for task in (lambda: desk.listen(engine), desk.give_signs):
-                threading.Thread(target=task, daemon=True).start()
+            threading.Thread(target=lambda: desk.listen(engine), daemon=True).start()
             gc.freeze()  # what is there stays: tracing makes much garbage, and is a tenth faster
             gc.set_threshold(50_000)
             desk.tell(Ready(surroundings(device), device.platform))
+            threading.Thread(target=desk.give_signs, daemon=True).start()
             while True:
                 for event in engine.run(desk.next_request(), desk.goes_on, desk.is_interrupted):
                     desk.tell(event)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -23,6 +25,7 @@ from search.devices import DeviceError
 from search.messages import (
     Alive,
     Announcement,
+    Broken,
     Bug,
     Decision,
     Event,
@@ -52,8 +55,16 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 """At what is silent or takes too long."""
 
 
+_SECONDS_TO_START = 300.0
+"""In which a process has imported JAX, and has its device and the images on it."""
+
+
 class WorkerError(RuntimeError):
     """An unexpected exception in a worker's process; the message is its traceback there."""
+
+
+class WorkerStartError(MixerSearchError):
+    """A worker's process did not become ready, and did not say why."""
 
 
 @contextmanager
@@ -69,7 +80,8 @@ def open_workers(
 
     Raises:
         DeviceError: there are not so many devices of that kind, or fewer cores.
-        WorkerError: a worker could not start.
+        WorkerError: a worker had an unexpected exception as it started.
+        WorkerStartError: a worker ended, or hung, as it started.
     """
     if count is None:
         count = count_accelerators(device_kind)
@@ -80,9 +92,6 @@ def open_workers(
     processes = Processes(count=count, device_kind=device_kind, trial_seconds=trial_seconds)
     try:
         yield processes.give
-    except (KeyboardInterrupt, MixerSearchError):
-        processes.interrupt()
-        raise
     finally:
         processes.close()
 
@@ -93,6 +102,7 @@ class _Seat:
 
     process: BaseProcess
     pipe: Connection
+    is_ready: bool = False
     silent_seconds: float = 0.0
     """Since it gave a sign of life."""
     busy_seconds: float | None = None
@@ -110,6 +120,7 @@ class Processes:
         device_kind: as `search.devices.choose` takes it.
         trial_seconds: what trains longer is killed; None for no limit.
         silent_seconds: a process that gives no sign of life for so long is killed.
+        seconds_to_start: a process that is not ready after so long is given up.
         work: what a process does with its end of a pipe, until it is killed; can be pickled.
     """
 
@@ -120,6 +131,7 @@ class Processes:
         device_kind: str,
         trial_seconds: float | None = None,
         silent_seconds: float = 60.0,
+        seconds_to_start: float = _SECONDS_TO_START,
         work: Callable[[Connection], None] | None = None,
     ) -> None:
         self.count = count
@@ -128,9 +140,9 @@ class Processes:
         self._trial_seconds = trial_seconds
         self._silent_seconds = silent_seconds
         self._setup: Setup | None = None
-        self._listen = False
         self._turn = 0
         self._looked_at = time.monotonic()
+        self._seconds_to_start = seconds_to_start
         self._seats = [self._spawn(worker) for worker in range(count)]
 
     def give(self, images: ImageData) -> Processes:
@@ -138,15 +150,15 @@ class Processes:
 
         Raises:
             DeviceError: there is no such device, or not one for every worker.
-            WorkerError: a worker could not start.
+            WorkerError: a worker had an unexpected exception as it started.
+            WorkerStartError: a worker ended, or hung, as it started.
         """
         self._setup = Setup(images, self._device_kind)
         for worker in range(self.count):
-            self._send(worker, self._setup)
+            self._set_up(worker)
         ready = [self._ready(worker) for worker in range(self.count)]
         _check_devices(ready)
         self.surroundings = ready[0].surroundings
-        self._listen = True
         return self
 
     def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
@@ -167,6 +179,7 @@ class Processes:
 
         Raises:
             WorkerError: a worker had an unexpected exception.
+            WorkerStartError: a worker died, and so did those in its place.
         """
         while True:
             ready = wait([seat.pipe for seat in self._seats], timeout=_SECONDS_BETWEEN_LOOKS)
@@ -190,12 +203,11 @@ class Processes:
 
     def interrupt(self) -> None:
         """Has every worker keep a checkpoint after its epoch, and waits a while until they have."""
-        if not self._listen:
-            return
-        for worker in range(self.count):
+        training = [worker for worker in range(self.count) if self._seats[worker].is_ready]
+        for worker in training:
             self._send(worker, Interruption())
         deadline = time.monotonic() + _SECONDS_TO_KEEP
-        left = {seat.pipe for seat in self._seats}
+        left = {self._seats[worker].pipe for worker in training}
         while left and (seconds := deadline - time.monotonic()) > 0:
             ready = wait(left, timeout=seconds)
             for pipe in [pipe for pipe in left if pipe in ready]:
@@ -222,6 +234,9 @@ class Processes:
         seat.silent_seconds = 0.0
         if isinstance(told, Alive):
             return None
+        if isinstance(told, Broken):
+            seat.process.kill()
+            return Lost(self._replace(worker, told.reason))
         if isinstance(told, Bug):
             raise WorkerError(f"worker {worker} had an unexpected exception\n{told.traceback}")
         if isinstance(told, Idle):
@@ -244,18 +259,36 @@ class Processes:
         process = _SPAWN.Process(
             target=self._work, args=(theirs,), name=f"worker {worker}", daemon=True
         )
-        with _environment(share(worker, self.count)):
+        with _environment(share(worker, self.count)), _deaf_to_ctrl_c():
             process.start()
         theirs.close()
         return _Seat(process, ours)
 
+    def _set_up(self, worker: int) -> None:
+        """Sends the images, in a thread: a process that hangs takes nothing."""
+        task = partial(_send, self._seats[worker].pipe, self._setup)
+        threading.Thread(target=task, daemon=True).start()
+
     def _ready(self, worker: int) -> Ready:
+        """What a process says that was set up."""
+        seat = self._seats[worker]
         try:
-            told = self._seats[worker].pipe.recv()
+            if not seat.pipe.poll(self._seconds_to_start):
+                seat.process.kill()
+                waited = format_seconds(self._seconds_to_start)
+                raise WorkerStartError(
+                    f"worker {worker} was not ready after {waited}; see that its device is free "
+                    "and works, or ask for fewer --workers"
+                )
+            told = seat.pipe.recv()
         except (EOFError, OSError):
-            raise WorkerError(f"worker {worker} ended at its start: {self._end(worker)}") from None
+            raise WorkerStartError(
+                f"worker {worker} ended at its start ({self._end(worker)}); see that there is "
+                "memory left and its device works, or ask for fewer --workers"
+            ) from None
         match told:
             case Ready():
+                seat.is_ready = True
                 return told
             case Refusal(sentence):
                 raise DeviceError(sentence)
@@ -268,17 +301,17 @@ class Processes:
         """A new process in the place of one that died; says how that ended.
 
         Raises:
-            WorkerError: three in a row could not start.
+            WorkerStartError: three in a row did not become ready.
         """
         reason = self._end(worker)
         for tries_left in (2, 1, 0):
-            self._seats[worker].pipe.close()
-            self._seats[worker] = self._spawn(worker)
-            self._send(worker, self._setup)
+            before, self._seats[worker] = self._seats[worker], self._spawn(worker)
+            before.pipe.close()
+            self._set_up(worker)
             try:
                 self._ready(worker)
                 break
-            except WorkerError:
+            except WorkerStartError:
                 if not tries_left:
                     raise
         return why or reason
@@ -292,10 +325,12 @@ class Processes:
         return f"exit code {code}"
 
     def _send(self, worker: int, message: object) -> None:
-        try:
-            self._seats[worker].pipe.send(message)
-        except OSError:
-            return  # it died: `next` finds out
+        _send(self._seats[worker].pipe, message)
+
+
+def _send(pipe: Connection, message: object) -> None:
+    with suppress(OSError):  # it died: `Processes.next` finds out
+        pipe.send(message)
 
 
 def share(worker: int, count: int) -> dict[str, str]:
@@ -343,6 +378,19 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A child that is started meanwhile never hears of it; this process does, a moment later."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(pipe: Connection) -> None:

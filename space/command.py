@@ -14,6 +14,11 @@ def make_app() -> typer.Typer:
     return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
+def visible(text: str) -> str:
+    """Text as a terminal may be given it: a name, or a library's error, may hold anything."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 def run_app(app: typer.Typer, argv: list[str] | None, prog_name: str) -> int:
     """Runs a Typer app.
 
@@ -24,7 +29,7 @@ def run_app(app: typer.Typer, argv: list[str] | None, prog_name: str) -> int:
     try:
         app(args=argv, prog_name=prog_name)
     except MixerSearchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error))}", file=sys.stderr)
         return 2
     except SystemExit as stop:  # how Click ends
         return stop.code if isinstance(stop.code, int) else 0

@@ -53,7 +53,7 @@ def parse_duration(text: str) -> float:
         total = 3600 * hours + 60 * minutes + seconds
         if 0 < total < math.inf:
             return total
-    raise MixerSearchError(f"{text!r} is no duration; write it like 45s, 30m, 2h or 1h30m")
+    raise MixerSearchError(f"{text!r} is no positive duration; write it like 45s, 30m, 2h or 1h30m")
 
 
 def format_seconds(seconds: float) -> str:

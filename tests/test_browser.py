@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,12 +61,12 @@ def storage(tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture
-def address(storage: str) -> Iterator[str]:
-    """Of a running dashboard."""
+@contextmanager
+def serving(storage: str, *options: str) -> Iterator[str]:
+    """The address of a dashboard that runs."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "dashboard", "--port", str(port), "--no-browser"]
+    command = [sys.executable, "-m", "dashboard", "--port", str(port), "--no-browser", *options]
     environment = os.environ | {"MIXER_STORAGE": storage}
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -75,6 +77,13 @@ def address(storage: str) -> Iterator[str]:
     finally:
         server.terminate()
         server.communicate(timeout=60)  # it says goodbye, and stays if nobody listens
+
+
+@pytest.fixture
+def address(storage: str) -> Iterator[str]:
+    """Of a running dashboard."""
+    with serving(storage) as address:
+        yield address
 
 
 def _wait_for(port: int, server: subprocess.Popen[str]) -> None:
@@ -97,6 +106,29 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"), [((), 403), (("--public-host", "results.example.org"), 101)]
+)
+def test_a_page_served_by_a_proxy_is_alive_under_the_name_that_was_told(
+    storage: str, options: tuple[str, ...], answer: int
+) -> None:
+    """A proxy passes on the name that the browser asked for, in both headers."""
+    headers = {
+        "Host": "results.example.org",
+        "Origin": "https://results.example.org",
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    with (
+        serving(storage, *options) as address,
+        closing(HTTPConnection(urlsplit(address).netloc, timeout=60)) as connection,
+    ):
+        connection.request("GET", "/_stcore/stream", headers=headers)
+        assert connection.getresponse().status == answer
 
 
 def wait_for_the_figure(page: Page) -> None:

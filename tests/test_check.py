@@ -7,7 +7,8 @@ import json
 import random
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ from postgres import new_database
 from records import NOON, epoch, mixer, running, study, trial
 from sample_study import write_study
 
-from runs.lease import StudyHeldError
+from runs.lease import Lease, LeaseLostError, StudyHeldError
 from runs.mending.check import check, repair
 from runs.record import EpochRecord, State, TrialRecord
 from runs.spool import SpoolError, spool_path, spools_of, write_spool
 from runs.storage import StorageError, beside
-from runs.store import open_reader, open_writer
+from runs.store import Writer, open_reader, open_writer
 from search.check import main
 
 NUMBER = 20
@@ -417,6 +418,24 @@ def test_a_repair_waits_until_nobody_runs_a_study_and_a_look_does_not(place: Pla
     assert repair(place.storage).problems == ()
 
 
+def test_a_repair_that_stood_still_until_somebody_runs_the_study_does_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_out = Writer.keep_out_others
+
+    @contextmanager
+    def keep_out_in_vain(*args: Any) -> Iterator[Lease]:
+        with keep_out(*args) as lease:
+            place.run("UPDATE run_lease SET holder = 'another'")
+            yield lease
+
+    place.run("UPDATE run_trial SET macs = 7")
+    monkeypatch.setattr(Writer, "keep_out_others", keep_out_in_vain)
+    with pytest.raises(LeaseLostError, match="was taken over"):
+        repair(place.storage)
+    assert {trial.macs for trial in place.contents()[0]} == {7}
+
+
 # Spools
 
 
@@ -484,6 +503,32 @@ def test_a_database_that_is_not_there_any_more_is_made_anew_from_the_spool(
     with sqlite3.connect(lite.file) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
+
+
+def test_a_database_without_its_table_of_studies_is_kept_beside_the_new_one(lite: Place) -> None:
+    before = lite.contents()
+    spool_of(lite)
+    lite.run("ALTER TABLE run_study RENAME TO studies_were_here")
+    put_back(lite)
+    assert lite.contents() == before
+    with sqlite3.connect(lite.file.with_name(f"{lite.file.name}.old")) as connection:
+        assert connection.execute("SELECT count(*) FROM studies_were_here").fetchone() == (1,)
+    connection.close()
+
+
+def test_a_trial_of_a_spool_that_its_own_curve_denies_is_trained_again(place: Place) -> None:
+    complete, *others = place.contents()[0]
+    assert complete.state is State.COMPLETE
+    path = spool_path(place.storage, "sample")
+    with open_reader(place.storage) as store:
+        write_spool(path, store.study("sample"), [complete], [])
+    place.run(
+        f"DELETE FROM run_epoch WHERE trial_id = {of_trial(complete.number)}",
+        f"DELETE FROM run_trial WHERE id = {of_trial(complete.number)}",
+    )
+    put_back(place)
+    first, *rest = place.contents()[0]
+    assert (first.config, first.state, rest) == (complete.config, State.RUNNING, others)
 
 
 def test_an_older_copy_gets_what_it_lacks(lite: Place) -> None:
@@ -601,7 +646,7 @@ def test_of_a_damaged_spool_alone_no_database_is_made(lite: Place) -> None:
 
 
 def test_what_a_database_cannot_hold_stays_in_the_spool_with_the_reason(place: Place) -> None:
-    odd = running(0, error="\0", macs=2**70)
+    odd = running(0, error="\0", seed=2**70)
     path = spool_path(place.storage, "digits")
     write_spool(path, study(), [odd], [])
     (problem,) = repair(place.storage).problems

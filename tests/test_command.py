@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import typer
 
-from space.command import run_app
-from space.errors import ConfigError
+from space.command import make_app, run_app
+from space.errors import ConfigError, MixerSearchError
 
 
 def app_that(action: str) -> typer.Typer:
@@ -39,6 +39,18 @@ def test_bad_input_ends_with_2_and_one_sentence_on_stderr(
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "error: patch_size=5 does not tile image_size=32; use 4\n"
+
+
+def test_what_a_terminal_would_obey_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    app = make_app()
+
+    @app.command()
+    def fail() -> None:
+        raise MixerSearchError("no study '\x1b[31mx\x1b]0;y\x07 \N{RIGHT-TO-LEFT OVERRIDE}é'")
+
+    assert run_app(app, [], "command") == 2
+    said = capsys.readouterr().err
+    assert said == "error: no study '\\x1b[31mx\\x1b]0;y\\x07 \\u202eé'\n"
 
 
 def test_an_unknown_option_ends_with_2_and_names_the_command(

@@ -40,6 +40,21 @@ def test_it_stays_on_this_machine_and_tells_nobody(settings: dict[str, object]) 
     assert settings["client.showErrorDetails"] == "none"
 
 
+def test_a_proxys_name_is_let_in(settings: dict[str, object]) -> None:
+    assert command.main(["--public-host", "results.example.org"]) == 0
+    assert settings["server.address"] == "127.0.0.1"
+    assert settings["server.allowedHosts"] == ["127.0.0.1", "localhost", "results.example.org"]
+
+
+@pytest.mark.parametrize("address", ["a..b", f"{70 * 'a'}.org"])
+def test_an_address_that_is_none_is_a_sentence(
+    settings: dict[str, object], capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    assert command.main(["--address", address, "--allow-remote"]) == 2
+    assert f"cannot listen at {address} port 8501" in capsys.readouterr().err
+    assert not settings
+
+
 def test_an_address_others_can_reach_is_refused_unless_asked_for(
     settings: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,7 @@ from search import data as images
 from search import engine as engine_module
 from search.device_data import DeviceData, put
 from search.engine import Engine
-from search.messages import EpochDone, Event, Failed, Finished, Started, TrialRequest
+from search.messages import Broken, EpochDone, Event, Failed, Finished, Started, TrialRequest
 from search.program import Program
 from search.recipe import Recipe
 from space.config import MixerConfig
@@ -213,12 +213,30 @@ def test_what_cannot_fit_is_not_even_compiled(
     assert event.reason.endswith(", small has 0.00")
 
 
-def test_any_other_error_of_the_device_is_not_swallowed(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            jax.errors.JaxRuntimeError("INTERNAL: something else\nat length"),
+            "its device failed: INTERNAL: something else",
+        ),
+        (MemoryError(), "its process ran out of memory"),
+    ],
+)
+def test_any_other_error_of_the_device_is_its_last_event(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     def broken(*args: object) -> None:
-        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+        raise error
 
     monkeypatch.setattr(engine_module, "train", broken)
-    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+    assert list(engine.run(request(0))) == [Broken(reason)]
+
+
+def test_a_bug_is_not_swallowed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> None:
+        raise RuntimeError("not of the device")
+
+    monkeypatch.setattr(engine_module, "train", broken)
+    with pytest.raises(RuntimeError, match="not of the device"):
         list(engine.run(request(0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -78,6 +79,24 @@ def test_a_study_another_process_runs_is_refused_until_that_is_killed(storage: s
             except StudyHeldError:
                 assert time.monotonic() < deadline
         other.wait()
+
+
+def test_of_a_process_that_the_system_hides_nobody_can_tell_whether_it_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As `/proc` mounted with `hidepid` hides the processes of other users."""
+    holder = lease.Holder.this_process()
+    assert holder.lives is True
+    assert replace(holder, process=2**22 - 1).lives is False
+
+    def kill(process: int, number: int) -> None:
+        assert number == 0
+        raise PermissionError
+
+    monkeypatch.setattr(lease, "_started", lambda process: None)
+    assert holder.lives is False
+    monkeypatch.setattr(os, "kill", kill)
+    assert holder.lives is None
 
 
 def test_a_study_is_given_up_at_the_end_of_the_block(storage: str) -> None:

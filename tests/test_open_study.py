@@ -11,7 +11,7 @@ import pytest
 from runs.store import Writer, open_writer
 from search import data as images
 from search.data import ImageData
-from search.open_study import open_study, plan, reachable
+from search.open_study import plan, reachable, study_of
 from search.rungs import NO_RUNGS
 from search.studies import STUDIES, StudyError, StudySpec, with_changes
 
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[Writer]:
 
 
 def opened(store: Writer, spec: StudySpec, data: ImageData) -> None:
-    open_study(store, spec, plan(spec, data.task), data)
+    store.add_study(study_of(store, spec, plan(spec, data.task), data))
 
 
 def test_more_trials_are_the_same_study_and_other_seeds_are_not(
@@ -45,7 +45,7 @@ def test_more_trials_are_the_same_study_and_other_seeds_are_not(
 def test_a_study_of_a_version_that_knew_fewer_fields_goes_on(
     store: Writer, data: ImageData
 ) -> None:
-    old = open_study(store, SPEC, plan(SPEC, data.task), data)
+    old = study_of(store, SPEC, plan(SPEC, data.task), data)
     fewer = {name: value for name, value in old.spec.items() if name != "seeds"}
     store.add_study(replace(old, name="old", spec=fewer))
     opened(store, with_changes(SPEC, name="old"), data)
@@ -62,7 +62,7 @@ def test_other_images_are_another_study(store: Writer, data: ImageData) -> None:
 def test_a_study_from_before_early_stopping_goes_on_without_it(
     store: Writer, data: ImageData
 ) -> None:
-    old = open_study(store, SPEC, plan(SPEC, data.task), data)
+    old = study_of(store, SPEC, plan(SPEC, data.task), data)
     fewer = {name: value for name, value in old.spec.items() if name != "rungs"}
     store.add_study(replace(old, name="old", spec=fewer))
     opened(store, with_changes(SPEC, name="old", rungs=NO_RUNGS), data)

@@ -48,7 +48,7 @@ def test_a_server_that_stops_and_starts_again_loses_nothing(server: Server) -> N
         said,
         [threading.Timer(0.3, server.stop), threading.Timer(2.5, server.start)],
     )
-    assert "Training goes on meanwhile; writing is tried again for 300 s" in said[0]
+    assert "It is tried again for 300 s, and training goes on meanwhile" in said[0]
     assert "the database is back after" in said[-1]
 
 

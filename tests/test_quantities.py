@@ -101,7 +101,7 @@ def test_a_duration_is_read_in_seconds(text: str, seconds: float) -> None:
     "text", ["", "0", "0s", "h", "-5", "1.5h", "30m1h", "1h30", "2d", "1e3", "²", "9" * 400]
 )
 def test_what_is_no_duration_is_refused_in_a_sentence(text: str) -> None:
-    with pytest.raises(MixerSearchError, match="is no duration; write it like 45s, 30m"):
+    with pytest.raises(MixerSearchError, match="is no positive duration; write it like 45s, 30m"):
         parse_duration(text)
 
 

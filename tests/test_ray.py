@@ -318,6 +318,10 @@ def test_who_coordinates_actors_never_loads_the_accelerator_stack() -> None:
         (["--engine", "ray", "--ray-address", "127.0.0.2:1"], "nobody answers there"),
         (["--engine", "ray", "--ray-address", "127.0.0.2"], "neither HOST:PORT nor auto"),
         (["--engine", "ray", "--ray-address", "ray://h:10001"], "run this command on one of its"),
+        (
+            ["--engine", "ray", "--storage", "postgresql://u:secret@127.0.0.1:1/d"],
+            "--storage holds a password; name the storage in MIXER_STORAGE",
+        ),
         (["--engine", "dask"], "--engine dask: there is local and ray"),
         (["--ray-address", "auto"], "add --engine ray"),
     ],

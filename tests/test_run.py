@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from records import running, study
+from rich.console import Console
 
-from runs.store import open_writer
+from runs.record import Surroundings
+from runs.store import open_reader, open_writer
 from search.export import main as export
+from search.messages import TrialRequest
+from search.run import _same_command
 from search.run import main as run
+from search.run_study import run_study
+from search.stopping import Interrupted
+from search.studies import StudySpec
 
 SMOKE = ["--study", "mixer_smoke"]
 
@@ -50,8 +59,13 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
         ([*SMOKE, "--trials", "0"], "trials: input should be greater than 0, not 0"),
         ([*SMOKE, "--epochs", "-1"], "epochs"),
         ([*SMOKE, "--sampler", "gp"], "'tpe', 'nsga2' or 'random'"),
-        ([*SMOKE, "--timeout", "soon"], "'soon' is no duration; write it like"),
-        ([*SMOKE, "--max-flops", "-3"], "'-3' is no positive count; write it like"),
+        (
+            [*SMOKE, "--timeout", "soon"],
+            "--timeout: 'soon' is no positive duration; write it like",
+        ),
+        ([*SMOKE, "--checkpoint-every", "0s"], "--checkpoint-every: '0s' is no positive duration"),
+        ([*SMOKE, "--storage", f"sqlite:///{5000 * 'a'}.db"], "name too long"),
+        ([*SMOKE, "--max-flops", "-3"], "--max-flops: '-3' is no positive count; write it like"),
         ([*SMOKE, "--max-flops", "10"], "the cheapest has"),
         ([*SMOKE, "--min-accuracy", "90"], "min_accuracy"),
         ([*SMOKE, "--study-name", "a/b"], "slash"),
@@ -103,3 +117,50 @@ def test_an_export_without_a_study_or_finished_trials_is_a_sentence(
     ):
         assert export(argv) == 2
         assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--storage {}", "--storage={}", "--storage {} --storage x://"])
+def test_how_to_go_on_does_not_print_a_password(option: str) -> None:
+    words = option.format("postgresql://u:it'ssecret@h/d").replace("x://", "sqlite:///x.db").split()
+    shown = _same_command(["--study", "s", *words, "--seed", "1"])
+    assert "secret" not in shown
+    kept = shlex.split(shown)
+    assert kept[:5] == ["python", "-m", "search.run", "--study", "s"]
+    assert any("postgresql+psycopg://u:***@h/d" in word for word in kept)
+    assert kept[-2:] == ["--seed", "1"]
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_refused_leaves_no_study_to_disagree_with(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "only cpu" in refused(capsys, [*SMOKE, "--device", "cuda", "--epochs", "7"])
+    with open_reader() as store:
+        assert store.studies() == []
+
+
+def test_a_study_is_held_until_what_was_trained_is_kept(tmp_path: Path) -> None:
+    """Whoever goes on with it at once must find its checkpoints, and its devices free."""
+    storage = f"sqlite:///{tmp_path}/s.db"
+    held: list[bool] = []
+
+    class Stopped:
+        count = 1
+        surroundings = Surroundings(device_kind="none", versions={}, git_revision=None)
+
+        def start(self, worker: int, request: TrialRequest) -> None:
+            held.clear()
+
+        def next(self) -> None:
+            raise Interrupted
+
+        def interrupt(self) -> None:
+            with open_reader(storage) as store:
+                held.append(store.holder("s") is not None)
+
+    spec = StudySpec(name="s", dataset="digits", trials=2)
+    workers: Any = Stopped()
+    with pytest.raises(Interrupted):
+        run_study(spec, Console(quiet=True), give=lambda images: workers, storage=storage)
+    with open_reader(storage) as store:
+        assert (held, store.holder("s")) == ([True], None)

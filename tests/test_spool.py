@@ -179,6 +179,8 @@ def test_databases_of_a_server_do_not_share_spools_and_nobody_is_named() -> None
 
     assert folder("u:secret@h/a") == folder("other@h:5432/a")
     assert len({folder(f"u@{where}") for where in ("h/a", "h/b", "g/a", "h:5433/a")}) == 4
+    assert len({folder(f"/a?host={where}") for where in ("/run/one", "/run/two")}) == 2
+    assert folder("h/a?application_name=x") == folder("h/a")
     assert "secret" not in str(folder("u:secret@h/a"))
 
 

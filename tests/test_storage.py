@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,15 @@ from records import study
 from sample_study import write_study
 
 from runs import storage
-from runs.storage import DEFAULT_STORAGE, StorageError, describe, engine_for, parse_storage
+from runs.storage import (
+    DEFAULT_STORAGE,
+    StorageError,
+    describe,
+    engine_for,
+    has_password,
+    parse_storage,
+    without_password,
+)
 from runs.store import open_writer
 
 
@@ -77,15 +86,39 @@ def test_a_password_is_understood(written: str, password: str) -> None:
     [
         *("u:{0}@h/d", "u:{{{0}@h/d", "u:%25{0}%40@h/d", "u:x@{0}@h/d", "u:x/{0}@h/d"),
         *("u:{0}@h:port/d", "u@h/d?password={0}", "u:{0}@[::1/d", "u:x@{0}@h:port/d"),
+        *("u@h/d?sslpassword={0}", "u:{0}@h/d?port={0}", "u@/d?host=a:1&host=b:{0}"),
+        *("u@h/d?conninfo={0}", "u:{0}@h/d?sslmode=require"),
     ],
 )
 def test_a_password_is_never_shown(scheme: str, rest: str) -> None:
     """Not even one that was not written as a URL wants it."""
-    try:
-        said = describe(parse_storage(f"{scheme}://{rest.format('secret')}"))
-    except StorageError as error:
-        said = str(error)
-    assert "secret" not in said
+    storage = f"{scheme}://{rest.format('secret')}"
+    for tell in (lambda: describe(parse_storage(storage)), lambda: without_password(storage)):
+        try:
+            said = tell()
+        except StorageError as error:
+            said = str(error)
+        assert "secret" not in said
+
+
+def test_without_its_password_a_storage_is_otherwise_as_it_was_given() -> None:
+    given = "postgresql+psycopg://u:secret@h:5433/d?application_name=x&passfile=/p&sslmode=on"
+    shown = "postgresql+psycopg://u:***@h:5433/d?application_name=x&passfile=/p&sslmode=on"
+    assert urllib.parse.unquote(without_password(given)) == shown
+    assert without_password("sqlite:///runs/x.db") == "sqlite:///runs/x.db"
+
+
+@pytest.mark.parametrize(
+    ("storage", "has_one"),
+    [
+        ("sqlite:///password.db", False),
+        ("postgresql://u@h/d", False),
+        ("postgresql://u:p@h/d", True),
+        ("postgresql://u@h/d?password=p", True),
+    ],
+)
+def test_a_storage_has_a_password_or_none(storage: str, has_one: bool) -> None:
+    assert has_password(storage) is has_one
 
 
 def test_a_password_with_an_at_sign_in_it_is_told_how_to_write_it() -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -297,3 +297,29 @@ def test_a_full_disk_ends_in_a_sentence_and_leaves_no_half_database(
             assert store.studies() == []
     else:
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_new_file_is_for_whom_the_umask_lets(tmp_path: Path, mask: int, mode: int) -> None:
+    path = tmp_path / "results.db"
+    before = os.umask(mask)
+    try:
+        with open_writer(f"sqlite:///{path}"):
+            pass
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize("column", ["seed", "epochs", "rung", "macs"])
+def test_a_text_where_a_number_belongs_is_damage(sound: Path, tmp_path: Path, column: str) -> None:
+    """Pages and figures take numbers as numbers."""
+    path = tmp_path / "results.db"
+    shutil.copy(sound, path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"UPDATE run_trial SET {column} = '<b>x</b>' WHERE number = 3")
+        connection.commit()
+    with open_reader(f"sqlite:///{path}") as store:
+        (name,) = (study.name for study in store.studies())
+        with pytest.raises(StorageError, match="is damaged, a row cannot be read"):
+            store.trials(name)

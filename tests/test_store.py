@@ -190,7 +190,7 @@ def test_what_is_not_there_is_answered_with_what_is(writer: Writer, reader: Read
         with pytest.raises(UnknownStudyError) as caught:
             store.study("digit")
         assert str(caught.value) == (
-            f"study 'digit' is not in {store.where} (did you mean 'digits'?); there are: digits"
+            f"study 'digit' is not in {store.where} (did you mean 'digits'?); there are: 'digits'"
         )
         with pytest.raises(UnknownStudyError, match="has no trial 0; it has none yet"):
             store.trial("digits", 0)

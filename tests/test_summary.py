@@ -37,6 +37,21 @@ def test_the_front_stands_beside_the_nearest_vit_uncut() -> None:
     assert "25.0 %" not in text, "it is dominated"
 
 
+def test_the_name_of_a_study_is_text_in_the_title() -> None:
+    named = Standing(
+        study("[red]x [b]y :smile: \x1b[31m"),
+        [trial(0, accuracy=0.5)],
+        goal=4,
+        baselines=0,
+        images_per_epoch=100,
+        min_accuracy=None,
+    )
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    console.print(front_table(named))
+    assert isinstance(console.file, io.StringIO)
+    assert "Front of [red]x [b]y :smile: \\x1b[31m, accuracy" in console.file.getvalue()
+
+
 def test_without_baselines_the_front_stands_alone() -> None:
     assert "p2 C8 L2 T8 D20" in printed(vits=False)
 

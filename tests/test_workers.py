@@ -6,13 +6,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import jax
 import pytest
+from broken_workers import device_fails, ends, hangs
 from one_worker import OneWorker
 from records import mixer
 
@@ -34,7 +36,14 @@ from search.messages import (
 )
 from search.recipe import Recipe
 from search.surroundings import surroundings
-from search.workers import Processes, WorkerError, num_cores, open_workers, share
+from search.workers import (
+    Processes,
+    WorkerError,
+    WorkerStartError,
+    num_cores,
+    open_workers,
+    share,
+)
 from space.config import Config
 
 RECIPE = Recipe(epochs=2, batch_size=64)
@@ -144,6 +153,65 @@ def test_a_replacement_that_is_killed_at_its_start_is_replaced_too() -> None:
         killer.start()
         assert first_loss(workers) == (0, Lost("killed by SIGKILL"))
         killer.join()
+        workers.start(0, request(0))
+        assert isinstance(until_idle(workers, 1)[0][-1], Finished)
+
+
+@needs_two_cores
+def test_a_process_whose_device_fails_is_replaced_and_the_other_trains_on() -> None:
+    with closing(Processes(count=2, device_kind="cpu", work=device_fails)) as workers:
+        workers.give(images.load("digits", train_limit=256))
+        for number in (0, 1):
+            workers.start(number, request(number))
+        first, ends = process_of(workers, 1), set()
+        while len(ends) < 2:
+            worker, event = workers.next()
+            if isinstance(event, Idle | Lost):
+                ends.add((worker, event))
+        lost = Lost("its device failed: INTERNAL: illegal address")
+        assert ends == {(0, Idle()), (1, lost)}
+        assert process_of(workers, 1) != first
+        workers.start(1, request(2))
+        assert isinstance(until_idle(workers, 1)[1][-1], Finished)
+
+
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        (hangs, "worker 0 was not ready after 2 s; see that its device is free"),
+        (ends, r"worker 0 ended at its start \(exit code 7\); see that there is memory left"),
+    ],
+)
+def test_a_process_that_does_not_become_ready_is_a_sentence(
+    work: Callable[[Connection], None], says: str
+) -> None:
+    with (
+        closing(Processes(count=1, device_kind="cpu", seconds_to_start=2, work=work)) as workers,
+        pytest.raises(WorkerStartError, match=says),
+    ):
+        workers.give(images.load("digits"))
+
+
+@needs_two_cores
+def test_interrupted_while_a_replacement_starts_the_other_keeps_its_trial(tmp_path: Path) -> None:
+    file = tmp_path / "1.checkpoint"
+    kept = Checkpointing(file, every_seconds=10**6)
+    with closing(Processes(count=2, device_kind="cpu")) as workers:
+        workers.give(images.load("digits", train_limit=256))
+        workers.start(1, replace(request(1, epochs=5000), checkpointing=kept))
+        while not isinstance(workers.next()[1], EpochDone):
+            pass
+        workers._seats[0] = workers._spawn(0)  # as a replacement is for some seconds
+        began = time.monotonic()
+        workers.interrupt()
+        assert time.monotonic() - began < 8, "nobody waits for it"
+        assert load(file, request(1, epochs=5000)) is not None
+
+
+def test_ctrl_c_is_not_for_a_process_that_is_starting() -> None:
+    with closing(Processes(count=1, device_kind="cpu")) as workers:
+        os.kill(process_of(workers, 0), signal.SIGINT)  # before it has run a line of ours
+        workers.give(images.load("digits", train_limit=256))
         workers.start(0, request(0))
         assert isinstance(until_idle(workers, 1)[0][-1], Finished)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
+from sqlalchemy.orm import Session
 
 from runs import schema
 from runs.mending import legible
@@ -65,14 +66,19 @@ def check(storage: str | None) -> Report:
         return Report(where=describe(url), problems=tuple(found), notes=tuple(_notes(connection)))
 
 
-def repair(storage: str | None) -> Report:
+def repair(storage: str | None, say: Callable[[str], None] = lambda sentence: None) -> Report:
     """As `check`, and mends what can be mended; does it again where it is called again.
 
     A database that is gone or empty is made anew where there is a spool to put into it. Rows that
     are taken out are kept in a file beside the database.
 
+    Args:
+        storage: database URL; None for the default.
+        say: told why one has to wait.
+
     Raises:
         StudyHeldError: one of the studies is being run.
+        LeaseLostError: one of them is run by now, because this process stood still.
         StorageError: there is nothing to look at, it is not ours, or cannot be written.
     """
     url = parse_storage(storage)
@@ -87,13 +93,18 @@ def repair(storage: str | None) -> Report:
     failed: dict[str, str] = {}
     # Opened, it is made anew where it is gone, or brought to this program's schema
     with open_writer(storage) as store, ExitStack() as leases:
-        for name in _names(storage):
-            leases.enter_context(store.keep_out_others(name))
+        held = [leases.enter_context(store.keep_out_others(name, say)) for name in _names(storage)]
         for _ in range(_ROUNDS):
             with _transaction(url, read_only=False) as connection:
+                with Session(connection, join_transaction_mode="create_savepoint") as session:
+                    for lease in held:
+                        lease.fence(session)
+                    session.commit()
                 before = len(done)
-                for problem in _problems(connection, storage, at_once=False):
+                for problem in _problems(connection, storage, failed):
                     _mend(connection, problem, done, failed)
+            for lease in held:
+                lease.written += 1
             if len(done) == before:
                 break
         left = check(storage)
@@ -115,12 +126,16 @@ def _mend(
 
 
 def _problems(
-    connection: sa.Connection, storage: str | None, *, at_once: bool = True
+    connection: sa.Connection, storage: str | None, failed: Mapping[str, str] | None = None
 ) -> list[Problem]:
-    """Of the tables, and of the spools: not at once where the tables are to be mended first."""
+    """Of the tables, and of the spools: not yet where the tables are to be mended first.
+
+    Args:
+        failed: what could not be mended; None where nothing is to be.
+    """
     aside = Aside(beside(storage, "taken_out.jsonl"))
     found = list(problems(connection, aside))
-    if at_once or not any(problem.mend for problem in found):
+    if failed is None or not any(p.mend for p in found if p.sentence not in failed):
         found += [spool_problem(connection, path) for path in spools_of(storage)]
     return found
 
@@ -209,14 +224,19 @@ def _is_spool(path: Path) -> bool:
     return True
 
 
+def _is_empty(path: Path) -> bool:
+    return exists(path) and path.stat().st_size == 0
+
+
 def _make_way(path: Path) -> None:
     """For a new file: the log of the one that was there would be taken for the new one's."""
     try:
-        path.unlink(missing_ok=True)  # empty, if it is there
+        if _is_empty(path):
+            path.unlink(missing_ok=True)
         path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
-        log = path.with_name(f"{path.name}-wal")
-        if exists(log):
-            log.replace(path.with_name(f"{path.name}-wal.old"))
+        for there in (path, path.with_name(f"{path.name}-wal")):
+            if exists(there):
+                there.replace(there.with_name(f"{there.name}.old"))
     except OSError as error:
         raise StorageError(
             f"storage {path} cannot be made anew ({error.strerror}); make its folder writable"
@@ -225,13 +245,13 @@ def _make_way(path: Path) -> None:
 
 @contextmanager
 def _transaction(url: URL, *, read_only: bool) -> Iterator[sa.Connection]:
-    """One transaction on the bare database, which sees one state of it.
+    """One transaction on the bare database; to read it sees one state of it.
 
     Raises:
         StorageError: in the database's own words.
     """
     engine = engine_for(url, read_only=read_only)
-    if url.get_backend_name() == "postgresql":
+    if read_only and url.get_backend_name() == "postgresql":
         engine = engine.execution_options(isolation_level="REPEATABLE READ")
     try:
         with engine.connect() as connection:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from runs.mending import legible
 from runs.mending.contradictions import contradictions, reconciled
 from runs.mending.legible import LegibleTrial, bad_bytes_written_out
-from runs.record import EpochRecord, State, TrialRecord
+from runs.record import EpochRecord, State, StudyRecord, TrialRecord
 from runs.rows import digest, trial_columns
 from runs.storage import StorageError
 from runs.tables import Base, EpochRow, StudyRow, TrialRow
@@ -97,11 +97,16 @@ def problems(connection: sa.Connection, aside: Aside) -> Iterator[Problem]:
             said = f"study {study.name!r} cannot be read ({study.why}); restore it from a copy"
             yield Problem(sentence=said)
             continue
-        recipe = study.record.spec.get("recipe")
-        asked = recipe.get("epochs") if isinstance(recipe, dict) else None
         trials = legible.trials(connection, study.key)
         of = partial("study {!r}, trial {}: {}".format, study.name)
-        yield from _trial_problems(trials, asked if type(asked) is int else None, of, aside)
+        yield from _trial_problems(trials, epochs_asked(study.record), of, aside)
+
+
+def epochs_asked(study: StudyRecord) -> int | None:
+    """How many epochs a study trains its trials; None where it does not say."""
+    recipe = study.spec.get("recipe")
+    asked = recipe.get("epochs") if isinstance(recipe, dict) else None
+    return asked if type(asked) is int else None
 
 
 def says_more(trial: TrialRecord, epochs: int) -> tuple[int, int]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from runs.mending import legible
-from runs.mending.damage import Problem, says_more, tried
+from runs.mending.contradictions import contradictions, reconciled
+from runs.mending.damage import Problem, epochs_asked, says_more, tried
 from runs.record import EpochRecord, StudyRecord, TrialRecord
 from runs.rows import epoch_columns, study_columns, trial_columns
 from runs.spool import Spool, SpoolError, read_spool
@@ -70,10 +71,14 @@ def _places(connection: sa.Connection, spool: Spool, study: int | None) -> list[
     """What the database lacks; a trial whose number another one has there gets the next."""
     there = [] if study is None else legible.trials(connection, study)
     known = {tried(t.record): t for t in there if t.record is not None}
+    asked = epochs_asked(spool.study)
     numbers = {t.number for t in there if isinstance(t.number, int)}
     places = []
     for trial in spool.trials:
         epochs = tuple(epoch for epoch in spool.epochs if epoch.trial == trial.number)
+        if contradictions(trial, epochs, asked):  # what was damaged before it failed is so here
+            trial, kept = reconciled(trial, epochs, asked)
+            epochs = tuple(kept)
         row = known.get(tried(trial))
         if row is not None and row.record is not None:
             if says_more(trial, len(epochs)) > says_more(row.record, len(row.curve)):

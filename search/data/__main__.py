@@ -16,17 +16,14 @@ from search.data import prepared
 from search.data.arrays import TASKS, to_stderr
 from search.data.errors import DataError
 from search.data.preparation import prepare
-from space.errors import MixerSearchError
+from space.command import make_app, run_app
 
 # The built-in study of a data set, to name the command that comes next.
 STUDIES = {"digits": "mixer_digits", "cifar10": "mixer_cifar"}
 
-app = typer.Typer(
-    help="Where do the images come from?",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = make_app()
+app.info.help = "Prepare data sets ahead of a study, and see where they lie."
+app.info.no_args_is_help = True
 
 DataDir = Annotated[
     Path | None,
@@ -79,20 +76,13 @@ def list_command(data_dir: DataDir = None) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """The exit code: 0, 2 for what the user can mend, 130 when interrupted."""
-    try:
-        app(args=argv, prog_name="python -m search.data")
-    except MixerSearchError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else 0
-        if code == 130:
-            print(
-                "interrupted; what was downloaded is kept, and the same command goes on from there",
-                file=sys.stderr,
-            )
-        return code
-    return 0
+    code = run_app(app, argv, "python -m search.data")
+    if code == 130:
+        print(
+            "interrupted; what was downloaded is kept, and the same command goes on from there",
+            file=sys.stderr,
+        )
+    return code
 
 
 def _whereabouts(dataset: str, folder: Path) -> str:
