@@ -62,7 +62,8 @@ def test_the_users_mistakes_are_a_sentence_and_exit_2(
     assert main(["prepare", "cifar1O", "--data-dir", str(tmp_path)]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("error: no data set is called 'cifar1O' (did you mean 'cifar10'?)")
+    said = "error: no data set is called 'cifar1O' (did you mean 'cifar10'?)"
+    assert captured.err.startswith(said)
     assert main(["list", "--data-dir", str(tmp_path / "absent")]) == 2
     assert main(["prepare"]) == 2
     assert main(["prepared", "cifar10"]) == 2
