@@ -251,5 +251,5 @@ def _is_hidden(process: int) -> bool:
     except PermissionError:
         return True
     except (OSError, OverflowError):
-        return False
+        pass
     return False

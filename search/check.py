@@ -36,21 +36,25 @@ def look(
     ] = False,
 ) -> None:
     """Parses, calls, returns."""
-    report = repair(storage, print) if mend else check(storage)
+    report = repair(storage, _say) if mend else check(storage)
     for kind, sentences in (
         ("repaired", report.repaired),
         ("problem", report.problems),
         ("note", report.notes),
     ):
         for sentence in sentences:
-            # a line each, whatever the database holds
-            print(f"{kind}: {''.join(c if c.isprintable() else ' ' for c in sentence)}")
+            _say(f"{kind}: {sentence}")
     count = len(report.problems)
     print(f"{report.where}: {count or 'no'} problem{'' if count == 1 else 's'}")
     if count:
         if not mend:
             print("next: the same command with --repair, once nobody runs a study there")
         raise typer.Exit(1)
+
+
+def _say(sentence: str) -> None:
+    """A line, whatever the database holds."""
+    print("".join(c if c.isprintable() else " " for c in sentence), flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -155,11 +155,13 @@ class Proposer:
         self._num_asked += 1
         proposed = suggest(trial, self._space, self._task)
         asked = self._study.get_trials(deepcopy=False)[trial.number]
+        parents: dict[str, Any] = {}
         if isinstance(sampler, BaseGASampler):  # a trial with given values joins its generation too
-            sampler.get_trial_generation(self._study, asked)
+            generation = sampler.get_trial_generation(self._study, asked)
             asked = self._study.get_trials(deepcopy=False)[trial.number]
+            parents = self._parents(sampler, generation)
         attrs = {k: v for k, v in asked.system_attrs.items() if k != "fixed_params"}
-        return Proposal(proposed, attrs, trial.number)
+        return Proposal(proposed, attrs | parents, trial.number)
 
     def tell(
         self, trials: Sequence[TrialRecord], proposal: Proposal, curve: Sequence[float] = ()
@@ -209,21 +211,25 @@ class Proposer:
         return self._method.make(seed, self._candidates, guess)
 
     def _recall_generations(self) -> None:
-        """Lets a genetic sampler choose its past parents again, as it did the first time.
+        """Reminds a genetic sampler of the parents it has chosen.
 
-        Optuna returns parents in the order of selection when it chooses them and in the order of
-        trials ever after: an interrupted study would cross other pairs than an uninterrupted one.
+        Chosen again, they would be others: more trials are complete now than were then. Optuna
+        keeps them in its study, whose trials have their numbers as keys, and we in the records.
         """
         sampler = self._sampler()
         if isinstance(sampler, BaseGASampler):
-            generations = [
-                value
-                for trial in self._study.get_trials(deepcopy=False)
-                for key, value in trial.system_attrs.items()
-                if key.endswith(":generation")
-            ]
-            for generation in range(1, max(generations, default=0) + 1):
-                sampler.get_parent_population(self._study, generation)
+            for trial in self._study.get_trials(deepcopy=False):
+                for key, parents in trial.system_attrs.items():
+                    if key.startswith(sampler._get_parent_cache_key_prefix()):
+                        self._study._storage.set_study_system_attr(
+                            self._study._study_id, key, parents
+                        )
+
+    def _parents(self, sampler: BaseGASampler, generation: int) -> dict[str, Any]:
+        """Those a generation has, by Optuna's key; none where they are not chosen yet."""
+        chosen = self._study._storage.get_study_system_attrs(self._study._study_id)
+        key = f"{sampler._get_parent_cache_key_prefix()}{generation}"
+        return {key: chosen[key]} if key in chosen else {}
 
     def _frozen(
         self,

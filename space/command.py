@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 
 from space.errors import MixerSearchError
 
 
-def make_app() -> typer.Typer:
-    """An app in plain words: no shell completion, no decorated tracebacks, no markup."""
-    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+def make_app(**settings: Any) -> typer.Typer:
+    """An app in plain words: no shell completion, no decorated tracebacks, no markup.
+
+    Args:
+        settings: further ones of `typer.Typer`.
+    """
+    return typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **settings
+    )
 
 
 def visible(text: str) -> str:

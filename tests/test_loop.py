@@ -397,6 +397,18 @@ def test_a_study_taken_up_again_goes_as_if_never_interrupted(
         assert configs(through, *State) == configs(store, *State)
 
 
+@pytest.mark.parametrize("stop", [19, 20, 22, 26, 33, 40, 45])
+def test_parents_are_who_they_were_when_they_were_chosen(
+    store: Writer, tmp_path: Path, stop: int
+) -> None:
+    """NSGA-II chooses them once a generation, of the trials that are complete then."""
+    for trials in (stop, 48):
+        search(store, space=WIDE_SPACE, sampler="nsga2")[0].go(num_trials=trials)
+    with open_writer(f"sqlite:///{tmp_path}/other.db") as through:
+        search(through, space=WIDE_SPACE, sampler="nsga2")[0].go(num_trials=48)
+        assert configs(through, *State) == configs(store, *State)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_a_library_swallows_stops_the_study_at_the_next_epoch(
     store: Writer, number: signal.Signals

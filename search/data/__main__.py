@@ -21,9 +21,9 @@ from space.command import make_app, run_app
 # The built-in study of a data set, to name the command that comes next.
 STUDIES = {"digits": "mixer_digits", "cifar10": "mixer_cifar"}
 
-app = make_app()
-app.info.help = "Prepare data sets ahead of a study, and see where they lie."
-app.info.no_args_is_help = True
+app = make_app(
+    help="Prepare data sets ahead of a study, and see where they lie.", no_args_is_help=True
+)
 
 DataDir = Annotated[
     Path | None,
