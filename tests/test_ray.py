@@ -18,8 +18,8 @@ import pytest
 from ray_nodes import Nodes, cluster, needs_ray
 from records import mixer
 
+from runs.reader import StorageError, open_reader
 from runs.record import Origin, State, Surroundings
-from runs.store import StorageError, open_reader
 from search import data as images
 from search.checkpoint import load
 from search.device_data import put
