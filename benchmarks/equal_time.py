@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runs import pareto
+from runs.reader import open_reader
 from runs.record import State
-from runs.store import open_reader
 from runs.winners import candidates, objectives, reference_of
 from search.studies import STUDIES
 from search.surroundings import git_revision

@@ -20,8 +20,8 @@ from pathlib import Path
 import pandas as pd
 from learning_curves import PARAMETERS, TABLES, LearningCurves, rows_of, write_table
 
+from runs.reader import open_reader
 from runs.record import State
-from runs.store import open_reader
 from search.data import find_task
 from search.studies import STUDIES
 from search.workers import num_cores

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from runs.accounting import account
-from runs.store import open_reader
+from runs.reader import open_reader
 from search.devices import choose
 from search.studies import STUDIES
 from search.surroundings import surroundings

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from stub_worker import work
 
 if TYPE_CHECKING:  # workers and readers are spawned: they import this file, and little else
-    from runs.store import Reading
+    from runs.reader import Reading
     from search.data import ImageData
     from search.studies import StudySpec
     from search.workers import Processes
@@ -218,8 +218,8 @@ def start_reader(storage: str, study: str, seconds: float) -> Connection:
 
 def look_on(pipe: Connection, storage: str, study: str, seconds: float) -> None:
     """Opens the database, reads what is new and closes it, as the dashboard does, until told."""
+    from runs.reader import open_reader
     from runs.storage import StorageError
-    from runs.store import open_reader
 
     reading: Reading | None = None
     polls, slowest, errors = 0, 0.0, []

@@ -23,7 +23,7 @@ from pathlib import Path
 from rich.console import Console
 
 from runs.record import EpochRecord, StudyRecord, Timing
-from runs.store import open_writer
+from runs.writer import open_writer
 from search.agenda import Agenda
 from search.devices import choose
 from search.loop import Search

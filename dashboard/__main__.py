@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from runs.options import Storage
+from runs.reader import open_reader
 from runs.storage import describe, parse_storage
-from runs.store import open_reader
 from space.command import make_app, run_app
 from space.errors import MixerSearchError
 

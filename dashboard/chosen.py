@@ -15,8 +15,8 @@ from dashboard.errors import errors_shown
 from dashboard.frames import moment
 from dashboard.snapshot import Snapshot
 from dashboard.wording import counted
+from runs.reader import UnknownStudyError
 from runs.record import State, TrialRecord
-from runs.store import UnknownStudyError
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import streamlit as st
 
 from dashboard.snapshot import Snapshot
 from runs.lease import Holder
+from runs.reader import Reading, open_reader
 from runs.record import EpochRecord
 from runs.storage import parse_storage
-from runs.store import Reading, open_reader
 
 SECONDS = 2.0
 """How often to look for news."""

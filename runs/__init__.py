@@ -19,7 +19,7 @@ def frame(study: str, storage: str | None = None) -> pd.DataFrame:
         StorageError: no database there, or no such study in it.
     """
     from runs.frames import trials_frame  # here, so that writers need not load pandas
-    from runs.store import open_reader
+    from runs.reader import open_reader
 
     with open_reader(storage) as store:
         return trials_frame(store.trials(study))
@@ -32,7 +32,7 @@ def curves(study: str, storage: str | None = None) -> pd.DataFrame:
         StorageError: no database there, or no such study in it.
     """
     from runs.frames import epochs_frame
-    from runs.store import open_reader
+    from runs.reader import open_reader
 
     with open_reader(storage) as store:
         return epochs_frame(store.epochs(study))

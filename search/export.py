@@ -11,8 +11,8 @@ import typer
 
 from runs import winners
 from runs.options import Storage, StudyName
+from runs.reader import open_reader
 from runs.seeds import behind
-from runs.store import open_reader
 from space import presets
 from space.command import make_app, run_app
 from space.quantities import format_count, parse_count

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from runs.record import EpochRecord, Origin, State, StudyRecord, Surroundings, TrialRecord
-from runs.store import Writer
+from runs.writer import Writer
 from search.agenda import Agenda, Job
 from search.checkpoint_folder import CheckpointFolder
 from search.desk import Desk, seconds_in

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from runs.reader import Reader, UnknownStudyError
 from runs.record import StudyRecord
-from runs.store import Reader, UnknownStudyError
 from search.data import ImageData
 from search.rungs import NO_RUNGS
 from search.studies import StudyError, StudySpec

@@ -12,7 +12,7 @@ from rich.console import Console
 from runs.lease import LeaseLostError
 from runs.patience import Patience
 from runs.spool import refuse_spooled, spooled
-from runs.store import open_writer
+from runs.writer import open_writer
 from search import data as images
 from search.checkpoint_folder import Checkpoints
 from search.data import ImageData

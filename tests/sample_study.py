@@ -16,7 +16,7 @@ from runs.record import (
     Timing,
     TrialRecord,
 )
-from runs.store import Writer, open_writer
+from runs.writer import Writer, open_writer
 from space.config import Config, MixerConfig, ViTConfig
 from space.cost import cost
 

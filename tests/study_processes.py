@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from runs.reader import open_reader
 from runs.record import Origin, State
 from runs.storage import StorageError
-from runs.store import open_reader
 
 NAME = "mixer_digits"
 EPOCHS = 6

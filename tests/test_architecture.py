@@ -34,7 +34,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_contracts_are_kept(cache: Path) -> None:
     found = lint(ROOT, cache)
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "5 kept, 0 broken" in found.stdout
+    assert "6 kept, 0 broken" in found.stdout
 
 
 def test_every_contract_can_be_broken(tmp_path: Path, cache: Path) -> None:
@@ -49,6 +49,7 @@ def test_every_contract_can_be_broken(tmp_path: Path, cache: Path) -> None:
         "runs/pareto.py": "import optuna",
         "search/sampler.py": "import sqlalchemy",
         "dashboard/figures.py": "import jax",
+        "runs/winners.py": "import runs.writer",  # which the dashboard imports
     }
     for file, line in wrong.items():
         path = tmp_path / file
@@ -76,7 +77,7 @@ def loaded(statement: str) -> set[str]:
     ("statement", "spared"),
     [
         ("import space.cost, space.presets, space.ladder, space.suggest", (*STACK, "sqlalchemy")),
-        ("import runs.store, runs.winners, runs.pareto", (*STACK, "pandas", "streamlit")),
+        ("import runs.reader, runs.winners, runs.pareto", (*STACK, "pandas", "streamlit")),
         ("import runs.frames", (*STACK, "streamlit", "plotly", "tensorflow")),
         ("import dashboard.figures, dashboard.snapshot", (*STACK, "streamlit")),
         ("import runs", ("numpy", "sqlalchemy", "pandas")),

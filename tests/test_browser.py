@@ -19,8 +19,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sample_study import write_study
 
+from runs.reader import open_reader
 from runs.record import TrialRecord
-from runs.store import open_reader
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [

@@ -23,10 +23,11 @@ from sample_study import write_study
 
 from runs.lease import Lease, LeaseLostError, StudyHeldError
 from runs.mending.check import check, repair
+from runs.reader import open_reader
 from runs.record import EpochRecord, State, TrialRecord
 from runs.spool import SpoolError, spool_path, spools_of, write_spool
 from runs.storage import StorageError, beside
-from runs.store import Writer, open_reader, open_writer
+from runs.writer import Writer, open_writer
 from search.check import main
 
 NUMBER = 20

@@ -14,7 +14,7 @@ from visits import PAGES, visit, words
 
 from dashboard import reading
 from runs.record import Origin, State
-from runs.store import open_writer
+from runs.writer import open_writer
 
 
 def a_new_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *trials: Any) -> str:

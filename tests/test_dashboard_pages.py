@@ -17,8 +17,9 @@ from dashboard import controls, reading
 from dashboard.snapshot import Snapshot
 from runs import winners
 from runs.accounting import account
+from runs.reader import open_reader
 from runs.record import State
-from runs.store import open_reader, open_writer
+from runs.writer import open_writer
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from visits import click_point, heading, visit, words
 
 from runs.record import Origin, State, Timing, TrialRecord
-from runs.store import open_writer
+from runs.writer import open_writer
 
 REASON = (
     "stopped after epoch 4 of 12: 30.0 % where a trial of no more FLOPs had 50.0 %; chance "

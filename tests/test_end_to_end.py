@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from runs.reader import StorageError, open_reader
 from runs.record import Origin, State, TrialRecord
-from runs.store import StorageError, open_reader
 from search.workers import num_cores
 from space import presets
 from space.build import build

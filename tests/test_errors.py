@@ -8,8 +8,8 @@ import pydantic
 import pytest
 from records import mixer
 
+from runs.reader import UnknownStudyError
 from runs.storage import StorageError
-from runs.store import UnknownStudyError
 from runs.winners import NoWinnerError
 from space.config import Frozen
 from space.errors import ConfigError, MixerSearchError, explain, nearest

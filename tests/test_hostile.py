@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from records import running
 from rich.console import Console
 
+from runs.reader import open_reader
 from runs.record import State, StudyRecord
 from runs.spool import spool_path, spooled
 from runs.storage import StorageError
-from runs.store import open_reader, open_writer
+from runs.writer import open_writer
 from search.checkpoint_folder import Checkpoints
 from search.open_study import plan
 from search.progress import PlainReporter

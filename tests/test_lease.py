@@ -20,12 +20,13 @@ from sqlalchemy.orm import Session
 from runs import lease
 from runs.lease import LeaseLostError, StudyHeldError
 from runs.patience import Patience
+from runs.reader import open_reader
 from runs.storage import AwayError, engine_for, parse_storage
-from runs.store import open_reader, open_writer
+from runs.writer import open_writer
 
 HOLD = """
 import sys, time
-from runs.store import open_writer
+from runs.writer import open_writer
 with open_writer(sys.argv[1]) as store, store.hold("digits"):
     print("held", flush=True)
     time.sleep(60)
@@ -34,7 +35,7 @@ with open_writer(sys.argv[1]) as store, store.hold("digits"):
 RACE = """
 import sys
 from runs.lease import StudyHeldError
-from runs.store import open_writer
+from runs.writer import open_writer
 print("ready", flush=True)
 for url in map(str.strip, sys.stdin):
     try:

@@ -19,6 +19,7 @@ from records import WIDE_SPACE
 from records import epoch as an_epoch
 from records import study as a_study
 
+from runs.reader import open_reader
 from runs.record import (
     EpochRecord,
     Origin,
@@ -29,7 +30,7 @@ from runs.record import (
     TrialRecord,
 )
 from runs.seeds import by_configuration
-from runs.store import Writer, open_reader, open_writer
+from runs.writer import Writer, open_writer
 from search.loop import Search, Workers
 from search.messages import (
     EpochDone,

@@ -13,8 +13,8 @@ import pytest
 from records import DIGITS, WIDE_SPACE, mixer, seeds, study, trial, vit
 from rich.console import Console
 
+from runs.reader import open_reader
 from runs.record import Origin, State, TrialRecord
-from runs.store import open_reader
 from search.agenda import Agenda
 from search.progress import LiveReporter
 from search.rungs import NO_RUNGS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runs.store import Writer, open_writer
+from runs.writer import Writer, open_writer
 from search import data as images
 from search.data import ImageData
 from search.open_study import plan, reachable, study_of

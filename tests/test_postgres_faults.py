@@ -12,8 +12,9 @@ from records import epoch, running, study
 
 from runs import postgres
 from runs.patience import Patience
+from runs.reader import open_reader
 from runs.storage import AwayError, StorageError
-from runs.store import open_reader, open_writer
+from runs.writer import open_writer
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import pytest
 from ray_nodes import Nodes, cluster, needs_ray
 from records import mixer
 
+from runs.reader import StorageError, open_reader
 from runs.record import Origin, State, Surroundings
-from runs.store import StorageError, open_reader
 from search import data as images
 from search.checkpoint import load
 from search.device_data import put
@@ -161,6 +162,33 @@ def test_an_actor_that_is_killed_comes_back_and_the_other_trains_on(two: RayWork
     assert isinstance(told[1][-2], Finished)
     two.start(0, request(0))
     assert until_idle(two, 1)[0][-1] == Idle()
+
+
+@needs_ray
+def test_an_actor_whose_device_fails_comes_back_and_the_other_trains_on(two: RayWorkers) -> None:
+    import ray
+
+    def break_device(actor: object) -> None:  # within a function: Ray takes its code along
+        import search.engine
+
+        train = search.engine.train
+
+        def train_or_fail(request: TrialRequest, *args: Any) -> Iterator[Event]:
+            for event in train(request, *args):
+                yield event
+                if request.seeds == (1,):
+                    raise jax.errors.JaxRuntimeError("INTERNAL: illegal address\nand much more")
+
+        search.engine.train = train_or_fail
+
+    ray.get([two._call(actor, "__ray_call__", break_device) for actor in two._actors])
+    for worker in (0, 1):
+        two.start(worker, request(worker))
+    told = until_idle(two, 2)
+    assert told[1][-1] == Lost("its device failed: INTERNAL: illegal address")
+    assert isinstance(told[0][-2], Finished)
+    two.start(1, request(2))
+    assert until_idle(two, 1)[1][-1] == Idle()
 
 
 @pytest.mark.slow

@@ -10,8 +10,9 @@ import pytest
 from records import running, study
 from rich.console import Console
 
+from runs.reader import open_reader
 from runs.record import Surroundings
-from runs.store import open_reader, open_writer
+from runs.writer import open_writer
 from search.export import main as export
 from search.messages import TrialRequest
 from search.run import _same_command

@@ -10,7 +10,7 @@ from records import epoch, study, trial
 
 import runs
 from runs.__main__ import main
-from runs.store import open_writer
+from runs.writer import open_writer
 
 
 @pytest.fixture

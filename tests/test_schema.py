@@ -20,11 +20,12 @@ from records import epoch, running, study, trial
 from sample_study import write_study
 
 from runs import schema
+from runs.reader import open_reader
 from runs.record import EpochRecord, State, StudyRecord, Timing, TrialRecord
 from runs.rows import epoch_columns, study_columns, trial_columns
 from runs.storage import APPLICATION_ID, StorageError, engine_for, parse_storage
-from runs.store import open_reader, open_writer
 from runs.tables import Base
+from runs.writer import open_writer
 
 MIGRATIONS = Path(schema.__file__).parent / "migrations"
 TABLES = ("run_study", "run_trial", "run_epoch")

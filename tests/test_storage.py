@@ -20,7 +20,7 @@ from runs.storage import (
     parse_storage,
     without_password,
 )
-from runs.store import open_writer
+from runs.writer import open_writer
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from study_processes import NAME, StudyRun, finished, verify
 
+from runs.reader import open_reader
 from runs.record import State
-from runs.store import open_reader
 
 
 def deleted(file: Path) -> None:

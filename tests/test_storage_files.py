@@ -17,8 +17,9 @@ import pytest
 from records import epoch, running, study, trial
 from sample_study import write_study
 
+from runs.reader import open_reader
 from runs.storage import StorageError, check_sqlite_file
-from runs.store import open_reader, open_writer
+from runs.writer import open_writer
 
 HERE = Path(__file__).parent
 

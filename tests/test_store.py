@@ -16,9 +16,10 @@ from records import epoch, mixer, running, study, trial, vit
 from sample_study import write_study
 
 import runs
+from runs.reader import Reader, UnknownStudyError, open_reader
 from runs.record import Origin, State, Timing, TrialRecord
 from runs.storage import StorageError
-from runs.store import Reader, UnknownStudyError, Writer, open_reader, open_writer
+from runs.writer import Writer, open_writer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -13,12 +13,13 @@ from postgres import new_database
 from processes import line, start
 from records import epoch, running, study
 
-from runs.store import open_reader, open_writer
+from runs.reader import open_reader
+from runs.writer import open_writer
 
 STARTS = """
 import sys
 from records import study
-from runs.store import open_writer
+from runs.writer import open_writer
 print("ready", flush=True)
 for url in map(str.strip, sys.stdin):
     with open_writer(url) as store:
@@ -29,7 +30,7 @@ for url in map(str.strip, sys.stdin):
 WRITES = """
 import itertools, sys
 from records import epoch
-from runs.store import open_writer
+from runs.writer import open_writer
 with open_writer(sys.argv[1]) as store:
     for number in itertools.count(1):
         store.add_epoch("digits", epoch(number))

@@ -27,8 +27,8 @@ from runs.storage import (
     parse_storage,
     reason,
 )
-from runs.store import open_writer
 from runs.tables import StudyRow, TrialRow
+from runs.writer import open_writer
 
 _ROUNDS = 8
 """What is mended may bring up something else, but not more often than this."""

@@ -16,10 +16,8 @@ from search.data import prepared
 from search.data.arrays import TASKS, to_stderr
 from search.data.errors import DataError
 from search.data.preparation import prepare
+from search.studies import STUDIES
 from space.command import make_app, run_app
-
-# The built-in study of a data set, to name the command that comes next.
-STUDIES = {"digits": "mixer_digits", "cifar10": "mixer_cifar"}
 
 app = make_app(
     help="Prepare data sets ahead of a study, and see where they lie.", no_args_is_help=True
@@ -58,8 +56,9 @@ def prepare_command(
         counts = prepared.count(dataset, directory)
         images = " and ".join(f"{number:,} {split}" for split, number in counts.items())
         print(f"{dataset} lies in {directory}: {images} images")
-    if dataset in STUDIES:
-        print(f"next: python -m search.run --study {STUDIES[dataset]}")
+    study = next((spec.name for spec in STUDIES.values() if spec.dataset == dataset), None)
+    if study is not None:
+        print(f"next: python -m search.run --study {study}")
 
 
 @app.command("list")

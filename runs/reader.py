@@ -1,14 +1,10 @@
-"""The store: the only file that opens a session. One writer, any number of readers.
-
-with open_writer(url) as store: ...     # the coordinator of a search
-with open_reader(url) as store: ...     # the dashboard, exports, notebooks
-"""
+"""Reads a database: `with open_reader(url) as store: ...`, for any number of processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -18,27 +14,16 @@ from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
 from runs import schema
-from runs.journal import Journal
-from runs.lease import Holder, Lease, find_holder
-from runs.patience import Patience
+from runs.lease import Holder, find_holder
 from runs.record import EpochRecord, State, StudyRecord, TrialRecord
-from runs.rows import (
-    epoch_columns,
-    epoch_record,
-    study_columns,
-    study_record,
-    trial_columns,
-    trial_record,
-)
+from runs.rows import epoch_record, study_record, trial_record
 from runs.storage import (
-    APPLICATION_ID,
     AwayError,
     StorageError,
     check_sqlite_file,
     describe,
     engine_for,
     exists,
-    identity,
     is_away,
     parse_storage,
     reason,
@@ -245,188 +230,6 @@ class Reader:
         return row
 
 
-class Writer(Reader):
-    """Writes what happened; every method is one transaction, committed when it returns.
-
-    Raises:
-        StorageError: the database file was removed, replaced or emptied, which SQLite does not
-            notice.
-    """
-
-    def __init__(self, engine: sa.Engine, where: str, file: Path | None = None) -> None:
-        super().__init__(engine, where)
-        self._file = file
-        self._opened = identity(file)
-        self._trial_ids: dict[tuple[str, int], int] = {}
-        """Keys of the trials whose epochs were written, by study and number."""
-        self._lease: Lease | None = None
-        self._patience = Patience()
-        self._journal = Journal()
-
-    @contextmanager
-    def hold(self, study: str, patience: Patience | None = None) -> Iterator[Journal]:
-        """Holds a study while the block runs, which alone writes to it then.
-
-        A database that does not answer is waited for, as long as `patience` has it. The journal
-        holds all that is known of the study, also what could not be written.
-
-        Raises:
-            StudyHeldError: another process runs it.
-            LeaseLostError: another process took it over, because this one stood still.
-        """
-        patience = patience or Patience()
-        with self.keep_out_others(study, patience.say) as lease:
-            self._lease, self._patience, self._journal = lease, patience, Journal()
-            try:
-                with suppress(UnknownStudyError):
-                    self._journal.study = self.study(study)
-                    self._journal.restart(self.trials(study), self.epochs(study))
-                yield self._journal
-            finally:
-                self._lease, self._patience = None, Patience()
-
-    @contextmanager
-    def keep_out_others(
-        self, study: str, say: Callable[[str], None] = lambda sentence: None
-    ) -> Iterator[Lease]:
-        """Takes the lease of a study while the block runs, and no more.
-
-        Raises:
-            StudyHeldError: another process runs it.
-        """
-        lease = Lease(self._session, study, say)
-        try:
-            yield lease
-        finally:
-            lease.release()
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        if identity(self._file) != self._opened:
-            raise StorageError(
-                f"storage {self.where} was removed, replaced or emptied while it was written to; "
-                "put the file back, with its -wal file, and start the search again"
-            )
-        with super()._session() as session:
-            yield session
-
-    def add_study(self, study: StudyRecord) -> StudyRecord:
-        """Adds the study, or returns the one of that name that is there already."""
-
-        def write(session: Session) -> StudyRecord:
-            row = session.scalar(sa.select(StudyRow).where(StudyRow.name == study.name))
-            if row is not None:
-                return study_record(row)
-            session.add(StudyRow(**study_columns(study)))
-            return study
-
-        self._journal.study = self._write(write)
-        return self._journal.study
-
-    def add_trial(self, study: str, trial: TrialRecord) -> TrialRecord:
-        """Adds a trial under the study's next number; the record given need not know it yet."""
-        return self.add_trials(study, [trial])[0]
-
-    def add_trials(self, study: str, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-        """Adds trials under the study's next numbers, all of them or none."""
-
-        def write(session: Session) -> list[TrialRecord]:
-            study_id = self._study_row(session, study).id
-            last = session.scalar(
-                sa.select(sa.func.max(TrialRow.number)).where(TrialRow.study_id == study_id)
-            )
-            first = 0 if last is None else last + 1
-            added = [replace(trial, number=first + i) for i, trial in enumerate(trials)]
-            session.add_all(TrialRow(study_id=study_id, **trial_columns(t)) for t in added)
-            return added
-
-        added = self._write(write)
-        self._journal.keep_trials(added)
-        return added
-
-    def update_trial(self, study: str, trial: TrialRecord) -> None:
-        """Replaces what is known of a trial, found by its number."""
-        self.update_trials(study, [trial])
-
-    def update_trials(self, study: str, trials: Sequence[TrialRecord]) -> None:
-        """Replaces what is known of trials, found by their numbers, all of them or none."""
-
-        def write(session: Session) -> None:
-            for trial in trials:
-                self._update(session, study, trial)
-
-        self._journal.keep_trials(trials)
-        self._write(write)
-
-    def restart_trials(
-        self, study: str, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]
-    ) -> None:
-        """As `update_trials`, and puts these epochs in the place of those there were."""
-
-        def write(session: Session) -> None:
-            for trial in trials:
-                row = self._update(session, study, trial)
-                session.execute(sa.delete(EpochRow).where(EpochRow.trial_id == row.id))
-            self._insert(session, study, epochs)
-
-        self._journal.restart(trials, epochs)
-        self._write(write)
-
-    def add_epoch(self, study: str, epoch: EpochRecord) -> None:
-        """Adds one epoch to a trial's curve."""
-        self.add_epochs(study, [epoch])
-
-    def add_epochs(self, study: str, epochs: Sequence[EpochRecord]) -> None:
-        """Adds epochs, each to its trial's curve, all of them or none."""
-        self._journal.keep_epochs(epochs)
-        self._write(lambda session: self._insert(session, study, epochs))
-
-    def _read(self, read: Callable[[Session], T]) -> T:
-        """Of a study that is held it is tried again while the database is away."""
-        if self._lease is None:
-            return super()._read(read)
-        return self._patience.insist(lambda: super(Writer, self)._read(read))
-
-    def _write(self, write: Callable[[Session], T]) -> T:
-        """What `write` returns of a transaction that is committed once.
-
-        Of a study that is held it is tried again while the database is away. The answer to a
-        commit can be lost on the way: the next try then finds that transaction counted.
-        """
-        lease = self._lease
-        if lease is None:
-            with self._session() as session:
-                return write(session)
-        written: list[T] = []
-
-        def attempt() -> T:
-            with self._session() as session:
-                if lease.fence(session):
-                    written[:] = [write(session)]
-            return written[0]
-
-        answer = self._patience.insist(attempt)
-        lease.written += 1
-        return answer
-
-    def _update(self, session: Session, study: str, trial: TrialRecord) -> TrialRow:
-        row = self._trial_row(session, study, trial.number)
-        for name, value in trial_columns(trial).items():
-            setattr(row, name, value)
-        return row
-
-    def _insert(self, session: Session, study: str, epochs: Sequence[EpochRecord]) -> None:
-        keys = [(study, epoch.trial) for epoch in epochs]
-        for key in set(keys) - self._trial_ids.keys():
-            self._trial_ids[key] = self._trial_row(session, *key).id
-        rows = [
-            {"trial_id": self._trial_ids[key], **epoch_columns(epoch)}
-            for key, epoch in zip(keys, epochs, strict=True)
-        ]
-        if rows:
-            session.execute(sa.insert(EpochRow), rows)
-
-
 @contextmanager
 def open_reader(storage: str | None = None) -> Iterator[Reader]:
     """Opens a database that is there, read-only.
@@ -458,39 +261,3 @@ def open_reader(storage: str | None = None) -> Iterator[Reader]:
 def _engine_to_read(url: URL) -> sa.Engine:
     """The same for the same database: it keeps the SQL it has compiled, and no connection."""
     return engine_for(url, read_only=True)
-
-
-@contextmanager
-def open_writer(storage: str | None = None) -> Iterator[Writer]:
-    """Opens a database for writing; creates it, or upgrades its schema, where needed.
-
-    Raises:
-        StorageError: it cannot be created, is not ours, or was written by a newer version.
-    """
-    url = parse_storage(storage)
-    path = None
-    if url.get_backend_name() == "sqlite":
-        path = Path(str(url.database))
-        if not exists(path):
-            schema.create_sqlite(path)
-        check_sqlite_file(path)
-    _upgrade(url)
-    writer = Writer(engine_for(url, read_only=False), describe(url), path)
-    try:
-        yield writer
-    finally:
-        writer._engine.dispose()
-
-
-def _upgrade(url: URL) -> None:
-    """Brings the schema up to date, in one transaction."""
-    writer = Writer(engine_for(url, read_only=False, foreign_keys=False), describe(url))
-    try:
-        with writer._session() as session:
-            if url.get_backend_name() == "postgresql":  # two first starts: one upgrades
-                session.execute(
-                    sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPLICATION_ID}
-                )
-            schema.upgrade(session.connection())
-    finally:
-        writer._engine.dispose()
