@@ -15,19 +15,33 @@ if TYPE_CHECKING:
     import jax
 
 
+KINDS = ("auto", "cpu", "gpu", "cuda", "rocm", "tpu")
+
+
 class DeviceError(MixerSearchError):
     """The device asked for is not there."""
+
+
+def check_kind(kind: str) -> None:
+    """Refuses a kind of device that nobody knows; whether there is one, `choose` finds out.
+
+    Raises:
+        DeviceError: it is not one of `KINDS`.
+    """
+    if kind not in KINDS:
+        raise DeviceError(f"--device {kind}: there is {', '.join(KINDS)}; choose one of them")
 
 
 def choose(kind: str = "auto") -> jax.Device:
     """The first device of a kind.
 
     Args:
-        kind: `auto` (the best JAX finds), `cpu`, `gpu`, `cuda`, `rocm` or `tpu`.
+        kind: one of `KINDS`; `auto` is the best JAX finds.
 
     Raises:
         DeviceError: JAX finds none of that kind; never falls back silently.
     """
+    check_kind(kind)
     import jax  # here: who only catches DeviceError needs no JAX
 
     if kind == "auto":
@@ -37,8 +51,8 @@ def choose(kind: str = "auto") -> jax.Device:
     except (RuntimeError, AssertionError):  # cuda asked for by JAX_PLATFORMS asserts, empty-handed
         found = ", ".join(sorted({f"{d.platform} ({d.device_kind})" for d in jax.devices()}))
         raise DeviceError(
-            f"--device {kind}: JAX finds no such device, only {found}; "
-            "install JAX for it (pip install -e '.[cuda]' for NVIDIA) or use --device auto"
+            f"--device {kind}: JAX finds no such device, only {found}; install JAX for it "
+            "(for NVIDIA: pip install -c constraints.txt -e '.[cuda]') or use --device auto"
         ) from None
 
 

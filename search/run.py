@@ -20,6 +20,7 @@ from runs.options import Storage
 from runs.storage import has_password, without_password
 from search.checkpoint_folder import Checkpoints
 from search.compile_cache import use_compile_cache
+from search.devices import check_kind
 from search.progress import print_line
 from search.rungs import NO_RUNGS
 from search.stopping import Stopping, Terminated
@@ -266,6 +267,7 @@ def _open_workers(
     storage: str | None,
 ) -> AbstractContextManager[Callable[[ImageData], Workers]]:
     """Workers of the engine that was asked for."""
+    check_kind(device)
     if engine not in {"local", "ray"}:
         raise StudyError(f"--engine {engine}: there is local and ray; choose one")
     if engine == "ray":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ def test_a_frozen_server_is_given_up_in_time_and_nothing_is_written_twice(
         said,
         [threading.Timer(0.3, server.freeze), threading.Timer(8.0, server.thaw)],
     )
-    assert "connection timeout expired" in said[0]
+    assert re.search("connection given up: no answer for 1 s|connection timeout expired", said[0])
     assert "the database is back after" in said[-1]
 
 

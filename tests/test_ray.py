@@ -164,6 +164,7 @@ def test_an_actor_that_is_killed_comes_back_and_the_other_trains_on(two: RayWork
     assert until_idle(two, 1)[0][-1] == Idle()
 
 
+@pytest.mark.fault("a device that fails under what it trains")
 @needs_ray
 def test_an_actor_whose_device_fails_comes_back_and_the_other_trains_on(two: RayWorkers) -> None:
     import ray

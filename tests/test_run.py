@@ -76,6 +76,7 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
         ([*SMOKE, "--storage", "mysql://h/d"], "'mysql'"),
         ([*SMOKE, "--storage", "nonsense"], "not a URL"),
         ([*SMOKE, "--device", "cuda"], "only cpu"),
+        ([*SMOKE, "--device", "gpu0"], "--device gpu0: there is auto, cpu, gpu, cuda, rocm, tpu"),
         ([*SMOKE, "--train-limit", "9999"], "train_limit=9999"),
         ([*SMOKE, "--train-limit", "10"], "batch_size=64 is more than the 10"),
         (["--study", "mixer_cifar", "--data-dir", "nowhere"], "nowhere"),

@@ -157,6 +157,7 @@ def test_a_replacement_that_is_killed_at_its_start_is_replaced_too() -> None:
         assert isinstance(until_idle(workers, 1)[0][-1], Finished)
 
 
+@pytest.mark.fault("a device that fails under what it trains")
 @needs_two_cores
 def test_a_process_whose_device_fails_is_replaced_and_the_other_trains_on() -> None:
     with closing(Processes(count=2, device_kind="cpu", work=device_fails)) as workers:
