@@ -218,7 +218,7 @@ def start_reader(storage: str, study: str, seconds: float) -> Connection:
 
 def look_on(pipe: Connection, storage: str, study: str, seconds: float) -> None:
     """Opens the database, reads what is new and closes it, as the dashboard does, until told."""
-    from runs.reader import open_reader
+    from runs.reader import UnknownStudyError, open_reader
     from runs.storage import StorageError
 
     reading: Reading | None = None
@@ -230,6 +230,8 @@ def look_on(pipe: Connection, storage: str, study: str, seconds: float) -> None:
         try:
             with open_reader(storage) as store:
                 reading = store.read(study, reading)
+        except UnknownStudyError:
+            continue  # not yet
         except StorageError as error:
             errors.append(str(error))
         polls += 1

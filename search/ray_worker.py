@@ -58,7 +58,7 @@ class RayWorker:
     def ready(self, images: ImageData) -> tuple[Ready | Refusal, str]:
         """Puts the images on the device, unless they are there; with the name of the node."""
         if self._trains:
-            os._exit(1)  # whoever asks has given up what is trained: begin anew
+            os._exit(1)  # whoever asks has given up what is trained, or the device: begin anew
         node = platform.node()
         if self._ready is None:
             try:
@@ -74,7 +74,10 @@ class RayWorker:
         self._discard()
         yield from map(Warned, self._warnings)
         self._warnings = []
-        yield from self._engine.run(request, self._decisions.get, self._interrupted.is_set)
+        for event in self._engine.run(request, self._decisions.get, self._interrupted.is_set):
+            yield event
+            if isinstance(event, Broken):
+                return  # `ready` ends this process
         self._ended = request.checkpointing
         self._trains = False
 

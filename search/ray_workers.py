@@ -248,8 +248,7 @@ class RayWorkers:
             if not isinstance(event, Broken):
                 actor.has_started |= isinstance(event, Started)
                 return worker, event
-            self._ray.kill(actor.handle, no_restart=False)
-            lost = self._lose(actor, event.reason)
+            lost = self._lose(actor, event.reason)  # asked whether it is ready, it begins anew
         assert lost is not None, "it was training"
         return lost
 
