@@ -19,7 +19,7 @@ from runs.storage import StorageError
 NAME = "mixer_digits"
 EPOCHS = 6
 _COMMAND = ["-m", "search.run", "--study", NAME, "--no-baselines", "--train-limit", "512"]
-_COMMAND += ["--epochs", str(EPOCHS), "--device", "cpu", "--checkpoint-every", "0.05s"]
+_COMMAND += ["--epochs", str(EPOCHS), "--device", "cpu", "--checkpoint-every", "0.001s"]
 _GOES_ON = re.compile(r"trial (\d+) was interrupted and (?:goes on after epoch (\d+)|starts again)")
 
 
