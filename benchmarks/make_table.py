@@ -23,8 +23,8 @@ from learning_curves import PARAMETERS, TABLES, LearningCurves, rows_of, write_t
 from runs.reader import open_reader
 from runs.record import State
 from search.data import find_task
+from search.machine import num_cores
 from search.studies import STUDIES
-from search.workers import num_cores
 
 
 def main() -> None:

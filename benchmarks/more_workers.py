@@ -25,9 +25,9 @@ from typing import Any
 from runs.accounting import account
 from runs.reader import open_reader
 from search.devices import choose
+from search.machine import num_cores
 from search.studies import STUDIES
 from search.surroundings import surroundings
-from search.workers import num_cores
 
 
 def main() -> None:

@@ -26,9 +26,9 @@ from learning_curves import read_table
 from simulator import Recorded, Replay, recorded, replay
 
 from runs.record import State
+from search.machine import num_cores
 from search.rungs import NO_RUNGS, Objection, Peer, RungSpec
 from search.surroundings import git_revision
-from search.workers import num_cores
 from space.errors import MixerSearchError
 
 SHARES = (0.9, 0.95, 0.98)

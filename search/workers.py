@@ -20,8 +20,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
-from search.accelerators import count_accelerators
 from search.devices import DeviceError
+from search.machine import count_accelerators, num_cores, share
 from search.messages import (
     Alive,
     Announcement,
@@ -331,29 +331,6 @@ class Processes:
 def _send(pipe: Connection, message: object) -> None:
     with suppress(OSError):  # it died: `Processes.next` finds out
         pipe.send(message)
-
-
-def share(worker: int, count: int) -> dict[str, str]:
-    """What lets a process see its own accelerator only, and take its share of the cores."""
-    cores = max(1, num_cores() // count)
-    environment = {"PJRT_NPROC": str(cores)}  # of XLA's thread pools
-    if not any(name.endswith("CLIENT_MEM_FRACTION") for name in os.environ):
-        environment["XLA_CLIENT_MEM_FRACTION"] = "0.9"  # nobody else is on its accelerator
-    for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
-        given = os.environ.get(name)
-        visible = [str(i) for i in range(count)] if given is None else given.split(",")
-        environment[name] = visible[worker] if worker < len(visible) else "-1"  # none
-    if count > 1:
-        one = {"TPU_CHIPS_PER_PROCESS_BOUNDS": "1,1,1", "TPU_PROCESS_BOUNDS": "1,1,1"}
-        environment |= {**one, "TPU_VISIBLE_CHIPS": str(worker)}
-    return environment
-
-
-def num_cores() -> int:
-    """Processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _check_devices(ready: list[Ready]) -> None:

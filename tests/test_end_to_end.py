@@ -18,7 +18,7 @@ import pytest
 
 from runs.reader import StorageError, open_reader
 from runs.record import Origin, State, TrialRecord
-from search.workers import num_cores
+from search.machine import num_cores
 from space import presets
 from space.build import build
 from space.cost import cost

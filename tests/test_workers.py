@@ -19,11 +19,11 @@ from one_worker import OneWorker
 from records import mixer
 
 from search import data as images
-from search.accelerators import count_accelerators
 from search.checkpoint import load
 from search.device_data import put
 from search.devices import DeviceError
 from search.engine import Engine
+from search.machine import count_accelerators, num_cores, share
 from search.messages import (
     Checkpointing,
     EpochDone,
@@ -36,14 +36,7 @@ from search.messages import (
 )
 from search.recipe import Recipe
 from search.surroundings import surroundings
-from search.workers import (
-    Processes,
-    WorkerError,
-    WorkerStartError,
-    num_cores,
-    open_workers,
-    share,
-)
+from search.workers import Processes, WorkerError, WorkerStartError, open_workers
 from space.config import Config
 
 RECIPE = Recipe(epochs=2, batch_size=64)
