@@ -25,8 +25,11 @@ ENUMERABLE = 20_000
 _DRAWS = 4_000
 """From a larger space, for one choice."""
 
+_ENOUGH = 1_000
+"""Of those that are under the ceiling."""
+
 _ROUNDS = 20
-"""Of draws, where few of them are under the ceiling."""
+"""Of draws, where few of them are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,8 @@ class CandidateSpace:
             default log2 of the choices where they are positive numbers, else their positions.
 
     Raises:
-        ValueError: a parameter is continuous.
+        ValueError: a parameter is continuous; later, where FLOPs are asked for: a member's are
+            not positive, or no member is under the ceiling.
     """
 
     def __init__(
@@ -96,11 +100,25 @@ class CandidateSpace:
 
     def members(self, positions: Positions) -> Members:
         """Those at the given positions, whatever they cost."""
+        return self._described(positions, self._cost(positions))
+
+    def _cost(self, positions: Positions) -> Floats:
+        """log10 FLOPs.
+
+        Raises:
+            ValueError: somebody has none.
+        """
         costs = [self._flops(self.params(row)) for row in positions]
-        log_flops = np.log10(np.asarray(costs, dtype=np.float64).reshape(len(positions)))
+        flops = np.asarray(costs, dtype=np.float64).reshape(len(positions))
+        if not (flops > 0).all():
+            params = self.params(positions[int(np.argmin(flops > 0))])
+            raise ValueError(f"{params} has {flops.min():g} FLOPs; every member must have some")
+        return np.asarray(np.log10(flops))
+
+    def _described(self, positions: Positions, log_flops: Floats) -> Members:
         columns = [scale[positions[:, i]] for i, scale in enumerate(self._scales)]
         low, high = self._extent
-        columns.append((log_flops - low) / max(high - low, 1e-9))
+        columns.append((log_flops - low) / max(high - low, 1e-3))
         return Members(positions, np.stack(columns, axis=1), log_flops)
 
     def choose_from(self, good: Positions, rng: np.random.Generator) -> Members:
@@ -115,47 +133,57 @@ class CandidateSpace:
         steps = [step for i in range(len(self._sizes)) for step in _unit_steps(i, len(self._sizes))]
         near = (good[:, None, :] + np.array(steps)).reshape(-1, len(self._sizes))
         near = near[((near >= 0) & (near < self._sizes)).all(axis=1)]
-        found = self.members(np.unique(near, axis=0)) if len(near) else self._drawn(rng)
-        parts = [found.where(found.log_flops <= self._log_ceiling), self._affordable(rng)]
-        positions = np.concatenate([part.positions for part in parts])
-        _, first = np.unique(positions, axis=0, return_index=True)
-        return Members(
-            positions[first],
-            np.concatenate([part.features for part in parts])[first],
-            np.concatenate([part.log_flops for part in parts])[first],
-        )
-
-    def _affordable(self, rng: np.random.Generator) -> Members:
-        """Members under the ceiling, drawn until there are enough or it is no use."""
-        parts: list[Members] = []
+        rounds = [self._affordable(np.unique(near, axis=0))]
         for _ in range(_ROUNDS):
-            drawn = self._drawn(rng)
-            parts.append(drawn.where(drawn.log_flops <= self._log_ceiling))
-            if sum(map(len, parts)) >= _DRAWS // 4:
+            rounds.append(self._affordable(self._at_random(rng)))
+            if sum(len(found) for found, _ in rounds[1:]) >= _ENOUGH:
                 break
-        return Members(
-            np.concatenate([part.positions for part in parts]),
-            np.concatenate([part.features for part in parts]),
-            np.concatenate([part.log_flops for part in parts]),
+        positions, first = np.unique(
+            np.concatenate([found for found, _ in rounds]), axis=0, return_index=True
         )
+        if not len(positions):
+            raise ValueError(self._over_the_ceiling())
+        return self._described(positions, np.concatenate([costs for _, costs in rounds])[first])
 
-    def _drawn(self, rng: np.random.Generator) -> Members:
-        return self.members(rng.integers(0, self._sizes, size=(_DRAWS, len(self._sizes))))
+    def _affordable(self, positions: Positions) -> tuple[Positions, Floats]:
+        """Those under the ceiling, and their log10 FLOPs."""
+        log_flops = self._cost(positions)
+        affordable = log_flops <= self._log_ceiling
+        return positions[affordable], log_flops[affordable]
+
+    def _at_random(self, rng: np.random.Generator) -> Positions:
+        return rng.integers(0, self._sizes, size=(_DRAWS, len(self._sizes)))
+
+    @cached_property
+    def _listed(self) -> tuple[Positions, Floats] | None:
+        """Every member under the ceiling and its log10 FLOPs; None if there are too many."""
+        if np.prod(np.asarray(self._sizes, dtype=np.float64)) > ENUMERABLE:
+            return None
+        found = self._affordable(np.array(list(itertools.product(*map(range, self._sizes)))))
+        if not len(found[0]):
+            raise ValueError(self._over_the_ceiling())
+        return found
 
     @cached_property
     def _all(self) -> Members | None:
-        """Every member under the ceiling; None if there are too many to list."""
-        if np.prod(np.asarray(self._sizes, dtype=np.float64)) > ENUMERABLE:
-            return None
-        every = self.members(np.array(list(itertools.product(*map(range, self._sizes)))))
-        return every.where(every.log_flops <= self._log_ceiling)
+        return None if self._listed is None else self._described(*self._listed)
 
     @cached_property
     def _extent(self) -> tuple[float, float]:
-        """log10 FLOPs of the first member of all and of the last, or of the ceiling."""
-        first, last = np.zeros(len(self._sizes), int), np.array(self._sizes) - 1
-        ends = [np.log10(self._flops(self.params(row))) for row in (first, last)]
-        return min(ends), min(max(ends), self._log_ceiling)
+        """log10 FLOPs of the cheapest and the dearest candidate, of a large space about."""
+        if self._listed is not None:
+            _, log_flops = self._listed
+        else:
+            ends = np.array([np.zeros_like(self._sizes), np.array(self._sizes) - 1])
+            some = self._at_random(np.random.default_rng(0))
+            log_flops = np.minimum(self._cost(np.concatenate([ends, some])), self._log_ceiling)
+        return float(log_flops.min()), float(log_flops.max())
+
+    def _over_the_ceiling(self) -> str:
+        return (
+            f"max_flops {self.max_flops:,.0f}: no member found has so few FLOPs; raise it, or "
+            "allow smaller networks"
+        )
 
 
 def _choices(name: str, given: BaseDistribution) -> list[Any]:

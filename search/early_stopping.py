@@ -10,7 +10,7 @@ from statistics import fmean
 
 from runs.record import Origin, State, TrialRecord
 from runs.seeds import by_configuration
-from search.rungs import Peer, Rule, RungSpec, objection, spread_of
+from search.rungs import Peer, Rule, RungSpec, gain_after, objection, spread_of
 from space.config import Config
 from space.cost import cost
 
@@ -62,7 +62,8 @@ class EarlyStopping:
         self._epochs = epochs
         self._seed = seed
         self._peers: dict[int, dict[Config, Peer]] = defaultdict(dict)
-        self._whole: dict[Config, Sequence[float]] = {}
+        self._gains: dict[int, dict[Config, float]] = defaultdict(dict)
+        """Of those trained to the end, by rung."""
         for (config, origin), trials in by_configuration(history).items():
             if origin is Origin.SEARCH and all(t.state is not State.RUNNING for t in trials):
                 self.recall(config, trials, curves or {})
@@ -76,9 +77,10 @@ class EarlyStopping:
             accuracy: the mean of its seeds.
         """
         others = self._peers[epoch]
+        others.pop(config, None)
         peer = Peer(cost(config).flops, accuracy)
-        spread = spread_of(list(self._whole.values()), epoch)
-        found = self._rule(peer, [p for c, p in others.items() if c != config], spread)
+        spread = spread_of(list(self._gains[epoch].values()))
+        found = self._rule(peer, list(others.values()), spread)
         others[config] = Peer(peer.flops, accuracy, goes_on=found is None)
         if found is None:
             return Verdict()
@@ -87,7 +89,8 @@ class EarlyStopping:
     def ended(self, config: Config, curve: Sequence[float]) -> None:
         """A configuration has trained to the end, with this curve (the mean of its seeds)."""
         if len(curve) == self._epochs:
-            self._whole[config] = curve
+            for epoch in self.rungs:
+                self._gains[epoch][config] = gain_after(curve, epoch)
 
     def recall(
         self, config: Config, trials: Sequence[TrialRecord], curves: Mapping[int, Sequence[float]]

@@ -26,7 +26,7 @@ from optuna.trial import TrialState
 from runs.record import State, TrialRecord
 from search.candidates import CandidateSpace
 from search.early_stopping import mean_curve
-from search.sampler import CURVE, CostAwareSampler
+from search.sampler import CURVE, PROPOSED, CostAwareSampler
 from space.config import Config, ImageTask, MixerConfig
 from space.cost import cost
 from space.search_space import SearchSpace
@@ -65,6 +65,9 @@ SAMPLERS = {
 """By name. NSGA-II's population fits studies of some hundred trials."""
 
 _CONSTRAINT = "min_accuracy"
+
+_OF_THE_ASK = {"fixed_params", PROPOSED}
+"""Attributes that say what the parameters were to be; later they are there."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ class Proposer:
             generation = sampler.get_trial_generation(self._study, asked)
             asked = self._study.get_trials(deepcopy=False)[trial.number]
             parents = self._parents(sampler, generation)
-        attrs = {k: v for k, v in asked.system_attrs.items() if k != "fixed_params"}
+        attrs = {k: v for k, v in asked.system_attrs.items() if k not in _OF_THE_ASK}
         return Proposal(proposed, attrs | parents, trial.number)
 
     def tell(
@@ -195,6 +198,8 @@ class Proposer:
         states = {trial.state for trial in trials}
         if states == {State.COMPLETE}:
             return TrialState.COMPLETE
+        if states == {State.REFUSED} and self._method.learns_from_stopped:
+            return TrialState.PRUNED  # before its first epoch: it says nothing of the accuracy
         if states <= {State.COMPLETE, State.PRUNED}:
             stopped = self._method.learns_from_stopped
             return TrialState.PRUNED if stopped else TrialState.COMPLETE

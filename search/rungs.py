@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, stdev
+from statistics import NormalDist
 from typing import Annotated
 
 from pydantic import Field
@@ -122,19 +122,28 @@ def objection(peer: Peer, others: Sequence[Peer], spread: float | None) -> Objec
     return Objection(ahead, ahead.accuracy - NormalDist().cdf(needed))
 
 
-def spread_of(curves: Sequence[Sequence[float]], epoch: int) -> float | None:
-    """How differently trials go on after an epoch: the standard deviation of what they gain.
-
-    Of the accuracies' probits, from the epoch to the last one; None before enough trials have
-    been trained to the end.
+def gain_after(curve: Sequence[float], epoch: int) -> float:
+    """What a trial gains after an epoch, from 1, to its last one: a difference of probits.
 
     Args:
-        curves: accuracies by epoch of trials that were.
-        epoch: from 1.
+        curve: accuracies by epoch.
+        epoch: after which.
     """
-    if len(curves) < MIN_FINISHED:
+    return probit(curve[-1]) - probit(curve[epoch - 1])
+
+
+def spread_of(gains: Sequence[float]) -> float | None:
+    """How differently trials go on after an epoch: the standard deviation of what they gain.
+
+    The same in whatever order they came. None before enough trials have been trained to the end.
+
+    Args:
+        gains: as `gain_after` has them, of trials that were.
+    """
+    if len(gains) < MIN_FINISHED:
         return None
-    return stdev(probit(curve[-1]) - probit(curve[epoch - 1]) for curve in curves)
+    mean = math.fsum(gains) / len(gains)
+    return math.sqrt(math.fsum((gain - mean) ** 2 for gain in gains) / (len(gains) - 1))
 
 
 def probit(accuracy: float) -> float:

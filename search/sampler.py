@@ -20,6 +20,7 @@ ask.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
@@ -44,6 +45,13 @@ CURVE = "accuracy_by_epoch"
 """User attribute of a trial: its accuracies after every epoch it has trained, a list. With it the
 sampler learns from trials that were stopped early, too."""
 
+PROPOSED = "cost_aware:positions"
+"""System attribute of a trial: what it was proposed, which others must know before it has asked
+for its parameters."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Who proposes: of several threads each must know what the others were given."""
+
 _MOST_TO_LEARN_FROM = 400
 """Trials the model is made of, the newest, besides those of the front: its cost grows with the
 cube."""
@@ -52,8 +60,11 @@ cube."""
 class CostAwareSampler(BaseSampler):
     """Proposes what is expected to add most to the hypervolume for its cost.
 
-    Never what has been tried, or is over the ceiling, while something else is left. What it
-    proposes follows from its seed and the study's trials.
+    Never what has been tried, or is being tried, or is over the ceiling, while something else is
+    left. What it proposes follows from its seed and the study's trials.
+
+    What counts as reached is what the model believes of the trials, not what they had: with some
+    hundred trials the luckiest of them would lie where nothing is expected to come.
 
     Args:
         candidates: what may be proposed, and its FLOPs.
@@ -99,20 +110,27 @@ class CostAwareSampler(BaseSampler):
         """The parameters to try next."""
         if "fixed_params" in trial.system_attrs:  # they are given
             return {}
+        with _ONE_AT_A_TIME:
+            positions = self._propose(study, trial)
+            study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, positions.tolist())
+        return self._candidates.params(positions)
+
+    def _propose(self, study: optuna.Study, trial: FrozenTrial) -> npt.NDArray[np.int64]:
+        """Where it lies."""
         known = _Known(
             self._candidates,
             [t for t in study.get_trials(deepcopy=False) if t.number != trial.number],
         )
-        rng = np.random.default_rng([self._seed, len(known.trials)])
+        rng = np.random.default_rng([self._seed, trial.number])
         pool = self._candidates.choose_from(known.positions[known.front_rows()], rng)
         tried = {tuple(row) for row in known.positions.tolist()}
         fresh = np.array([tuple(row) not in tried for row in pool.positions.tolist()], dtype=bool)
         if fresh.any():
             pool = pool.where(fresh)
         if len(known.trials) < self._startup_trials or not known.is_complete.any():
-            return self._candidates.params(_spread_out(pool, known, rng))
+            return _spread_out(pool, known, rng)
         gains = self._gains(pool, known)
-        return self._candidates.params(pool.positions[int(gains.argmax())])
+        return np.asarray(pool.positions[int(gains.argmax())])
 
     def sample_independent(
         self,
@@ -127,16 +145,15 @@ class CostAwareSampler(BaseSampler):
     def _gains(self, pool: Members, known: _Known) -> Floats:
         """What each candidate is worth."""
         values, variances = known.observed()
-        heard = np.isfinite(values)
-        front = known.front()
-        newest = np.flatnonzero(heard)[-_MOST_TO_LEARN_FROM:]
+        newest = np.flatnonzero(np.isfinite(values))[-_MOST_TO_LEARN_FROM:]
         learnt = np.union1d(newest, known.front_rows())
         model = AccuracyModel(known.members.features[learnt], values[learnt], variances[learnt])
-        if (~heard).any():  # those that run are taken to end as expected
-            running = known.members.where(~heard)
-            believed, _ = model.predict(running.features)
-            front += zip(10**running.log_flops, ndtr(believed), strict=True)
-            model = model.given(running.features, believed)
+        reached = known.members.where(known.is_complete | known.is_running)
+        believed, _ = model.predict(reached.features)
+        front = list(zip(10**reached.log_flops, ndtr(believed), strict=True))
+        if known.is_running.any():  # they are taken to end as expected
+            running = known.members.where(known.is_running)
+            model = model.given(running.features, model.predict(running.features)[0])
         mean, std = model.predict(pool.features)
         reference = Reference(accuracy=self._guess_accuracy, flops=self._ceiling(pool, known))
         gains = expected_improvement(pool.log_flops, mean, std, front=front, reference=reference)
@@ -153,13 +170,14 @@ class _Known:
     """The trials of a study that are members of the space, a row each."""
 
     def __init__(self, candidates: CandidateSpace, trials: Sequence[FrozenTrial]) -> None:
-        placed = [(candidates.positions(t.params), t) for t in trials]
+        placed = [(_place(candidates, t), t) for t in trials]
         self.trials = [t for at, t in placed if at is not None]
         size = len(candidates.distributions)
         rows = [at for at, _ in placed if at is not None]
         self.positions = np.array(rows, dtype=np.int64).reshape(len(rows), size)
         self.members = candidates.members(self.positions)
         self.is_complete = np.array([t.state is TrialState.COMPLETE for t in self.trials], bool)
+        self.is_running = np.array([not t.state.is_finished() for t in self.trials], bool)
 
     def front_rows(self) -> list[int]:
         """Which of the complete trials nobody dominates."""
@@ -167,17 +185,11 @@ class _Known:
         accuracies = [_accuracy(self.trials[row]) for row in rows]
         return [int(rows[i]) for i in pareto.front(10 ** self.members.log_flops[rows], accuracies)]
 
-    def front(self) -> list[tuple[float, float]]:
-        """FLOPs and accuracy of those."""
-        return [
-            (float(10 ** self.members.log_flops[row]), _accuracy(self.trials[row]))
-            for row in self.front_rows()
-        ]
-
     def observed(self) -> tuple[Floats, Floats]:
-        """Probits of the accuracies and their variances beyond noise; NaN of those that run.
+        """Probits of the accuracies and their variances beyond noise; NaN where nothing is known.
 
-        A trial that was stopped is extrapolated; one that failed is as bad as the worst.
+        A trial that was stopped is extrapolated; one that failed is as bad as the worst. Nothing
+        is known of those that run, and of those that were stopped before they had an accuracy.
         """
         values = np.full(len(self.trials), np.nan)
         variances = np.zeros(len(self.trials))
@@ -203,19 +215,39 @@ class _Forecast:
         self._curves = [
             probit(np.array(t.user_attrs[CURVE])) for t in complete if t.user_attrs.get(CURVE)
         ]
+        self._after: dict[int, tuple[float, float]] = {}
 
     def __call__(self, curve: Sequence[float]) -> tuple[float, float]:
         """Mean and variance of the probit of the final accuracy."""
         epoch = len(curve)
+        if epoch not in self._after:
+            self._after[epoch] = self._gained_after(epoch)
+        gain, variance = self._after[epoch]
+        return float(probit(np.array(curve[-1]))) + gain, variance
+
+    def _gained_after(self, epoch: int) -> tuple[float, float]:
         gains = [float(c[-1] - c[epoch - 1]) for c in self._curves if len(c) > epoch]
-        now = float(probit(np.array(curve))[-1])
         if len(gains) < 2:
-            return now, 1.0
-        return now + fmean(gains), float(np.var(gains, ddof=1))
+            return 0.0, 1.0
+        return fmean(gains), float(np.var(gains, ddof=1))
+
+
+def _place(candidates: CandidateSpace, trial: FrozenTrial) -> tuple[int, ...] | None:
+    """Where a trial lies; None if it is no member, or has asked for no parameters yet."""
+    at = candidates.positions(trial.params)
+    if at is None and not trial.state.is_finished() and PROPOSED in trial.system_attrs:
+        return tuple(trial.system_attrs[PROPOSED])
+    return at
 
 
 def _accuracy(trial: FrozenTrial) -> float:
-    return float(trial.values[0])
+    accuracy = float(trial.values[0])
+    if not 0 <= accuracy <= 1:
+        raise ValueError(
+            f"trial {trial.number} has the accuracy {accuracy:g}; the first objective must lie in "
+            "[0, 1], so divide percents by 100"
+        )
+    return accuracy
 
 
 def _spread_out(pool: Members, known: _Known, rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -38,7 +38,7 @@ def search(sampler: str, count: int, *, restart_every: int = 0) -> list[TrialRec
             asked = proposer(sampler, history)
         proposal = asked.ask()
         flops = cost(proposal.config).flops
-        accuracy = 0.1 * math.log10(flops) + 0.4 * (proposal.config.hidden_dim == 32)
+        accuracy = 0.08 * math.log10(flops) + 0.4 * (proposal.config.hidden_dim == 32)
         trial = replace(
             running(number, config=proposal.config, sampler_attrs={}),
             state=State.COMPLETE,
@@ -93,6 +93,21 @@ def test_failed_and_refused_trials_are_told_as_failures() -> None:
         other = replace(trial, state=state, accuracy=None)
         study = proposer("random", [other])._study
         assert [t.state for t in study.trials] == [optuna.trial.TrialState.FAIL]
+
+
+@pytest.mark.parametrize("rebuilt", [True, False])
+def test_a_refused_proposal_is_no_bad_one_to_a_sampler_that_learns(rebuilt: bool) -> None:
+    asked = proposer("cost_aware", [])
+    proposal = asked.ask()
+    trial = running(0, config=proposal.config, sampler_attrs=proposal.sampler_attrs)
+    refused = replace(trial, state=State.REFUSED, accuracy=None, error="tried before")
+    if rebuilt:
+        asked = proposer("cost_aware", [refused])
+    else:
+        asked.tell([refused], proposal)
+    told = asked._study.trials[0]
+    assert (told.state, told.user_attrs) == (optuna.trial.TrialState.PRUNED, {})
+    assert asked.ask().config != proposal.config
 
 
 @pytest.mark.parametrize("rebuilt", [True, False])

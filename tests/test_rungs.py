@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from random import Random
+from statistics import stdev
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from records import mixer, trial
 
 from runs.record import Origin, State
 from search.early_stopping import EarlyStopping
-from search.rungs import NO_RUNGS, Peer, RungSpec, objection, spread_of
+from search.rungs import NO_RUNGS, Peer, RungSpec, gain_after, objection, spread_of
 
 ACCURACIES = st.floats(0, 1)
 PEERS = st.builds(Peer, st.integers(10_000, 4_000_000), ACCURACIES, st.booleans())
@@ -70,8 +72,19 @@ def test_nobody_is_stopped_before_enough_have_finished() -> None:
     peers = [Peer(1_000_000, 0.99)] * 9
     assert objection(Peer(1_100_000, 0.1), peers, None) is None
     assert objection(Peer(1_100_000, 0.1), peers, 0.2)
-    assert spread_of([[0.5, 0.6]] * 5, 1) is None
-    assert spread_of([[0.5, 0.6]] * 6, 1) == pytest.approx(0)
+    gain = gain_after([0.5, 0.6], 1)
+    assert spread_of([gain] * 5) is None
+    assert spread_of([gain] * 6) == pytest.approx(0)
+
+
+@given(st.lists(st.floats(-4, 4), min_size=6, max_size=60), st.randoms())
+def test_the_spread_is_the_standard_deviation_in_whatever_order(
+    gains: list[float], chance: Random
+) -> None:
+    spread = spread_of(gains)
+    assert spread == pytest.approx(stdev(gains), abs=1e-12)
+    chance.shuffle(gains)
+    assert spread_of(gains) == spread
 
 
 def test_rungs_lie_at_powers_of_eta() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.special import ndtr
 from runs.pareto import Reference, hypervolume
 from search.accuracy_model import AccuracyModel, probit
 from search.candidates import CandidateSpace
-from search.sampler import CURVE, CostAwareSampler
+from search.sampler import CURVE, CostAwareSampler, _Known
 
 SPACE = {
     "width": IntDistribution(16, 128, step=16),
@@ -116,6 +117,44 @@ def test_trials_that_run_are_not_proposed_again_and_spread_the_next_ones() -> No
     assert len({str(params) for params in asked}) == 6
 
 
+@pytest.mark.parametrize("num_jobs", [1, 4])
+def test_side_by_side_nothing_is_proposed_twice(num_jobs: int) -> None:
+    study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=0))
+
+    def slow(trial: optuna.Trial) -> tuple[float, float]:
+        time.sleep(0.05)  # nobody has a parameter yet, all have a proposal
+        return objective(trial)
+
+    study.optimize(slow, n_trials=24, n_jobs=num_jobs)
+    asked = [study.ask() for _ in range(4)]
+    for trial in asked:
+        objective(trial)
+    assert len({str(params) for params in params_of(study)}) == 28
+
+
+def test_a_lucky_trial_does_not_end_the_search() -> None:
+    study = searched(12)
+    lucky = {"width": 48, "depth": 1, "patch": 2}
+    study.add_trial(_trial(lucky, TrialState.COMPLETE, [0.99]))
+    study.optimize(objective, n_trials=15)
+    found = max(accuracy(params) for params in params_of(study)[13:])
+    assert accuracy(lucky) < 0.6
+    assert found > 0.7, "nothing dearer reaches 0.99, and all of it is better than this really is"
+
+
+def test_nothing_is_learnt_from_a_trial_that_was_stopped_before_its_first_epoch() -> None:
+    study = searched(8)
+    before = {str(params) for params in params_of(study)}
+    never = study.ask(SPACE)
+    study.tell(never, state=TrialState.PRUNED)
+    known = _Known(candidates(), study.trials)
+    values, _ = known.observed()
+    assert np.isnan(values).tolist() == [False] * 8 + [True]
+    assert not known.is_running.any()
+    study.optimize(objective, n_trials=1)
+    assert str(params_of(study)[-1]) not in before | {str(never.params)}
+
+
 def test_it_learns_from_a_stopped_trial_by_what_others_gained() -> None:
     def gains_with(stopped_at: float) -> Any:
         study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=0))
@@ -125,8 +164,6 @@ def test_it_learns_from_a_stopped_trial_by_what_others_gained() -> None:
             study.add_trial(_trial(params, TrialState.COMPLETE, curve))
         params = {"width": 96, "depth": 2, "patch": 2}
         study.add_trial(_trial(params, TrialState.PRUNED, [stopped_at]))
-        from search.sampler import _Known
-
         values, variances = _Known(candidates(), study.trials).observed()
         assert variances[4] > variances[0] == 0
         return values[4]
@@ -172,6 +209,47 @@ def test_a_space_too_large_to_list_is_searched_by_draws_and_neighbours() -> None
 def test_a_continuous_parameter_is_refused_with_a_sentence() -> None:
     with pytest.raises(ValueError, match="chooses among integers and categories"):
         CandidateSpace({"width": FloatDistribution(0, 1)}, flops)
+
+
+@pytest.mark.parametrize("depths", [6, 3_000])
+@pytest.mark.parametrize("max_flops", [math.inf, 1e5])
+def test_log_flops_lie_between_0_and_1_wherever_the_dear_members_are(
+    depths: int, max_flops: float
+) -> None:
+    space = {
+        "patch": CategoricalDistribution([1, 2, 4, 8]),
+        "width": IntDistribution(8, 128, step=8),
+        "depth": IntDistribution(1, depths),
+    }
+    many = CandidateSpace(
+        space, lambda p: 30 * p["depth"] * p["width"] / p["patch"] ** 2, max_flops=max_flops
+    )
+    found = many.choose_from(np.zeros((0, 3), np.int64), np.random.default_rng(1))
+    log_flops = found.features[:, -1]
+    assert log_flops.min() == pytest.approx(0, abs=0.1)
+    assert log_flops.max() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("depths", [6, 3_000])
+def test_a_ceiling_under_all_members_is_refused_with_a_sentence(depths: int) -> None:
+    space = {"width": IntDistribution(16, 128, step=16), "depth": IntDistribution(1, depths)}
+    study = study_of(CostAwareSampler(CandidateSpace(space, lambda p: p["width"], max_flops=9)))
+    with pytest.raises(ValueError, match="max_flops 9: no member found has so few FLOPs"):
+        study.ask(space)
+
+
+def test_a_member_without_flops_is_refused_with_a_sentence() -> None:
+    space = {"width": IntDistribution(0, 5)}
+    study = study_of(CostAwareSampler(CandidateSpace(space, lambda p: p["width"])))
+    with pytest.raises(ValueError, match=r"'width': 0\} has 0 FLOPs; every member must"):
+        study.ask(space)
+
+
+def test_accuracies_in_percent_are_refused_with_a_sentence() -> None:
+    study = searched(8)
+    study.add_trial(_trial({"width": 16, "depth": 6, "patch": 4}, TrialState.COMPLETE, [71.0]))
+    with pytest.raises(ValueError, match=r"accuracy 71; .* divide percents by 100"):
+        study.ask(SPACE)
 
 
 def test_the_model_knows_a_smooth_surface_from_few_points() -> None:
