@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import pydantic
 import typer
 
-from space.errors import MixerSearchError
+from space.errors import MixerSearchError, explain_one
+
+_UsageError: type[Any] = typer.BadParameter.__mro__[1]  # of Typer's Click, which names it nowhere
 
 
 def make_app(**settings: Any) -> typer.Typer:
@@ -34,10 +37,24 @@ def run_app(app: typer.Typer, argv: list[str] | None, prog_name: str) -> int:
         for with `typer.Exit`. An unexpected exception escapes with its traceback.
     """
     try:
-        app(args=argv, prog_name=prog_name)
+        code = app(args=argv, prog_name=prog_name, standalone_mode=False)
     except MixerSearchError as error:
         print(f"error: {visible(str(error))}", file=sys.stderr)
         return 2
+    except _UsageError as error:
+        print(visible(_what_is_wrong(error, prog_name)), file=sys.stderr)
+        return 2
     except SystemExit as stop:  # how Click ends
-        return stop.code if isinstance(stop.code, int) else 0
-    return 0
+        code = stop.code
+    return code if isinstance(code, int) else 0
+
+
+def _what_is_wrong(error: Any, prog_name: str) -> str:
+    """What Typer says of a command line that cannot be, as a sentence of ours; or the help."""
+    said = str(error.format_message())
+    if said.startswith("Usage:"):  # nothing was asked for
+        return said
+    if isinstance(error.__cause__, pydantic.ValidationError):
+        return f"error: {explain_one(error.__cause__.errors()[0], error.param.opts[0])}"
+    command = error.ctx.command_path if error.ctx else prog_name
+    return f"error: {said[:1].lower()}{said[1:].rstrip('.')}; see {command} --help"

@@ -24,7 +24,7 @@ class ConfigError(MixerSearchError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for the closest of the known words, else the empty string."""
-    match = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    match = get_close_matches(word, list(known), n=1)
     return f" (did you mean {match[0]!r}?)" if match else ""
 
 
@@ -33,11 +33,16 @@ def explain(error: pydantic.ValidationError) -> str:
     return "; ".join(dict.fromkeys(explain_one(found) for found in error.errors()))
 
 
-def explain_one(found: ErrorDetails) -> str:
-    """One of `error.errors()` as `field: reason, not value`, a long value cut."""
-    field = ".".join(str(step) for step in found["loc"]) or "value"
-    reason = found["msg"].removeprefix("Value error, ")
-    if found["type"] not in {"missing", "extra_forbidden", "json_invalid"}:
+def explain_one(found: ErrorDetails, name: str | None = None) -> str:
+    """One of `error.errors()` as `field: reason, not value`, a long value cut.
+
+    A validator's own sentence that says what to do (after a semicolon) stands without the value.
+    `name` is the field's where it goes by another, such as an option.
+    """
+    field = name or ".".join(str(step) for step in found["loc"]) or "value"
+    reason = found["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
+    says_all = found["type"] in {"missing", "extra_forbidden", "json_invalid"} or ";" in reason
+    if not says_all:
         value = repr(found["input"])
         reason += f", not {value if len(value) <= 80 else f'{value[:77]}...'}"
     return f"{field}: {reason[:1].lower()}{reason[1:]}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
 import typer
 
@@ -58,8 +60,52 @@ def test_an_unknown_option_ends_with_2_and_names_the_command(
 ) -> None:
     assert run_app(app_that("works"), ["--cuont", "3"], "python -m it") == 2
     err = capsys.readouterr().err
-    assert "python -m it" in err
-    assert "--cuont" in err
+    assert err.startswith("error: no such option: --cuont ")
+    assert err.endswith("; see python -m it --help\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["--count", "x"], "--count: input should be a valid integer, not 'x'"),
+        (["--count", "1.5"], "--count: input should be a valid integer, not '1.5'"),
+        (["--share", "7"], "--share: input should be less than or equal to 1, not '7'"),
+        (["--count"], "option '--count' requires an argument; see python -m it --help"),
+        (["x", "y"], "got unexpected extra argument(s) (y); see python -m it --help"),
+        ([], "missing argument 'PLACE'; see python -m it --help"),
+    ],
+)
+def test_a_command_line_that_cannot_be_is_one_sentence_too(
+    capsys: pytest.CaptureFixture[str], argv: list[str], sentence: str
+) -> None:
+    app = make_app()
+
+    @app.command()
+    def act(
+        place: Annotated[str, typer.Argument(metavar="PLACE")],
+        count: int = 1,
+        share: Annotated[float, typer.Option(min=0, max=1)] = 0.5,
+    ) -> None:
+        raise KeyError("a bug")
+
+    assert run_app(app, argv, "python -m it") == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"error: {sentence}\n")
+
+
+def test_a_command_that_is_told_nothing_may_show_its_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = make_app(no_args_is_help=True)
+
+    @app.command(no_args_is_help=True)
+    def act(count: int = 1) -> None:
+        raise KeyError("a bug")
+
+    assert run_app(app, [], "python -m it") == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Usage: python -m it [OPTIONS]\n")
+    assert "--count" in err
 
 
 def test_a_command_may_choose_how_it_ends() -> None:

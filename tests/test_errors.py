@@ -32,6 +32,7 @@ def refusal(text: str) -> str:
     ("text", "sentence"),
     [
         ('{"count": 0}', "count: input should be greater than 0, not 0"),
+        ('{"count": 1.5}', "count: input should be a valid integer, not 1.5"),
         ('{"count": "x"}', "count: input should be a valid integer, not 'x'"),
         ('{"number": 3}', "number: extra inputs are not permitted"),
         ('{"names": ["a", 2]}', "names.1: input should be a valid string, not 2"),
@@ -70,12 +71,29 @@ def test_a_validators_own_words_stand_without_pydantics_prefix() -> None:
     assert explain(caught.value) == "count: the count is even, not 3"
 
 
+def test_a_validator_that_says_what_to_do_says_all_there_is_to_say() -> None:
+    class Even(Frozen):
+        count: int
+
+        @pydantic.field_validator("count")
+        @classmethod
+        def _even(cls, count: int) -> int:
+            if count % 2:
+                raise ValueError(f"{count} is odd; add one")
+            return count
+
+    with pytest.raises(pydantic.ValidationError) as caught:
+        Even(count=3)
+    assert explain(caught.value) == "count: 3 is odd; add one"
+
+
 def test_the_nearest_known_word_is_offered_only_if_it_is_near() -> None:
     known = ["mixer_digits", "mixer_cifar", "mixer_smoke"]
     assert nearest("mixer_digit", known) == " (did you mean 'mixer_digits'?)"
     assert nearest("mixr_cifar", iter(known)) == " (did you mean 'mixer_cifar'?)"
     assert nearest("resnet", known) == ""
     assert nearest("anything", []) == ""
+    assert nearest("nope", ["svhn_cropped", "mnist", "open_images_v4"]) == ""
 
 
 def test_all_errors_a_user_can_mend_are_of_one_family() -> None:
