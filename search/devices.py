@@ -50,9 +50,12 @@ def choose(kind: str = "auto") -> jax.Device:
         return jax.devices(kind)[0]
     except (RuntimeError, AssertionError):  # cuda asked for by JAX_PLATFORMS asserts, empty-handed
         found = ", ".join(sorted({f"{d.platform} ({d.device_kind})" for d in jax.devices()}))
+        how = "see https://docs.jax.dev/en/latest/installation.html"
+        if kind in {"gpu", "cuda"}:
+            how = "for NVIDIA: pip install -c constraints.txt -e '.[cuda]'"
         raise DeviceError(
             f"--device {kind}: JAX finds no such device, only {found}; install JAX for it "
-            "(for NVIDIA: pip install -c constraints.txt -e '.[cuda]') or use --device auto"
+            f"({how}) or use --device auto"
         ) from None
 
 

@@ -54,8 +54,8 @@ class RungSpec(Frozen):
             return tuple(rung for rung in rungs if rung)
         if rungs and not rungs[0]:
             raise ValueError(
-                f"{count} rungs of eta {self.eta} need at least {self.eta**count} epochs, "
-                f"not {total}; ask for fewer rungs, or for none (--no-rungs)"
+                f"count={count} with eta={self.eta} needs at least {self.eta**count} epochs, "
+                f"not {total}; lower the count, 0 (or --no-rungs) being none"
             )
         return tuple(rungs)
 

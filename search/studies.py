@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from search.recipe import Augmentation, Recipe
 from search.rungs import RungSpec
 from space.config import Frozen
-from space.errors import MixerSearchError, explain
+from space.errors import MixerSearchError, explain_one
 from space.quantities import parse_count
 from space.search_space import Ranges
 
@@ -52,10 +52,12 @@ class StudySpec(Frozen):
     def _name_is_safe(cls, name: str) -> str:
         return check_name(name)
 
-    @pydantic.model_validator(mode="after")
-    def _rungs_fit(self) -> StudySpec:
-        self.rungs.epochs(self.recipe.epochs)
-        return self
+    @pydantic.field_validator("rungs")
+    @classmethod
+    def _rungs_fit(cls, rungs: RungSpec, others: pydantic.ValidationInfo) -> RungSpec:
+        if "recipe" in others.data:
+            rungs.epochs(others.data["recipe"].epochs)
+        return rungs
 
     @pydantic.field_validator("max_flops", mode="before")
     @classmethod
@@ -84,7 +86,9 @@ def check_name(name: str) -> str:
     if not name.strip():
         raise ValueError("a study's name cannot be empty or blank")
     if len(name) > 200:
-        raise ValueError(f"a study's name has at most 200 characters, not {len(name)}")
+        raise ValueError(
+            f"a study's name has at most 200 characters, this one {len(name)}; shorten it"
+        )
     if "/" in name or "\\" in name or ".." in name or not name.isprintable():
         raise ValueError("a study's name has no slash, no '..' and no control characters")
     return name
@@ -157,11 +161,22 @@ STUDIES: dict[str, StudySpec] = {
 }
 
 
+_OPTIONS: dict[tuple[int | str, ...], str] = {
+    ("name",): "--study-name",
+    ("recipe", "epochs"): "--epochs",
+    **{
+        (field,): f"--{field.replace('_', '-')}"
+        for field in ("trials", "seed", "seeds", "min_accuracy", "train_limit", "sampler")
+    },
+}
+"""What sets a field from the command line."""
+
+
 def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
     """The study with the fields replaced that are not None; `epochs` stands for the recipe's.
 
     Raises:
-        StudyError: a value is not allowed.
+        StudyError: a value is not allowed; the sentence names the option of `search.run`.
     """
     fields = spec.model_dump()
     epochs = changes.get("epochs")
@@ -171,4 +186,7 @@ def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
     try:
         return StudySpec.model_validate(fields)
     except pydantic.ValidationError as error:
-        raise StudyError(f"study {spec.name!r}: {explain(error)}") from None
+        faults = dict.fromkeys(
+            explain_one(found, _OPTIONS.get(found["loc"])) for found in error.errors()
+        )
+        raise StudyError("; ".join(faults)) from None

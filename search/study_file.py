@@ -11,6 +11,7 @@ import pydantic
 from pydantic_core import ErrorDetails
 
 from search.recipe import Augmentation, Recipe
+from search.rungs import RungSpec
 from search.studies import STUDIES, StudyError, StudySpec
 from space.errors import explain_one, nearest
 from space.search_space import Ranges
@@ -20,6 +21,7 @@ _TABLES: dict[tuple[str, ...], type[pydantic.BaseModel]] = {
     ("space",): Ranges,
     ("recipe",): Recipe,
     ("recipe", "augmentation"): Augmentation,
+    ("rungs",): RungSpec,
 }
 
 

@@ -158,5 +158,5 @@ def _expand_range(given: dict[str, Any]) -> tuple[int, ...]:
     if not all(type(value) is int for value in (low, high, step)) or low < 1 or step < 1:
         raise ValueError("low, high and step are positive whole numbers")
     if high < low:
-        raise ValueError(f"the range is empty: low={low} is above high={high}")
+        raise ValueError(f"the range is empty, low={low} is above high={high}; exchange them")
     return tuple(range(low, high + 1, step))

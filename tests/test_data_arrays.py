@@ -107,9 +107,9 @@ def test_a_limit_keeps_the_first_training_images_and_all_of_validation() -> None
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({"train_limit": 0}, "train_limit=0 asks for other than 1 to 1294"),
+        ({"train_limit": 0}, "train_limit=0: there are 1,294 training images; give"),
         ({"train_limit": -5}, "train_limit=-5"),
-        ({"train_limit": 1295}, "train_limit=1295 asks for other than 1 to 1294"),
+        ({"train_limit": 1295}, "train_limit=1295: there are 1,294 training images; give"),
         ({"validation_fraction": 0.0}, r"validation_fraction=0\.0"),
         ({"validation_fraction": 1.0}, r"validation_fraction=1\.0"),
         ({"validation_fraction": float("nan")}, "validation_fraction=nan"),

@@ -96,7 +96,7 @@ def test_rungs_lie_at_powers_of_eta() -> None:
 
 
 def test_more_rungs_than_epochs_are_refused_with_what_to_do() -> None:
-    with pytest.raises(ValueError, match="3 rungs of eta 3 need at least 27 epochs, not 12"):
+    with pytest.raises(ValueError, match="count=3 with eta=3 needs at least 27 epochs, not 12"):
         RungSpec(count=3).epochs(12)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from search.open_study import plan
+from search.rungs import RungSpec
 from search.studies import STUDIES, StudyError, StudySpec, with_changes
 from search.study_file import find_study, read_study
 from space.config import ImageTask
@@ -95,7 +97,8 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
             ["line 3", "recipe.learning_rate", "greater than 0"],
         ),
         ('name = "a"\ndataset = "digits"\nmax_flops = "20X"', ["line 3", "max_flops", "20X"]),
-        ('name = "a/b"\ndataset = "digits"', ["line 1", "name", "slash"]),
+        ('name = "a"\ndataset = "digits"\n[rungs]\ncont = 2', ["line 4", "'count'", "spared"]),
+        ('name = "a/b"\ndataset = "digits"', ["line 1", "name", "slash", "not 'a/b'"]),
         ('name = "a\ndataset = 3', ["not TOML", "line 1"]),
     ],
 )
@@ -125,6 +128,52 @@ def test_a_space_with_nothing_under_the_ceiling_says_the_cheapest(tmp_path: Path
 def test_a_name_that_cannot_be_one_is_refused(name: str) -> None:
     with pytest.raises(StudyError, match="name"):
         with_changes(STUDIES["mixer_smoke"], name=name)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "sentence"),
+    [
+        (
+            f'name = "{300 * "x"}"',
+            "name: a study's name has at most 200 characters, this one 300; shorten it",
+        ),
+        (
+            'max_flops = "20X"',
+            "max_flops: '20X' is no positive count; write it like 20M, 1.5G or 20000000",
+        ),
+        (
+            "space.num_blocks = {low = 4, high = 2}",
+            "space.num_blocks: the range is empty, low=4 is above high=2; exchange them",
+        ),
+    ],
+)
+def test_a_sentence_that_says_all_is_not_followed_by_the_value(
+    tmp_path: Path, assignment: str, sentence: str
+) -> None:
+    given = {"name": 'name = "a"', "dataset": 'dataset = "digits"'}
+    given[assignment.partition(" ")[0]] = assignment
+    path = write(tmp_path, "\n".join(given.values()))
+    line = list(given.values()).index(assignment) + 1
+    with pytest.raises(StudyError) as caught:
+        read_study(path)
+    assert str(caught.value) == f"study file {path}, line {line}: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"name": "bad", "min_accuracy": 80.0}, "--min-accuracy: input should be less than 1"),
+        ({"epochs": 0}, "--epochs: input should be greater than 0, not 0"),
+        ({"trials": 0, "seeds": 0}, "--trials: .*; --seeds: .* or equal to 1, not 0"),
+        ({"name": "a/b"}, "--study-name: a study's name has no slash"),
+        ({"epochs": 1, "rungs": RungSpec(count=1)}, "rungs: count=1 with eta=3 needs at least 3"),
+    ],
+)
+def test_a_change_that_cannot_be_is_named_as_it_was_asked_for(
+    changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(StudyError, match=f"^{sentence}"):
+        with_changes(STUDIES["mixer_smoke"], **changes)
 
 
 def test_an_unknown_study_lists_the_known_and_the_nearest() -> None:
@@ -207,7 +256,12 @@ def test_every_built_in_study_can_be_planned_with_its_baselines(spec: StudySpec)
 
 def test_more_rungs_than_the_epochs_allow_are_refused_with_what_to_do(tmp_path: Path) -> None:
     text = 'name = "m"\ndataset = "digits"\n[recipe]\nepochs = 8\n[rungs]\ncount = 2\n'
-    with pytest.raises(StudyError, match="2 rungs of eta 3 need at least 9 epochs, not 8"):
-        read_study(write(tmp_path, text))
+    path = write(tmp_path, text)
+    with pytest.raises(StudyError) as caught:
+        read_study(path)
+    assert str(caught.value) == (
+        f"study file {path}, line 5: rungs: count=2 with eta=3 needs at least 9 epochs, not 8; "
+        "lower the count, 0 (or --no-rungs) being none"
+    )
     assert read_study(write(tmp_path, text.replace("8", "9"))).rungs.epochs(9) == (1, 3)
     assert read_study(write(tmp_path, text.replace("count = 2", "count = 0"))).rungs.epochs(8) == ()

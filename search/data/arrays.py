@@ -159,8 +159,8 @@ def _divide(
         raise DataError(f"split_seed={split_seed} is negative; choose 0 or more")
     if train_limit is not None and not 1 <= train_limit <= num_train:
         raise DataError(
-            f"train_limit={train_limit} asks for other than 1 to {num_train} training images; "
-            "choose a number of these, or leave it out"
+            f"train_limit={train_limit}: there are {num_train:,} training images; "
+            f"give --train-limit 1 to {num_train}, or leave it out"
         )
     order = np.random.default_rng(split_seed).permutation(num_images)
     return order[num_validation:][:train_limit], order[:num_validation]
