@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -12,9 +13,11 @@ import typer
 from runs import winners
 from runs.options import Storage, StudyName
 from runs.reader import open_reader
+from runs.record import label_of
 from runs.seeds import behind
 from space import presets
 from space.command import make_app, run_app
+from space.errors import ConfigError
 from space.quantities import format_count, parse_count
 
 app = make_app()
@@ -52,11 +55,16 @@ def export(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="By default runs/presets/STUDY_RULE.json.", metavar="FILE"),
+        typer.Option(
+            help="A .json file; by default runs/presets/STUDY_RULE.json, limits in its name too.",
+            metavar="FILE",
+        ),
     ] = None,
     storage: Storage = None,
 ) -> None:
     """Parses, calls, returns."""
+    if out is not None and out.suffix != ".json":
+        raise ConfigError(f"--out {out}: a preset is a .json file; name one that ends so")
     rule = pick or ("best" if max_flops else "knee" if min_accuracy is None else "cheapest")
     with open_reader(storage) as store:
         record, trials = store.study(study), store.trials(study)
@@ -66,9 +74,14 @@ def export(
         max_flops=None if max_flops is None else parse_count(max_flops),
         min_accuracy=min_accuracy,
     )
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", f"{study}_{rule}")
+    asked = f"{study}_{rule}"
+    for option, limit in (("max_flops", max_flops), ("min_accuracy", min_accuracy)):
+        asked += "" if limit is None else f"_{option}_{limit}"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", asked)
     path = out or Path("runs") / "presets" / f"{name}.json"
-    presets.save(winners.preset_of(record, trial, name, trials), path)
+    preset = winners.preset_of(record, trial, name, trials)
+    replaced = _replaced(path, preset)
+    presets.save(preset, path)
     accuracy = "" if trial.accuracy is None else f", accuracy {100 * trial.accuracy:.1f} %"
     seeds = len(behind(trials, trial))
     if seeds > 1:
@@ -77,7 +90,18 @@ def export(
         f"trial {trial.number}: {trial.label}, {format_count(trial.params)} parameters, "
         f"{format_count(trial.flops)}FLOPs{accuracy}"
     )
-    print(f"written to {path}; load it with space.presets.load({str(path)!r})")
+    print(f"written to {path}{replaced}; load it with space.presets.load({str(path)!r})")
+
+
+def _replaced(path: Path, preset: presets.Preset) -> str:
+    """What a preset takes the place of, to be said; empty for no file, or the same network."""
+    if not os.path.exists(path):
+        return ""
+    try:
+        before = presets.load(path).config
+    except ConfigError:
+        return " in place of what was no preset"
+    return "" if before == preset.config else f" in place of {label_of(before)}"
 
 
 def main(argv: list[str] | None = None) -> int:
