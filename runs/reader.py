@@ -29,7 +29,7 @@ from runs.storage import (
     reason,
 )
 from runs.tables import EpochRow, StudyRow, TrialRow
-from space.errors import ConfigError, nearest
+from space.errors import ConfigError, listed, nearest
 
 T = TypeVar("T")
 
@@ -209,7 +209,7 @@ class Reader:
         row = session.scalar(sa.select(StudyRow).where(StudyRow.name == name))
         if row is None:
             known = list(session.scalars(sa.select(StudyRow.name).order_by(StudyRow.id.desc())))
-            names = ", ".join(map(repr, known[:10]))
+            names = listed([repr(name) for name in known], 10)
             there = f"there are: {names}" if known else "there is none yet"
             raise UnknownStudyError(
                 f"study {name!r} is not in {self.where}{nearest(name, known)}; {there}"

@@ -9,7 +9,7 @@ from typing import Any
 from runs import pareto
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.seeds import behind, over_seeds
-from space.errors import MixerSearchError
+from space.errors import MixerSearchError, listed
 from space.presets import Preset
 
 
@@ -155,5 +155,5 @@ def _numbered(trials: Sequence[TrialRecord], number: str) -> TrialRecord:
                 )
             return trial
     complete = [t for t in trials if t.state is State.COMPLETE and t.origin is Origin.SEARCH]
-    finished = ", ".join(str(t.number) for t in complete[:20]) or "none"
+    finished = listed([str(t.number) for t in complete], 20) or "none"
     raise NoWinnerError(f"the study has no trial {number!r}; finished ones: {finished}")

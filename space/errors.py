@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 import pydantic
@@ -26,6 +26,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for the closest of the known words, else the empty string."""
     match = get_close_matches(word, list(known), n=1)
     return f" (did you mean {match[0]!r}?)" if match else ""
+
+
+def listed(words: Sequence[str], most: int) -> str:
+    """The words, `a, b and 4 more` where they are more than `most`."""
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def explain(error: pydantic.ValidationError) -> str:

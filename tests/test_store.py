@@ -195,6 +195,11 @@ def test_what_is_not_there_is_answered_with_what_is(writer: Writer, reader: Read
         )
         with pytest.raises(UnknownStudyError, match="has no trial 0; it has none yet"):
             store.trial("digits", 0)
+    for number in range(13):
+        writer.add_study(study(f"e{number}"))
+    newest = ", ".join(f"'e{number}'" for number in range(12, 2, -1))
+    with pytest.raises(UnknownStudyError, match=f"; there are: {newest} and 4 more$"):
+        reader.study("x")
     for number in range(3):
         writer.add_trial("digits", trial(number))
     with pytest.raises(UnknownStudyError, match="has no trial 3; its trials are 0 to 2"):

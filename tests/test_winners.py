@@ -87,6 +87,7 @@ def test_only_what_the_search_proposed_and_finished_can_win() -> None:
         (TRIALS, "trial=x", {}, "has no trial 'x'"),
         (TRIALS, "trial=-1", {}, "has no trial '-1'"),
         ([], "trial=0", {}, "finished ones: none"),
+        ([at(1e6, 0.5, n) for n in range(22)], "trial=x", {}, "ones: 0, 1, .*, 18, 19 and 2 more$"),
         (TRIALS, "trial=6", {}, "trial 6 is running, not complete; pick a finished one"),
         (TRIALS, "trial=7", {}, "trial 7 is failed, not complete"),
         (TRIALS, "trial=8", {}, "trial 8 is pruned, not complete"),
