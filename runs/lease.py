@@ -92,19 +92,26 @@ class Lease:
         begin: opens a transaction on the database.
         study: its name.
         say: told why one has to wait.
+        advice: what to do where another process runs it.
 
     Raises:
         StudyHeldError: another process runs the study.
         StorageError: the database does not answer.
     """
 
-    def __init__(self, begin: Begin, study: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        begin: Begin,
+        study: str,
+        say: Callable[[str], None],
+        advice: str = "wait until that ends",
+    ) -> None:
         self.study = study
         self.holder = Holder.this_process()
         self.written = 0
         """Transactions written under it, as far as this process knows."""
         self._begin = begin
-        self._acquire(say)
+        self._acquire(say, advice)
         self._released = threading.Event()
         self._heart = threading.Thread(target=self._beat, name=f"lease of {study}", daemon=True)
         self._heart.start()
@@ -135,7 +142,7 @@ class Lease:
         self._released.set()
         self._heart.join(_SECONDS_TO_RELEASE)
 
-    def _acquire(self, say: Callable[[str], None]) -> None:
+    def _acquire(self, say: Callable[[str], None], advice: str) -> None:
         watched: tuple[str, int] | None = None
         since = time.monotonic()
         while True:
@@ -150,10 +157,7 @@ class Lease:
                     return
                 continue  # another one was first
             if there.lives or (watched and watched[0] == there.token and watched[1] != beats):
-                raise StudyHeldError(
-                    f"study {self.study!r} is being run by {there}; wait until that ends, "
-                    "or start another study with --study-name"
-                )
+                raise StudyHeldError(f"study {self.study!r} is being run by {there}; {advice}")
             if watched is None or watched[0] != there.token:
                 if there.lives is None:
                     say(

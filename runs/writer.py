@@ -64,7 +64,8 @@ class Writer(Reader):
             LeaseLostError: another process took it over, because this one stood still.
         """
         patience = patience or Patience()
-        with self.keep_out_others(study, patience.say) as lease:
+        advice = "wait until that ends, or start another study with --study-name"
+        with self.keep_out_others(study, patience.say, advice) as lease:
             self._lease, self._patience, self._journal = lease, patience, Journal()
             try:
                 with suppress(UnknownStudyError):
@@ -76,14 +77,17 @@ class Writer(Reader):
 
     @contextmanager
     def keep_out_others(
-        self, study: str, say: Callable[[str], None] = lambda sentence: None
+        self,
+        study: str,
+        say: Callable[[str], None] = lambda sentence: None,
+        advice: str = "wait until that ends",
     ) -> Iterator[Lease]:
         """Takes the lease of a study while the block runs, and no more.
 
         Raises:
             StudyHeldError: another process runs it.
         """
-        lease = Lease(self._session, study, say)
+        lease = Lease(self._session, study, say, advice)
         try:
             yield lease
         finally:

@@ -67,8 +67,9 @@ def test_a_study_another_process_runs_is_refused_until_that_is_killed(storage: s
     with start(HOLD, storage) as other, open_writer(storage) as store:
         assert line(other) == "held"
         refusal = rf"'digits' is being run by process {other.pid} on \S+ since 20\d\d-"
-        with pytest.raises(StudyHeldError, match=refusal), store.hold("digits"):
+        with pytest.raises(StudyHeldError, match=refusal) as caught, store.hold("digits"):
             pass
+        assert str(caught.value).endswith("ends, or start another study with --study-name")
         with store.hold("another study"):
             pass
         other.kill()  # and not waited for: a zombie is dead
