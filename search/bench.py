@@ -20,7 +20,7 @@ from rich.table import Table
 
 from runs.record import label_of
 from search.data.arrays import to_stderr
-from search.devices import choose, compute_dtype
+from search.devices import KINDS, choose, compute_dtype
 from search.roofline import Ceilings, measure_ceilings
 from search.speed import Speed, check_room, measure
 from search.surroundings import surroundings
@@ -69,9 +69,7 @@ def bench(
     seconds: Annotated[
         float, typer.Option(help="To train each network, at least two epochs.", metavar="S")
     ] = 3.0,
-    device: Annotated[
-        str, typer.Option(help="What to measure.", metavar="auto|cpu|cuda|rocm|tpu")
-    ] = "auto",
+    device: Annotated[str, typer.Option(help="What to measure.", metavar="|".join(KINDS))] = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON and nothing else (progress: stderr).")
     ] = False,

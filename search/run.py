@@ -20,7 +20,7 @@ from runs.options import Storage
 from runs.storage import has_password, without_password
 from search.checkpoint_folder import Checkpoints
 from search.compile_cache import use_compile_cache
-from search.devices import check_kind
+from search.devices import KINDS, check_kind
 from search.progress import print_line
 from search.rungs import NO_RUNGS
 from search.stopping import Stopping, Terminated
@@ -120,9 +120,7 @@ def run(
             metavar="FILE|DIR",
         ),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="Where to train.", metavar="auto|cpu|cuda|rocm|tpu")
-    ] = "auto",
+    device: Annotated[str, typer.Option(help="Where to train.", metavar="|".join(KINDS))] = "auto",
     workers: Annotated[
         str,
         typer.Option(
@@ -228,7 +226,10 @@ def run(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The exit code: 0; 2 for bad input; 130 after Ctrl-C, 143 after SIGTERM."""
+    """The exit code: 0; 2 for bad input; 130 after Ctrl-C, 143 after SIGTERM.
+
+    A study that comes to its end ends with 0, also where all its trials have failed.
+    """
     return run_app(app, argv, "python -m search.run")
 
 

@@ -22,7 +22,14 @@ from search.progress import open_reporter, print_line
 from search.recipe import steps_per_epoch
 from search.standing import Standing
 from search.studies import StudyError, StudySpec
-from search.summary import counts_line, front_table, next_commands, stopping_line, time_line
+from search.summary import (
+    counts_line,
+    front_table,
+    next_commands,
+    nothing_line,
+    stopping_line,
+    time_line,
+)
 from space.quantities import format_count
 
 
@@ -126,10 +133,10 @@ def run_study(
         if standing.front:
             console.print(front_table(standing))
         say(counts_line(standing))
-        for line in (stopping_line(standing), time_line(standing)):
+        for line in (stopping_line(standing), time_line(standing), nothing_line(standing)):
             if line:
                 say(line)
-        for command in next_commands(study.name, storage):
+        for command in next_commands(study.name, storage, found=bool(standing.front)):
             say(f"next: {command}")
     return standing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +13,7 @@ from runs.record import Origin, State
 from runs.seeds import over_seeds
 from runs.stopped import stopped
 from runs.storage import without_password
-from runs.winners import nearest_in_flops
+from runs.winners import candidates, nearest_in_flops
 from search.standing import Standing
 from space.command import visible
 from space.quantities import format_count, format_seconds
@@ -47,14 +48,30 @@ def front_table(standing: Standing) -> Table:
 def counts_line(standing: Standing) -> str:
     """How the study's trials ended, in a sentence."""
     counts = standing.counts
-    parts = [f"{counts[State.COMPLETE]} trials complete"]
+    parts = [f"{_count(counts[State.COMPLETE], 'trial')} complete"]
     parts += [
         f"{counts[state]} {state.value}"
         for state in (State.PRUNED, State.FAILED, State.REFUSED)
         if counts[state]
     ]
-    parts.append(f"{standing.finished_baselines} baselines")
+    parts.append(_count(standing.finished_baselines, "baseline"))
     return f"{', '.join(parts)}; hypervolume {standing.hypervolume:.3f} (accuracy x decades)"
+
+
+def nothing_line(standing: Standing) -> str | None:
+    """Why there is nothing to take home; None where there is something."""
+    if standing.front:
+        return None
+    if found := candidates(standing.trials):
+        best = max(t.accuracy or 0.0 for t in found)
+        return f"no trial is as accurate as min_accuracy asks; the best has {100 * best:.1f} %"
+    searched = (t for t in standing.trials if t.origin is Origin.SEARCH)
+    errors = Counter(t.error for t in searched if t.state is State.FAILED)
+    if not errors:
+        return "there is nothing to choose from yet; the same command goes on"
+    ((error, times),) = errors.most_common(1)
+    failed = _count(errors.total(), "trial")
+    return f"there is nothing to choose from: {failed} failed, {times} of them with: {error}"
 
 
 def stopping_line(standing: Standing) -> str | None:
@@ -87,11 +104,15 @@ def time_line(standing: Standing) -> str | None:
     )
 
 
-def next_commands(study: str, storage: str | None) -> list[str]:
-    """What to type next."""
+def next_commands(study: str, storage: str | None, *, found: bool = True) -> list[str]:
+    """What to type next; nothing is exported where nothing was found."""
     where = f" --storage {shlex.quote(without_password(storage))}" if storage else ""
     name = shlex.quote(study)
-    return [
-        f"python -m dashboard{where}",
-        f"python -m search.export --study {name} --pick knee{where}",
-    ]
+    commands = [f"python -m dashboard{where}"]
+    if found:
+        commands.append(f"python -m search.export --study {name} --pick knee{where}")
+    return commands
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -70,7 +70,7 @@ def test_the_ladder_has_the_mixer_whose_speed_is_promised_and_a_vit() -> None:
     [
         (["--batch-size", "0"], "--batch-size 0: a step needs images; give 1 or more"),
         (["--batch-size", "-5"], "--batch-size -5"),
-        (["--batch-size", "many"], "Invalid value for '--batch-size'"),
+        (["--batch-size", "many"], "--batch-size: input should be a valid integer, not 'many'"),
         (["--batch-size", "900000000"], "GiB by estimate, cpu has"),
         (["--seconds", "0"], "--seconds 0: measuring takes time"),
         (["--seconds", "nan"], "--seconds nan"),

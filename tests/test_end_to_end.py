@@ -230,7 +230,10 @@ def test_a_diverging_recipe_fails_its_trials_with_the_step(tmp_path: Path) -> No
     done = run("search.run", "--study", str(study), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "diverged: the loss was not finite at step" in done.stdout
-    assert "1 failed" in done.stdout
+    *_, why, dashboard = done.stdout.splitlines()
+    assert "0 trials complete, 1 failed, 0 baselines;" in done.stdout
+    assert why.startswith("there is nothing to choose from: 1 trial failed, 1 of them with: div")
+    assert dashboard == "next: python -m dashboard"
 
 
 @needs_two_cores
@@ -308,4 +311,4 @@ def test_a_space_of_one_architecture_is_a_study_of_one_trial_and_a_sentence(tmp_
         "5 trials were asked for, and the space has 1 within the budget: the study ends when all "
         "are tried" in done.stdout
     )
-    assert "1 trials complete" in done.stdout
+    assert "1 trial complete" in done.stdout

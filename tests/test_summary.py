@@ -9,15 +9,19 @@ from rich.console import Console
 
 from runs.record import Origin, State
 from search.standing import Standing
-from search.summary import counts_line, front_table, next_commands, stopping_line
+from search.summary import counts_line, front_table, next_commands, nothing_line, stopping_line
 
 
-def standing(*, vits: bool) -> Standing:
-    trials = [trial(0, accuracy=0.5), trial(1, accuracy=0.25)]
+def standing(
+    *, vits: bool, accuracies: tuple[float, ...] = (0.5, 0.25), min_accuracy: float | None = None
+) -> Standing:
+    trials = [trial(number, accuracy=accuracy) for number, accuracy in enumerate(accuracies)]
     if vits:
         trials.append(trial(2, config=vit(), origin=Origin.BASELINE, accuracy=0.375))
     trials.append(running(3, state=State.REFUSED, error="tried before"))
-    return Standing(study(), trials, goal=4, baselines=1, images_per_epoch=100, min_accuracy=None)
+    return Standing(
+        study(), trials, goal=4, baselines=1, images_per_epoch=100, min_accuracy=min_accuracy
+    )
 
 
 def printed(*, vits: bool) -> str:
@@ -58,7 +62,30 @@ def test_without_baselines_the_front_stands_alone() -> None:
 
 def test_the_counts_leave_out_what_did_not_happen() -> None:
     assert counts_line(standing(vits=True)).startswith(
-        "2 trials complete, 1 refused, 1 baselines; hypervolume"
+        "2 trials complete, 1 refused, 1 baseline; hypervolume"
+    )
+    one = standing(vits=False, accuracies=(0.5,))
+    assert counts_line(one).startswith("1 trial complete, 1 refused, 0 baselines; hypervolume")
+
+
+def test_a_study_that_found_nothing_says_why_and_recommends_no_export() -> None:
+    now = standing(vits=True, accuracies=())
+    assert nothing_line(now) == ("there is nothing to choose from yet; the same command goes on")
+    for number, step in enumerate((3, 4, 4), start=5):
+        now.end(running(number, state=State.FAILED, error=f"diverged at step {step}"))
+    now.end(running(8, config=vit(), origin=Origin.BASELINE, state=State.FAILED, error="other"))
+    assert nothing_line(now) == (
+        "there is nothing to choose from: 3 trials failed, 2 of them with: diverged at step 4"
+    )
+    assert next_commands("s", None, found=False) == ["python -m dashboard"]
+    now.end(trial(9))
+    assert nothing_line(now) is None
+
+
+def test_trials_that_are_all_useless_are_not_nothing_at_all() -> None:
+    now = standing(vits=True, accuracies=(0.5, 0.25), min_accuracy=0.7)
+    assert nothing_line(now) == (
+        "no trial is as accurate as min_accuracy asks; the best has 50.0 %"
     )
 
 
