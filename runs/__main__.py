@@ -34,6 +34,7 @@ def write(
         raise StorageError(f"--out {out}: only .csv and .parquet are written; choose one of them")
     frame = runs.curves(study, storage) if curves else runs.frame(study, storage)
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".csv":
             frame.to_csv(out, index=False)
         else:
@@ -42,7 +43,7 @@ def write(
         raise StorageError(
             f"--out {out} cannot be written ({error.strerror or error}); name another file"
         ) from None
-    print(f"{len(frame):,} rows in {out}")
+    print(f"{len(frame):,} row{'' if len(frame) == 1 else 's'} in {out}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -30,13 +30,23 @@ def test_preparing_says_where_the_images_lie_and_what_comes_next(
     assert main(["prepare", "cifar10", "--data-dir", str(folder), "--archive", str(paths[0])]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"cifar10 lies in {folder / 'cifar10' / '3.0.2'}: 40 train and 20 test images",
-        "next: python -m search.run --study mixer_cifar",
+        f"next: python -m search.run --study mixer_cifar --data-dir '{folder}'",
     ]
 
 
 def test_digits_need_no_preparation(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["prepare", "digits"]) == 0
-    assert "python -m search.run --study mixer_digits" in capsys.readouterr().out
+    for argv in (["prepare", "digits"], ["prepare", "digits", "--data-dir", "any"]):
+        assert main(argv) == 0
+        assert capsys.readouterr().out.endswith("next: python -m search.run --study mixer_digits\n")
+
+
+def test_the_help_is_whole_and_says_what_goes_where(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in ([], ["prepare"], ["list"]):
+        assert main([*argv, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert "..." not in text.replace("mnist, ...", "").replace("COMMAND [ARGS]...", "")
+        assert "<path>" not in text
+        assert "Prepare data sets" in text or "--data-dir DIR" in text
 
 
 def test_the_list_says_what_is_prepared_and_where(

@@ -39,10 +39,20 @@ def test_a_file_read_again_is_the_frame(
     pd.testing.assert_frame_equal(read[numbers], expected[numbers], check_dtype=False)
 
 
+def test_a_folder_that_is_missing_is_made(
+    storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "no" / "such" / "a.csv"
+    assert main(["--study", "digits", "--storage", storage, "--out", str(out), "--curves"]) == 0
+    assert capsys.readouterr().out == f"3 rows in {out}\n"
+    assert len(out.read_text().splitlines()) == 4
+
+
 def test_other_kinds_of_file_and_unwritable_ones_are_refused(
     storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for out, says in (("a.xlsx", ".csv and .parquet"), ("no/such/a.csv", "cannot be written")):
+    (tmp_path / "file").touch()
+    for out, says in (("a.xlsx", ".csv and .parquet"), ("file/a.csv", "cannot be written")):
         argv = ["--study", "digits", "--storage", storage, "--out", str(tmp_path / out)]
         assert main(argv) == 2
         assert says in capsys.readouterr().err

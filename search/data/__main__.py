@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,20 +28,24 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         help="Where prepared data sets lie; by default $TFDS_DATA_DIR or ~/tensorflow_datasets.",
+        metavar="DIR",
         show_default=False,
     ),
 ]
 
 
-@app.command("prepare")
+@app.command("prepare", short_help="Make a data set ready for studies.")
 def prepare_command(
-    dataset: Annotated[str, typer.Argument(help="cifar10, mnist, ... or a data set of TFDS.")],
+    dataset: Annotated[
+        str, typer.Argument(help="cifar10, mnist, ... or a data set of TFDS.", metavar="DATASET")
+    ],
     data_dir: DataDir = None,
     archive: Annotated[
         Path | None,
         typer.Option(
             help="The original file, or the folder that holds the original files; "
             "by default they are downloaded.",
+            metavar="FILE|DIR",
             show_default=False,
         ),
     ] = None,
@@ -58,10 +63,13 @@ def prepare_command(
         print(f"{dataset} lies in {directory}: {images} images")
     study = next((spec.name for spec in STUDIES.values() if spec.dataset == dataset), None)
     if study is not None:
-        print(f"next: python -m search.run --study {study}")
+        where = (
+            f" --data-dir {shlex.quote(str(data_dir))}" if data_dir and dataset != "digits" else ""
+        )
+        print(f"next: python -m search.run --study {study}{where}")
 
 
-@app.command("list")
+@app.command("list", short_help="Show the data sets that need no TensorFlow.")
 def list_command(data_dir: DataDir = None) -> None:
     """The data sets that need no TensorFlow, and where they are prepared."""
     folder = prepared.data_folder(data_dir)
