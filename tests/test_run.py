@@ -65,6 +65,8 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
             "--timeout: 'soon' is no positive duration; write it like",
         ),
         ([*SMOKE, "--checkpoint-every", "0s"], "--checkpoint-every: '0s' is no positive duration"),
+        ([*SMOKE, "--checkpoint-dir", __file__], "no file can be written there (File exists)"),
+        ([*SMOKE, "--checkpoint-dir", "/proc/1/x"], "--checkpoint-dir /proc/1/x: no file can be"),
         ([*SMOKE, "--storage", f"sqlite:///{5000 * 'a'}.db"], "name too long"),
         ([*SMOKE, "--max-flops", "-3"], "--max-flops: '-3' is no positive count; write it like"),
         ([*SMOKE, "--max-flops", "10"], "the cheapest has"),
