@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from records import at, running, vit
 from sample_study import START, add_trial, planned, study_record
-from visits import PAGES, visit, words
+from streamlit.testing.v1 import AppTest
+from visits import PAGES, click_point, click_row, heading, visit, words
 
 from dashboard import reading
 from runs.record import Origin, State
@@ -25,6 +26,15 @@ def a_new_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *trials: Any) -
         for trial in trials:
             store.add_trial("new", trial)
     return storage
+
+
+def arrives(app: AppTest, storage: str, *trials: Any) -> None:
+    """Trials that the page's next run finds, whenever that is."""
+    with open_writer(storage) as store:
+        for trial in trials:
+            store.add_trial("new", trial)
+    # A reading takes at most a tenth of the time, so the next one may not be due yet
+    app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -79,9 +89,35 @@ def test_results_that_come_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with open_writer(storage) as store:
         trial = replace(planned(draw, 5), started_at=START)
         add_trial(store, "new", trial, State.RUNNING, draw)
-    # A reading takes at most a tenth of the time, so the next one may not be due yet
-    app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
+    arrives(app, storage)
     assert list(app.run().dataframe[0].value["Trial"]) == [0, 1]
+
+
+@pytest.mark.parametrize(("page", "table"), [("front", "front table"), ("table", "trials")])
+def test_a_click_opens_the_trial_that_was_in_the_row_when_it_was_clicked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, table: str
+) -> None:
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    storage = a_new_study(
+        tmp_path, monkeypatch, at(4_000_000, 0.5), at(8_000_000, 0.6, 1), at(8_000_000, 0.4, 2)
+    )
+    app = visit(page)
+    clicked = app.dataframe[0].value["Trial"].iloc[0]
+    arrives(app, storage, at(2_000_000, 0.4, 3))  # the first row of either table
+    assert heading(click_row(app, table, 0)) == f"Trial {clicked}"
+    app.switch_page(f"views/{page}.py").run()
+    assert app.dataframe[0].value["Trial"].iloc[0] == 3
+    assert heading(click_row(app, table, 0)) == "Trial 3"
+
+
+def test_a_click_on_a_point_opens_its_trial_whatever_has_come_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    storage = a_new_study(tmp_path, monkeypatch, at(4_000_000, 0.5), at(8_000_000, 0.6, 1))
+    app = visit()
+    arrives(app, storage, at(2_000_000, 0.4, 2))
+    assert heading(click_point(app, "front of FLOPs", 0)) == "Trial 0"
 
 
 def test_a_database_that_goes_away_gives_a_sentence(
