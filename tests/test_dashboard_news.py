@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records import at, running, vit
+from records import at, running, trial, vit
 from sample_study import START, add_trial, planned, study_record
 from streamlit.testing.v1 import AppTest
 from visits import PAGES, click_point, click_row, heading, visit, words
@@ -118,6 +118,37 @@ def test_a_click_on_a_point_opens_its_trial_whatever_has_come_since(
     app = visit()
     arrives(app, storage, at(2_000_000, 0.4, 2))
     assert heading(click_point(app, "front of FLOPs", 0)) == "Trial 0"
+
+
+def test_a_limit_at_its_end_follows_the_end_and_one_that_was_moved_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    storage = a_new_study(tmp_path, monkeypatch, at(1_000_000, 0.5), at(3_000_000, 0.6, 1))
+    app = visit()
+    assert app.select_slider[0].value == 3_200_000
+    arrives(app, storage, at(40_000_000, 0.9, 2))
+    app.run()
+    assert app.select_slider[0].value == 40_000_000
+    assert "90.00 %" in words(app)
+    app.select_slider[0].set_value(2_000_000.0).run()
+    arrives(app, storage, at(90_000_000, 0.92, 3))
+    app.run()
+    assert (app.select_slider[0].value, app.select_slider[0].options[-1]) == (2_000_000, "100 M")
+    assert "92.00 %" not in words(app)
+
+
+def test_a_limit_of_speed_at_its_end_follows_the_slowest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    storage = a_new_study(tmp_path, monkeypatch, at(1_000_000, 0.5))
+    app = visit()
+    app.session_state["axis"] = "Images/s"
+    assert app.run().select_slider[0].value == 10_000
+    slow = replace(trial().timing, images_per_second=1_000)
+    arrives(app, storage, at(40_000_000, 0.9, 1, timing=slow))
+    assert app.run().select_slider[0].value == 1_000
 
 
 def test_a_database_that_goes_away_gives_a_sentence(

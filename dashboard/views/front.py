@@ -99,16 +99,23 @@ def _stopped(snapshot: Snapshot, name: str) -> list[Series]:
 
 
 def _limit(snapshot: Snapshot, series: list[Series], name: str) -> float:
-    """The slider: the dearest cost allowed (the least speed, where more is better)."""
+    """The slider: the dearest cost allowed (the least speed, where more is better).
+
+    Until it is moved it allows everything, and so what comes later too.
+    """
     values = [x for one in series for x in one.points.x]
     options = limits_between(min(values), max(values))
     axis = AXES[name]
+    key = f"limit of {name} in {snapshot.study.name}"
+    end = options[0] if axis.more_is_better else options[-1]
+    if st.session_state.get(key) in {None, st.session_state.get(f"end of {key}")}:
+        st.session_state[key] = end
+    st.session_state[f"end of {key}"] = end
     limit: float = st.select_slider(
         f"Best {'at no fewer than' if axis.more_is_better else 'within'} so many {axis.short}",
         options,
-        value=options[0] if axis.more_is_better else options[-1],
         format_func=format_count,
-        key=f"limit of {name} in {snapshot.study.name}",
+        key=key,
     )
     return limit
 
