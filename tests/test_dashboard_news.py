@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from records import at, running, trial, vit
-from sample_study import START, add_trial, planned, study_record
+from records import at, running, study, trial, vit
+from sample_study import START, add_trial, planned
 from streamlit.testing.v1 import AppTest
 from visits import PAGES, click_point, click_row, heading, visit, words
 
@@ -18,11 +19,13 @@ from runs.record import Origin, State
 from runs.writer import open_writer
 
 
-def a_new_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *trials: Any) -> str:
+def a_new_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *trials: Any, **changes: Any
+) -> str:
     storage = f"sqlite:///{tmp_path}/new.db"
     monkeypatch.setenv("MIXER_STORAGE", storage)
     with open_writer(storage) as store:
-        store.add_study(study_record("new"))
+        store.add_study(study("new", **changes))
         for trial in trials:
             store.add_trial("new", trial)
     return storage
@@ -53,6 +56,39 @@ def test_a_study_whose_baselines_alone_have_finished(
     baseline = at(2_000_000, 0.5, config=vit(), origin=Origin.BASELINE)
     a_new_study(tmp_path, monkeypatch, baseline, running(1))
     assert not visit(page).error
+
+
+USEFUL = {"dataset": "digits", "min_accuracy": 0.5}
+
+
+def test_mixers_too_inaccurate_for_the_study_are_shown_and_on_no_front(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = [at(1_000_000, 0.3, rung=1), at(2_000_000, 0.6, 1), at(4_000_000, 0.7, 2)]
+    a_new_study(tmp_path, monkeypatch, *trials, spec=USEFUL)
+    app = visit()
+    drawn = {one["name"]: one for one in json.loads(app.get("plotly_chart")[0].proto.spec)["data"]}
+    assert [row[0] for row in drawn["Mixer"]["customdata"]] == [0, 1, 2]
+    assert [row[0] for row in drawn["Mixer front"]["customdata"]] == [1, 2]
+    assert list(app.dataframe[0].value["Trial"]) == [1, 2]
+    assert {one.label: one.value for one in app.metric}["On the front"] == "2"
+    assert "Mixers of less than 50.00 % count as useless" in words(app)
+    app.select_slider[0].set_value(1_000_000.0).run()
+    assert "None yet." in words(app)
+    assert list(visit("table").dataframe[0].value["Trial"]) == [2, 1, 0]
+    regret = {one.label: one.value for one in visit("progress").metric}
+    assert (regret["Spared"], regret["Of those on the front"]) == ("1", "0")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_study_whose_mixers_are_all_too_inaccurate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    a_new_study(tmp_path, monkeypatch, at(1_000_000, 0.3), at(2_000_000, 0.4, 1), spec=USEFUL)
+    app = visit(page)
+    assert not app.error
+    if page == "front":
+        assert "No searched Mixer has reached 50.00 % yet." in words(app)
 
 
 def test_trials_of_an_older_version_are_not_accounted_for(
