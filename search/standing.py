@@ -64,8 +64,8 @@ class Standing:
         """Of the trials that train now, the first of every configuration."""
         self.front: tuple[TrialRecord, ...] = ()
         """The search's front, cheapest first, above the least accuracy asked for."""
+        self.min_accuracy = min_accuracy or 0.0
         self._images_per_epoch = images_per_epoch
-        self._min_accuracy = min_accuracy or 0.0
         self._trials: dict[int, TrialRecord] = {}
         self._seeds: dict[tuple[Config, Origin], dict[int, TrialRecord]] = {}
         """By number, those of every configuration that is not refused."""
@@ -150,8 +150,8 @@ class Standing:
 
     def _find_front(self, candidates: Sequence[TrialRecord]) -> None:
         """The front of what may be on it."""
-        able = [t for t in candidates if (t.accuracy or 0.0) >= self._min_accuracy]
-        self.front = tuple(winners.front(sorted(able, key=lambda trial: trial.number)))
+        in_order = sorted(candidates, key=lambda trial: trial.number)
+        self.front = tuple(winners.front(in_order, self.min_accuracy))
 
 
 def _has_ended(trial: TrialRecord) -> bool:

@@ -111,6 +111,12 @@ def test_the_next_commands_do_not_print_a_password() -> None:
     assert "me:***@host/runs" in command
 
 
+def test_a_spared_trial_that_is_useless_is_no_regret() -> None:
+    spared = [trial(0, accuracy=0.3, rung=4), trial(1, accuracy=0.9, rung=4)]
+    now = Standing(study(), spared, goal=2, baselines=0, images_per_epoch=100, min_accuracy=0.95)
+    assert (stopping_line(now) or "").endswith(", 0 of them on the front")
+
+
 def test_early_stopping_is_summed_up_in_a_line() -> None:
     assert stopping_line(standing(vits=False)) is None
     now = standing(vits=False)
