@@ -191,7 +191,7 @@ def test_what_is_too_inaccurate_counts_for_nothing_but_is_there() -> None:
     """As the search's own account has it."""
     trials = [at(200, 0.3, 0), at(1_000, 0.55, 1), at(5_000, 0.85, 2), at(40_000, 0.9, 3)]
     record = study(spec={"min_accuracy": 0.8}, flops_ceiling=50_000)
-    standing = Standing(record, trials, goal=4, baselines=0, images_per_epoch=1, min_accuracy=0.8)
+    standing = Standing(record, trials, goal=4, baselines=0, images_per_epoch=1)
     snapshot = Snapshot(record, trials)
     assert snapshot.front == list(standing.front) == trials[2:]
     assert snapshot.hypervolume == pytest.approx(standing.hypervolume)
