@@ -52,7 +52,8 @@ class LearningCurves:
     """The columns of `COLUMNS`, ordered by configuration, seed and epoch."""
     about: dict[str, Any]
     """`study` (the specification), `task` (image size, channels, classes), `images_per_epoch`,
-    `flops_ceiling`, and the receipt: `command`, `date`, `revision`, `device`, `versions`."""
+    `flops_ceiling`, `failed` (the parameters of what never trained to the end; not in older
+    tables), and the receipt: `command`, `date`, `revision`, `device`, `versions`."""
 
     @property
     def epochs(self) -> int:

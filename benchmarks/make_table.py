@@ -1,12 +1,14 @@
 """Trains many architectures to the end and keeps their learning curves as a table to replay.
 
     python benchmarks/make_table.py                            # all of mixer_digits, two seeds
-    python benchmarks/make_table.py --study mixer_cifar --configurations 300 --seeds 1 \\
+    python benchmarks/make_table.py --study benchmarks/tables/cifar.toml --repeated 100 \\
         --data-dir ~/tensorflow_datasets
 
-Each seed is a study of its own, run by the command a user types: random configurations under the
-study's ceiling, in another order for every seed, no baselines, no early stopping. Repeating the
-command goes on where it was stopped. The table and its card go to `benchmarks/tables/`.
+Each seed is a study of its own, run by the command a user types: everything the study's space has
+under its ceiling, in a random order, another one for every seed, no baselines, no early stopping.
+A table is of a whole space, as only such a one can be replayed: of a space that is too large for
+that, write a study file with fewer values. Repeating the command goes on where it was stopped. The
+table and its card go to `benchmarks/tables/`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,31 +27,44 @@ from runs.reader import open_reader
 from runs.record import State
 from search.data import find_task
 from search.machine import num_cores
-from search.studies import STUDIES
+from search.study_file import find_study
+from space.errors import MixerSearchError
+
+ALL = 1_000_000
+"""Trials to ask for: more than any space has that can be trained whole."""
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
+    """Trains, collects, writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--study", default="mixer_digits", choices=sorted(STUDIES))
-    parser.add_argument("--configurations", type=int, default=100_000, help="default: all")
+    parser.add_argument("--study", default="mixer_digits", help="a built-in one, or a .toml file")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--repeated", type=int, help="configurations of the seeds after the first")
+    parser.add_argument(
+        "--repeated",
+        type=int,
+        default=ALL,
+        help="so many configurations are trained with the seeds after the first; default: all",
+    )
     parser.add_argument("--workers", type=int, default=num_cores())
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--name", help="of the table; default: the data set's")
-    args = parser.parse_args()
-    spec = STUDIES[args.study]
+    words = list(sys.argv[1:] if argv is None else argv)
+    args = parser.parse_args(words)
+    try:
+        spec = find_study(args.study)
+    except MixerSearchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     name = args.name or spec.dataset
     database = TABLES / f"{name}.db"
     storage = f"sqlite:///{database}"
     for seed in range(args.seeds):
-        trials = args.configurations if seed == 0 else args.repeated or args.configurations
         options = {
             "--study": args.study,
-            "--study-name": f"{args.study} {seed}",
+            "--study-name": f"{spec.name} {seed}",
             "--storage": storage,
             "--seed": seed,
-            "--trials": trials,
+            "--trials": ALL if seed == 0 else args.repeated,
             "--sampler": "random",
             "--workers": args.workers,
         }
@@ -58,23 +74,28 @@ def main() -> None:
         command += [str(word) for option in options.items() for word in option]
         done = subprocess.run(command)
         if done.returncode:
-            sys.exit(done.returncode)
-    curves = collect(
-        storage, args.study, " ".join(["python", "benchmarks/make_table.py", *sys.argv[1:]])
-    )
+            return done.returncode
+    command_line = " ".join(["python", "benchmarks/make_table.py", *words])
+    curves = collect(storage, spec.name, command_line, args.data_dir)
     write_table(curves, TABLES / f"{name}.parquet")
     (TABLES / f"{name}.md").write_text(card(name, curves))
     print(f"written to {TABLES / name}.parquet and .md; {database} may go")
+    return 0
 
 
-def collect(storage: str, study: str, command: str) -> LearningCurves:
-    """What the studies of a database have trained."""
+def collect(storage: str, study: str, command: str, data_dir: Path | None) -> LearningCurves:
+    """What a study has trained, seed by seed."""
     with open_reader(storage) as store:
-        studies = sorted(store.studies(), key=lambda record: record.name)
+        mine = [s for s in store.studies() if s.name.rpartition(" ")[0] == study]
+        studies = sorted(mine, key=lambda record: record.name)
         trials = {record.name: store.trials(record.name) for record in studies}
         rows = [rows_of(trials[s.name], store.epochs(s.name)) for s in studies]
     spec = studies[0].spec
-    task = find_task(spec["dataset"])
+    task = find_task(spec["dataset"], data_dir=data_dir)
+    ended = [trial for s in studies for trial in trials[s.name]]
+    trained = {trial.config for trial in ended if trial.state is State.COMPLETE}
+    failed = {t.config for t in ended if t.state is State.FAILED and t.config not in trained}
+    parameters = sorted(tuple(getattr(config, name) for name in PARAMETERS) for config in failed)
     last = [t for t in trials[studies[0].name] if t.state is State.COMPLETE][-1]
     assert last.surroundings, "a trial that trained has them"
     assert last.timing
@@ -85,6 +106,7 @@ def collect(storage: str, study: str, command: str) -> LearningCurves:
             last.timing.images_per_second * last.timing.train_seconds / last.epochs
         ),
         "flops_ceiling": studies[0].flops_ceiling,
+        "failed": [dict(zip(PARAMETERS, values, strict=True)) for values in parameters],
         "data_digest": studies[0].data_digest,
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
@@ -105,9 +127,11 @@ def card(name: str, curves: LearningCurves) -> str:
     best = last["validation_accuracy"]
     noise = ""
     if by_seed.shape[1] > 1:
-        spread = by_seed.dropna().std(axis=1).pow(2).mean() ** 0.5
+        repeated = by_seed.dropna()
+        spread = repeated.std(axis=1).pow(2).mean() ** 0.5
         noise = (
-            f"\n- Noise of one training (standard deviation over seeds): {100 * spread:.1f} points."
+            f"\n- Noise of one training (standard deviation over the seeds of {len(repeated)} "
+            f"configurations): {100 * spread:.1f} points."
         )
     versions = ", ".join(f"{k} {v}" for k, v in sorted(about["versions"].items()))
     return f"""# {name}: learning curves of {len(by_seed)} MLP-Mixers
@@ -119,8 +143,8 @@ with anything that reads Parquet; what the rows have in common is in the file's 
 
 - Trainings: {counts}; {curves.epochs} epochs each, by the recipe of the study
   `{about["study"]["name"]}`.
-- Configurations: drawn at random, without repeating, from all of at most
-  {about["flops_ceiling"]:,} FLOPs; see the metadata for the ranges.
+- Configurations: all the study has of at most {about["flops_ceiling"]:,} FLOPs; see the metadata
+  for the ranges. Never trained to the end: {len(about.get("failed", []))}.
 - Validation accuracy after the last epoch: {100 * best.min():.1f} to {100 * best.max():.1f} %, \
 median {100 * best.median():.1f} %.{noise}
 - Made by `{about["command"]}` on {about["date"]}, revision {about["revision"]}, on
@@ -131,4 +155,4 @@ median {100 * best.median():.1f} %.{noise}
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 from learning_curves import read_table
 from simulator import Recorded, Replay, recorded, replay
@@ -31,7 +32,11 @@ from search.rungs import NO_RUNGS, Objection, Peer, RungSpec
 from search.surroundings import git_revision
 from space.errors import MixerSearchError
 
+Floats = npt.NDArray[np.float64]
+
 SHARES = (0.9, 0.95, 0.98)
+TARGET = SHARES[-1]
+"""Where a study ends."""
 
 
 def top_third(peer: Peer, others: list[Peer], spread: float | None) -> Objection | None:
@@ -50,7 +55,16 @@ METHODS: dict[str, dict[str, Any]] = {
     "ours without rungs": {"sampler": "cost_aware", "rungs": NO_RUNGS},
     "ours": {"sampler": "cost_aware"},
 }
-COLORS = ("#999999", "#CC79A7", "#0072B2", "#E69F00", "#000000", "#56B4E9", "#009E73")
+LINES: dict[str, dict[str, Any]] = {
+    "random": {"color": "#999999", "width": 6},
+    "successive halving": {"color": "#CC79A7", "width": 2},
+    "TPE": {"color": "#0072B2", "width": 2},
+    "NSGA-II": {"color": "#E69F00", "width": 2, "dash": "dash"},
+    "random with our rungs": {"color": "#000000", "width": 2, "dash": "dot"},
+    "ours without rungs": {"color": "#56B4E9", "width": 6},
+    "ours": {"color": "#009E73", "width": 2},
+}
+"""How each is drawn, in this order: of those that may coincide the wide and whole ones first."""
 
 
 def main() -> None:
@@ -114,7 +128,7 @@ def table_of(name: str) -> Recorded:
 
 def to_the_target(table: str, method: str, seed: int) -> Replay:
     """A study until it has 98 % of the table's hypervolume."""
-    return replay(table_of(table), seed=seed, until=SHARES[-1], **METHODS[method])
+    return replay(table_of(table), seed=seed, until=TARGET, **METHODS[method])
 
 
 RUNGED = ("ours", "random with our rungs")
@@ -201,28 +215,39 @@ def report(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def quartiles(done: list[Replay]) -> tuple[Floats, Floats]:
+    """Training FLOPs, and the quartiles of the shares of the hypervolume: a row each.
+
+    They end where half of the studies have ended: beyond, a median would be of nobody. A study that
+    has reached the target counts as being there, however far beyond its last trial has taken it.
+    """
+    first = min(r.points[0].training_flops for r in done)
+    last = np.quantile([r.points[-1].training_flops for r in done], 0.5, method="higher")
+    flops = np.geomspace(first, last, 200)
+    return flops, np.quantile([_shares(r, flops) for r in done], [0.25, 0.5, 0.75], axis=0)
+
+
+def _shares(done: Replay, flops: Floats) -> Floats:
+    spent = [0.0, *(p.training_flops for p in done.points)]
+    shares = np.array([0.0, *(min(p.hypervolume, TARGET) for p in done.points)])
+    return shares[np.searchsorted(spent, flops, side="right") - 1]
+
+
 def draw(replays: dict[str, list[Replay]], path: Path) -> None:
     """Hypervolume against training FLOPs: the median of the repeats and their quartiles."""
-    ends = [r.points[-1].training_flops for done in replays.values() for r in done]
-    grid = np.geomspace(1e10, max(ends), 200)
-    figure = go.Figure()
-    for (name, done), color in zip(replays.items(), COLORS, strict=False):
-        curves = np.array([_shares(r, grid) for r in done])
-        low, middle, high = np.quantile(curves, [0.25, 0.5, 0.75], axis=0)
-        band = {"x": np.concatenate([grid, grid[::-1]]), "y": np.concatenate([high, low[::-1]])}
-        faint = {"fill": "toself", "fillcolor": color, "opacity": 0.15, "showlegend": False}
-        figure.add_trace(go.Scatter(**band, **faint, mode="none"))
-        figure.add_trace(go.Scatter(x=grid, y=middle, name=name, mode="lines", line_color=color))
+    bands, lines = [], []
+    for name, done in replays.items():
+        flops, (low, middle, high) = quartiles(done)
+        around = {"x": [*flops, *flops[::-1]], "y": [*high, *low[::-1]]}
+        faint = {"fill": "toself", "fillcolor": LINES[name]["color"], "opacity": 0.15}
+        bands.append(go.Scatter(**around, **faint, mode="none", showlegend=False))
+        lines.append(go.Scatter(x=flops, y=middle, name=name, mode="lines", line=LINES[name]))
+    figure = go.Figure([*bands, *lines])
+    figure.add_hline(y=TARGET, line={"width": 1, "dash": "dot"})
     figure.update_xaxes(type="log", title="Training FLOPs spent", exponentformat="power")
     figure.update_yaxes(title="Share of the table's hypervolume", tickformat=".0%", range=[0.4, 1])
-    figure.update_layout(template="simple_white", width=900, height=520)
+    figure.update_layout(template="simple_white", width=900, height=520, margin_t=30)
     write_png(figure, path)
-
-
-def _shares(done: Replay, grid: Any) -> Any:
-    spent = np.array([0.0, *(p.training_flops for p in done.points)])
-    shares = np.array([0.0, *(p.hypervolume for p in done.points)])
-    return shares[np.searchsorted(spent, grid, side="right") - 1]
 
 
 def write_png(figure: go.Figure, path: Path) -> None:

@@ -2,6 +2,9 @@
 
 The coordinator, the samplers and the rungs are those of `python -m search.run`; what trains is
 replaced by the table, what stores by a list, and the clock by the sum of the recorded seconds.
+
+A table is replayed only if it is whole: samplers propose from a space, not from a list, and what
+would become of a proposal the table does not hold would be of our making, not the sampler's.
 """
 
 from __future__ import annotations
@@ -17,12 +20,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from learning_curves import PARAMETERS, LearningCurves
+from learning_curves import PARAMETERS, LearningCurves, TableError
 
 from runs import pareto
 from runs.record import EpochRecord, StudyRecord, Surroundings, Timing, TrialRecord
 from search.loop import Search
-from search.messages import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
+from search.messages import EpochDone, Event, Failed, Finished, Idle, Lost, Started, TrialRequest
 from search.open_study import plan
 from search.recipe import Recipe
 from search.rungs import Rule, objection
@@ -47,13 +50,31 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """A table by configuration."""
+    """A table by configuration: all that its study's space has under the ceiling.
+
+    Raises:
+        TableError: a configuration has neither been trained nor failed.
+    """
 
     spec: StudySpec
     task: ImageTask
     images_per_epoch: int
     flops_ceiling: int
     trainings: dict[Config, list[Training]]
+    failed: frozenset[Config] = frozenset()
+    """Never trained to the end; they fail in a replay too, at no cost."""
+
+    def __post_init__(self) -> None:
+        space = plan(self.spec, self.task).affordable
+        all_ = [c for c in space.members(self.task) if cost(c).flops <= self.flops_ceiling]
+        held = sum(config in self.trainings or config in self.failed for config in all_)
+        if held < len(all_):
+            raise TableError(
+                f"a table with {held:,} of the {len(all_):,} configurations of {self.spec.name} "
+                f"under its ceiling of {self.flops_ceiling:,} FLOPs cannot be replayed, since a "
+                "search may propose any of them; make_table.py trains them all: narrow the ranges "
+                "in a study file if they are too many"
+            )
 
     @property
     def reference(self) -> pareto.Reference:
@@ -78,12 +99,16 @@ class Recorded:
 
 
 def recorded(curves: LearningCurves) -> Recorded:
-    """The table as the simulator wants it."""
+    """The table as the simulator wants it.
+
+    Raises:
+        TableError: it is not all of its study's space.
+    """
     task = ImageTask.model_validate(curves.about["task"])
     trainings: dict[Config, list[Training]] = defaultdict(list)
     for key, rows in curves.rows.groupby([*PARAMETERS, "seed"]):
         values = dict(zip(PARAMETERS, map(int, key), strict=False))
-        trainings[MixerConfig.model_validate(task.model_dump() | values)].append(
+        trainings[_config(task, values)].append(
             Training(
                 tuple(rows["validation_accuracy"].astype(float)),
                 tuple(rows["validation_loss"].astype(float)),
@@ -98,7 +123,12 @@ def recorded(curves: LearningCurves) -> Recorded:
         images_per_epoch=curves.about["images_per_epoch"],
         flops_ceiling=curves.about["flops_ceiling"],
         trainings=dict(trainings),
+        failed=frozenset(_config(task, values) for values in curves.about.get("failed", [])),
     )
+
+
+def _config(task: ImageTask, values: dict[str, int]) -> MixerConfig:
+    return MixerConfig.model_validate(task.model_dump() | values)
 
 
 @dataclass(frozen=True)
@@ -194,7 +224,7 @@ def replay(
         rule=rule,
     )
     with contextlib.suppress(_ReachedError):
-        search.go(num_trials=num_trials or len(table.trainings))
+        search.go(num_trials=num_trials or len(table.trainings) + len(table.failed))
     return result
 
 
@@ -241,6 +271,10 @@ class _Crew:
     def _train(self, worker: int, request: TrialRequest) -> Iterator[tuple[float, Event | Idle]]:
         """Seconds that pass, and what happens then."""
         number, config = request.numbers[0], request.config
+        if config in self._table.failed:
+            yield 0.0, Failed(trial=number, reason="failed when the table was made")
+            yield 0.0, Idle()
+            return
         lot = random.Random(f"{self._seed}/{config.model_dump_json()}")
         training = lot.choice(self._table.trainings[config])
         flops = FORWARD_AND_BACKWARD * cost(config).flops * self._table.images_per_epoch

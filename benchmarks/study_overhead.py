@@ -140,7 +140,6 @@ def measure(sampler: str, args: argparse.Namespace) -> dict[str, float]:
                 goal=trials,
                 baselines=0,
                 images_per_epoch=1,
-                min_accuracy=None,
             )
             reporter = LiveReporter(Console(quiet=True), standing)
             spent.clear()

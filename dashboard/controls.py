@@ -29,12 +29,12 @@ COLUMNS: dict[str, Any] = {
 
 def trials_chart(figure: go.Figure, key: str) -> None:
     """A figure whose points carry a trial's number first; a click opens that trial's page."""
-    event = st.plotly_chart(
-        figure, key=key, on_select="rerun", selection_mode="points", config={"displaylogo": False}
-    )
-    points = event["selection"]["points"]
+    points = _clicked(key, "points")
     if points:
         chosen.open_trial(int(points[0]["customdata"][0]))
+    st.plotly_chart(
+        figure, key=key, on_select="rerun", selection_mode="points", config={"displaylogo": False}
+    )
 
 
 def trials_dataframe(
@@ -44,7 +44,11 @@ def trials_dataframe(
     height: int | Literal["auto"] = "auto",
 ) -> None:
     """A table with a column `Trial`; a click anywhere in a row opens that trial's page."""
-    event = st.dataframe(
+    drawn = f"trials of {key}"
+    cells = _clicked(key, "cells")
+    if cells:
+        chosen.open_trial(st.session_state[drawn][cells[0][0]])
+    st.dataframe(
         frame,
         key=key,
         hide_index=True,
@@ -54,9 +58,7 @@ def trials_dataframe(
         on_select="rerun",
         selection_mode="single-cell",
     )
-    cells = event["selection"]["cells"]
-    if cells:
-        chosen.open_trial(int(frame.iloc[cells[0][0]]["Trial"]))
+    st.session_state[drawn] = [int(number) for number in frame["Trial"]]
 
 
 def open_button(trial: TrialRecord, key: str) -> None:
@@ -79,3 +81,10 @@ def preset_button(snapshot: Snapshot, trial: TrialRecord, key: str) -> None:
         key=key,
         on_click="ignore",
     )
+
+
+def _clicked(key: str, what: str) -> list[Any]:
+    """What was clicked in a table or chart as it was drawn last, to be asked before it is drawn
+    anew: by then other trials may be in its rows, and another figure has forgotten the click."""
+    event = st.session_state.get(key)
+    return event["selection"][what] if event else []

@@ -45,6 +45,8 @@ class Points:
     """The trials' FLOPs, parameters or images per second."""
     seeds: Sequence[Sequence[float]]
     """The accuracies whose mean is the trial's: of the seeds, or its own alone."""
+    min_accuracy: float = 0.0
+    """Less accurate trials are drawn, and neither on the front nor the best of anything."""
 
     @cached_property
     def accuracy(self) -> Floats:
@@ -53,13 +55,15 @@ class Points:
     @cached_property
     def front(self) -> list[int]:
         """Indices of the trials nobody dominates on this axis, cheapest (or fastest) first."""
-        return pareto.front(self._cost, self.accuracy)
+        on_front = pareto.front(self._cost, self.accuracy)
+        return [i for i in on_front if self.accuracy[i] >= self.min_accuracy]
 
     def best_within(self, limit: float) -> int | None:
         """Index of the most accurate trial of at most `limit` (at least, where more is better)."""
-        return pareto.best_under(
+        best = pareto.best_under(
             self._cost, self.accuracy, 1 / limit if self.axis.more_is_better else limit
         )
+        return None if best is None or self.accuracy[best] < self.min_accuracy else best
 
     @property
     def _cost(self) -> Floats:
@@ -67,7 +71,10 @@ class Points:
 
 
 def points_of(
-    trials: Sequence[TrialRecord], name: str, seeds: Mapping[int, Sequence[float]] | None = None
+    trials: Sequence[TrialRecord],
+    name: str,
+    seeds: Mapping[int, Sequence[float]] | None = None,
+    min_accuracy: float = 0.0,
 ) -> Points:
     """Those of the trials that have an accuracy and a value on the axis of that name.
 
@@ -76,6 +83,7 @@ def points_of(
             mixed with them.
         name: a key of `AXES`.
         seeds: the accuracies of trials that stand for several seeds, by the trial's number.
+        min_accuracy: less accurate ones are on no front.
     """
     known = [
         (trial, x, (seeds or {}).get(trial.number, [trial.accuracy]))
@@ -87,6 +95,7 @@ def points_of(
         trials=[trial for trial, _, _ in known],
         x=np.array([x for _, x, _ in known], np.float64),
         seeds=[accuracies for _, _, accuracies in known],
+        min_accuracy=min_accuracy,
     )
 
 

@@ -57,6 +57,11 @@ class Snapshot:
         return winners.candidates(self.trials)
 
     @cached_property
+    def front(self) -> list[TrialRecord]:
+        """What counts of the found: nobody dominates it, and the study does not call it useless."""
+        return winners.front(self.found, self.study.min_accuracy)
+
+    @cached_property
     def vits(self) -> list[TrialRecord]:
         """The finished ViT baselines, one trial a configuration."""
         return [t for t in self._given if t.config.family == "vit"]
@@ -110,8 +115,8 @@ class Snapshot:
 
     @cached_property
     def hypervolume(self) -> float:
-        """Of the found trials, in accuracy x decades of FLOPs."""
-        return pareto.hypervolume(*winners.objectives(self.found), winners.reference_of(self.study))
+        """Of the front, in accuracy x decades of FLOPs."""
+        return pareto.hypervolume(*winners.objectives(self.front), winners.reference_of(self.study))
 
     @cached_property
     def history(self) -> History:
@@ -128,17 +133,19 @@ class Snapshot:
         position = {trial.number: i for i, trial in enumerate(ended)}
         last = {t.number: max(position[s.number] for s in self.seeds_of(t)) for t in self.found}
         finished = sorted(self.found, key=lambda t: last[t.number])
-        objectives = winners.objectives(finished)
+        flops, accuracy = winners.objectives(finished)
+        # What is useless was tried, and adds nothing
+        useful = [a if a >= self.study.min_accuracy else 0.0 for a in accuracy]
         reference = winners.reference_of(self.study)
         return History(
-            hypervolume=np.array(pareto.hypervolume_history(*objectives, reference), np.float64),
+            hypervolume=np.array(pareto.hypervolume_history(flops, useful, reference), np.float64),
             training_flops=spent[[last[t.number] for t in finished]],
         )
 
     @cached_property
     def frame(self) -> pd.DataFrame:
         """All trials, as `runs.frames.trials_frame` gives them."""
-        return trials_frame(self.trials)
+        return trials_frame(self.trials, self.study.min_accuracy)
 
     @cached_property
     def _given(self) -> list[TrialRecord]:

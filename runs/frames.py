@@ -12,11 +12,12 @@ from runs.seeds import over_seeds
 from runs.winners import front
 
 
-def trials_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
+def trials_frame(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> pd.DataFrame:
     """One row a trial, in the order given.
 
     Columns: number, state, origin, family, label, on_front (whether the configuration, by the
-    mean of its seeds, is on the front of its own origin), accuracy, loss, params, macs, flops,
+    mean of its seeds, is on the front of its own origin; of the search's only those that reach
+    `min_accuracy`), accuracy, loss, params, macs, flops,
     seed, epochs, rung (after which it was, or would have been, stopped), the timings,
     train_flop_per_second (3 x FLOPs x images a second), device_bytes, device_kind, git_revision,
     error, started_at, finished_at, and the fields of the configurations.
@@ -25,7 +26,10 @@ def trials_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     on_front = {
         (trial.config, origin)
         for origin in Origin
-        for trial in front(over_seeds([t for t in trials if t.origin is origin]))
+        for trial in front(
+            over_seeds([t for t in trials if t.origin is origin]),
+            min_accuracy if origin is Origin.SEARCH else 0.0,
+        )
     }
     for trial in trials:
         timing, surroundings = trial.timing, trial.surroundings

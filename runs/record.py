@@ -51,6 +51,12 @@ class StudyRecord:
         """Accuracy of guessing, 1/K: the lower left of the hypervolume."""
         return 1.0 / self.num_classes
 
+    @property
+    def min_accuracy(self) -> float:
+        """Less accurate trials count as useless, however cheap; 0 where the study asks for none."""
+        asked: float | None = self.spec.get("min_accuracy")
+        return asked or 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:

@@ -37,11 +37,11 @@ class Stopped:
         return self.spared_on_front / self.spared if self.spared else None
 
 
-def stopped(trials: Sequence[TrialRecord]) -> Stopped:
-    """The account of a study's early stopping, given all its trials."""
+def stopped(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> Stopped:
+    """The account of a study's early stopping, given all its trials and what is useless in it."""
     searched = [t for t in trials if t.origin is Origin.SEARCH]
     groups = by_configuration(searched)
-    on_front = {trial.config for trial in front(candidates(searched))}
+    on_front = {trial.config for trial in front(candidates(searched), min_accuracy)}
     spared = [
         config
         for (config, _), seeds in groups.items()

@@ -25,9 +25,14 @@ def candidates(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     return over_seeds([t for t in trials if t.origin is Origin.SEARCH])
 
 
-def front(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Those of the given finished trials that nobody among them dominates, cheapest first."""
-    return [trials[i] for i in pareto.front(*objectives(trials))]
+def front(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> list[TrialRecord]:
+    """Those of the given finished trials that nobody among them dominates, cheapest first.
+
+    Less accurate ones than `min_accuracy` are left out: a study's own, `StudyRecord.min_accuracy`,
+    for all that counts as found, and 0 for baselines.
+    """
+    on_front = [trials[i] for i in pareto.front(*objectives(trials))]
+    return [t for t in on_front if (t.accuracy or 0.0) >= min_accuracy]
 
 
 def objectives(trials: Sequence[TrialRecord]) -> tuple[list[float], list[float]]:
@@ -56,7 +61,7 @@ def pick(
     rule: str,
     *,
     max_flops: float | None = None,
-    min_accuracy: float | None = None,
+    min_accuracy: float = 0.0,
 ) -> TrialRecord:
     """The trial a rule names.
 
@@ -95,15 +100,14 @@ def pick(
             f"no finished trial has at most {max_flops:,.0f} FLOPs; "
             f"the cheapest has {cheapest:,}: raise --max-flops to that or more"
         )
-    able = [t for t in inside if min_accuracy is None or (t.accuracy or 0.0) >= min_accuracy]
-    if not able:
+    on_front = front(inside, min_accuracy)
+    if not on_front:
         best = max(t.accuracy or 0.0 for t in inside)
         shown = math.floor(best * 1e4) / 1e4  # not rounded up to what none reaches
         raise NoWinnerError(
             f"no finished trial there reaches an accuracy of {min_accuracy}; "
-            f"the best has {shown:.4f}: lower --min-accuracy to that or less"
+            f"the best has {shown:.4f}: lower it to that or less with --min-accuracy"
         )
-    on_front = front(able)
     if rule == "best":
         return next(t for t in on_front if t.flops == on_front[-1].flops)
     if rule == "cheapest":

@@ -7,11 +7,17 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from runs.record import StudyRecord
 from runs.storage import beside
 from search.messages import Checkpointing
+from space.errors import MixerSearchError
+
+
+class CheckpointFolderError(MixerSearchError):
+    """No checkpoint can be written to the folder that was asked for."""
 
 
 class Checkpoints(NamedTuple):
@@ -21,6 +27,23 @@ class Checkpoints(NamedTuple):
     """None for one beside the database."""
     every_seconds: float = 30.0
     keep: bool = False
+
+    def check(self) -> None:
+        """Makes the folder, where one was named.
+
+        Raises:
+            CheckpointFolderError: no file can be written there.
+        """
+        if self.folder is None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            raise CheckpointFolderError(
+                f"--checkpoint-dir {self.folder}: no file can be written there "
+                f"({error.strerror}); name another folder"
+            ) from None
 
     def of(self, study: StudyRecord, storage: str | None) -> CheckpointFolder:
         """Those of a study."""

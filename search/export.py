@@ -49,7 +49,8 @@ def export(
         typer.Option(
             min=0.0,
             max=1.0,
-            help="Only trials at least so accurate (0 to 1); alone it means --pick cheapest.",
+            help="Only trials at least so accurate (0 to 1); alone it means --pick cheapest. By "
+            "default the study's own.",
             metavar="A",
         ),
     ] = None,
@@ -72,7 +73,7 @@ def export(
         trials,
         rule,
         max_flops=None if max_flops is None else parse_count(max_flops),
-        min_accuracy=min_accuracy,
+        min_accuracy=record.min_accuracy if min_accuracy is None else min_accuracy,
     )
     asked = f"{study}_{rule}"
     for option, limit in (("max_flops", max_flops), ("min_accuracy", min_accuracy)):

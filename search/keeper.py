@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 
 from search.checkpoint import Checkpoint, CheckpointError, load, save
 from search.messages import TrialRequest, Warned
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Keeper:
@@ -53,9 +56,10 @@ class Keeper:
         try:
             save(self._wanted.file, self._request, checkpoint)
         except OSError as error:
+            todo = "free some space" if error.errno in _FULL else "see that it can be written to"
             self._warn(
                 f"no checkpoint can be written in {self._wanted.file.parent} ({error.strerror}); "
-                "free some space: an interruption now costs what was trained since the last one"
+                f"{todo}: an interruption now costs what was trained since the last one"
             )
         self.begin(checkpoint.epoch)
 
@@ -66,5 +70,5 @@ class Keeper:
 
     def _warn(self, sentence: str) -> None:
         if not self._has_warned:
-            self._warnings.append(Warned(sentence))
+            self._warnings.append(Warned(sentence, is_lasting=True))
         self._has_warned = True

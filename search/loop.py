@@ -136,6 +136,7 @@ class Search:
         )
         now = time.perf_counter()
         desks = [Desk(worker, now) for worker in range(self.workers.count)]
+        lasting: set[str] = set()
         is_late = False
 
         def start(desk: Desk, job: Job | None) -> None:
@@ -158,8 +159,11 @@ class Search:
                 case Started(epochs):
                     self._began(desk, epochs, early_stopping)
                     self._look_ahead(desk, agenda)
-                case Warned(sentence):
-                    self.reporter.note(sentence)
+                case Warned(sentence, is_lasting):
+                    if sentence not in lasting:
+                        self.reporter.note(sentence)
+                    if is_lasting:
+                        lasting.add(sentence)
                 case EpochDone(epochs):
                     self._hear(desk, epochs)
                     self._judge(desk, epochs[0].epoch, early_stopping)

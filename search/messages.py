@@ -52,6 +52,8 @@ class Warned:
     """Something a person should know; the trials go on."""
 
     sentence: str
+    is_lasting: bool = False
+    """Whether saying the same once more tells nobody anything."""
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,7 @@ def run(
     trial_seconds = _parsed("--trial-timeout", trial_timeout, parse_duration)
     interval = _parsed("--checkpoint-every", checkpoint_every, parse_duration)
     checkpoints = Checkpoints(checkpoint_dir, interval, keep_checkpoints)
+    checkpoints.check()
     stopping = Stopping()
     stopping.listen()
 

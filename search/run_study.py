@@ -110,7 +110,6 @@ def run_study(
             goal=goal,
             baselines=len(baselines),
             images_per_epoch=steps * spec.recipe.batch_size,
-            min_accuracy=spec.min_accuracy,
         )
         each = f", {workers.count} workers" if workers.count > 1 else ""
         say(f"on {workers.surroundings.device_kind}{each}; results in {store.where}")

@@ -44,7 +44,6 @@ class Standing:
         goal: finished configurations of its own it is to have.
         baselines: how many baselines it is to have.
         images_per_epoch: training images visited in an epoch.
-        min_accuracy: below it a trial is not counted as a candidate.
     """
 
     def __init__(
@@ -55,7 +54,6 @@ class Standing:
         goal: int,
         baselines: int,
         images_per_epoch: int,
-        min_accuracy: float | None,
     ) -> None:
         self.study = study
         self.goal = goal
@@ -65,7 +63,6 @@ class Standing:
         self.front: tuple[TrialRecord, ...] = ()
         """The search's front, cheapest first, above the least accuracy asked for."""
         self._images_per_epoch = images_per_epoch
-        self._min_accuracy = min_accuracy or 0.0
         self._trials: dict[int, TrialRecord] = {}
         self._seeds: dict[tuple[Config, Origin], dict[int, TrialRecord]] = {}
         """By number, those of every configuration that is not refused."""
@@ -150,8 +147,8 @@ class Standing:
 
     def _find_front(self, candidates: Sequence[TrialRecord]) -> None:
         """The front of what may be on it."""
-        able = [t for t in candidates if (t.accuracy or 0.0) >= self._min_accuracy]
-        self.front = tuple(winners.front(sorted(able, key=lambda trial: trial.number)))
+        in_order = sorted(candidates, key=lambda trial: trial.number)
+        self.front = tuple(winners.front(in_order, self.study.min_accuracy))
 
 
 def _has_ended(trial: TrialRecord) -> bool:

@@ -76,7 +76,7 @@ def nothing_line(standing: Standing) -> str | None:
 
 def stopping_line(standing: Standing) -> str | None:
     """What early stopping saved and what it may have cost; None where nothing was to be stopped."""
-    found = stopped(standing.trials)
+    found = stopped(standing.trials, standing.study.min_accuracy)
     if not found.stopped and not found.spared:
         return None
     line = (

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from records import at, running, vit
-from sample_study import START, add_trial, planned, study_record
-from visits import PAGES, visit, words
+from records import at, running, study, trial, vit
+from sample_study import START, add_trial, planned
+from streamlit.testing.v1 import AppTest
+from visits import PAGES, click_point, click_row, heading, visit, words
 
 from dashboard import reading
 from runs.record import Origin, State
 from runs.writer import open_writer
 
 
-def a_new_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *trials: Any) -> str:
+def a_new_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *trials: Any, **changes: Any
+) -> str:
     storage = f"sqlite:///{tmp_path}/new.db"
     monkeypatch.setenv("MIXER_STORAGE", storage)
     with open_writer(storage) as store:
-        store.add_study(study_record("new"))
+        store.add_study(study("new", **changes))
         for trial in trials:
             store.add_trial("new", trial)
     return storage
+
+
+def arrives(app: AppTest, storage: str, *trials: Any) -> None:
+    """Trials that the page's next run finds, whenever that is."""
+    with open_writer(storage) as store:
+        for trial in trials:
+            store.add_trial("new", trial)
+    # A reading takes at most a tenth of the time, so the next one may not be due yet
+    app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -43,6 +56,39 @@ def test_a_study_whose_baselines_alone_have_finished(
     baseline = at(2_000_000, 0.5, config=vit(), origin=Origin.BASELINE)
     a_new_study(tmp_path, monkeypatch, baseline, running(1))
     assert not visit(page).error
+
+
+USEFUL = {"dataset": "digits", "min_accuracy": 0.5}
+
+
+def test_mixers_too_inaccurate_for_the_study_are_shown_and_on_no_front(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = [at(1_000_000, 0.3, rung=1), at(2_000_000, 0.6, 1), at(4_000_000, 0.7, 2)]
+    a_new_study(tmp_path, monkeypatch, *trials, spec=USEFUL)
+    app = visit()
+    drawn = {one["name"]: one for one in json.loads(app.get("plotly_chart")[0].proto.spec)["data"]}
+    assert [row[0] for row in drawn["Mixer"]["customdata"]] == [0, 1, 2]
+    assert [row[0] for row in drawn["Mixer front"]["customdata"]] == [1, 2]
+    assert list(app.dataframe[0].value["Trial"]) == [1, 2]
+    assert {one.label: one.value for one in app.metric}["On the front"] == "2"
+    assert "Mixers of less than 50.00 % count as useless" in words(app)
+    app.select_slider[0].set_value(1_000_000.0).run()
+    assert "None yet." in words(app)
+    assert list(visit("table").dataframe[0].value["Trial"]) == [2, 1, 0]
+    regret = {one.label: one.value for one in visit("progress").metric}
+    assert (regret["Spared"], regret["Of those on the front"]) == ("1", "0")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_study_whose_mixers_are_all_too_inaccurate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    a_new_study(tmp_path, monkeypatch, at(1_000_000, 0.3), at(2_000_000, 0.4, 1), spec=USEFUL)
+    app = visit(page)
+    assert not app.error
+    if page == "front":
+        assert "No searched Mixer has reached 50.00 % yet." in words(app)
 
 
 def test_trials_of_an_older_version_are_not_accounted_for(
@@ -79,9 +125,66 @@ def test_results_that_come_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with open_writer(storage) as store:
         trial = replace(planned(draw, 5), started_at=START)
         add_trial(store, "new", trial, State.RUNNING, draw)
-    # A reading takes at most a tenth of the time, so the next one may not be due yet
-    app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
+    arrives(app, storage)
     assert list(app.run().dataframe[0].value["Trial"]) == [0, 1]
+
+
+@pytest.mark.parametrize(("page", "table"), [("front", "front table"), ("table", "trials")])
+def test_a_click_opens_the_trial_that_was_in_the_row_when_it_was_clicked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, table: str
+) -> None:
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    storage = a_new_study(
+        tmp_path, monkeypatch, at(4_000_000, 0.5), at(8_000_000, 0.6, 1), at(8_000_000, 0.4, 2)
+    )
+    app = visit(page)
+    clicked = app.dataframe[0].value["Trial"].iloc[0]
+    arrives(app, storage, at(2_000_000, 0.4, 3))  # the first row of either table
+    assert heading(click_row(app, table, 0)) == f"Trial {clicked}"
+    app.switch_page(f"views/{page}.py").run()
+    assert app.dataframe[0].value["Trial"].iloc[0] == 3
+    assert heading(click_row(app, table, 0)) == "Trial 3"
+
+
+def test_a_click_on_a_point_opens_its_trial_whatever_has_come_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    storage = a_new_study(tmp_path, monkeypatch, at(4_000_000, 0.5), at(8_000_000, 0.6, 1))
+    app = visit()
+    arrives(app, storage, at(2_000_000, 0.4, 2))
+    assert heading(click_point(app, "front of FLOPs", 0)) == "Trial 0"
+
+
+def test_a_limit_at_its_end_follows_the_end_and_one_that_was_moved_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    storage = a_new_study(tmp_path, monkeypatch, at(1_000_000, 0.5), at(3_000_000, 0.6, 1))
+    app = visit()
+    assert app.select_slider[0].value == 3_200_000
+    arrives(app, storage, at(40_000_000, 0.9, 2))
+    app.run()
+    assert app.select_slider[0].value == 40_000_000
+    assert "90.00 %" in words(app)
+    app.select_slider[0].set_value(2_000_000.0).run()
+    arrives(app, storage, at(90_000_000, 0.92, 3))
+    app.run()
+    assert (app.select_slider[0].value, app.select_slider[0].options[-1]) == (2_000_000, "100 M")
+    assert "92.00 %" not in words(app)
+
+
+def test_a_limit_of_speed_at_its_end_follows_the_slowest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    storage = a_new_study(tmp_path, monkeypatch, at(1_000_000, 0.5))
+    app = visit()
+    app.session_state["axis"] = "Images/s"
+    assert app.run().select_slider[0].value == 10_000
+    slow = replace(trial().timing, images_per_second=1_000)
+    arrives(app, storage, at(40_000_000, 0.9, 1, timing=slow))
+    assert app.run().select_slider[0].value == 1_000
 
 
 def test_a_database_that_goes_away_gives_a_sentence(

@@ -29,6 +29,7 @@ from runs.frames import trials_frame
 from runs.record import Origin, State, Timing
 from runs.winners import nearest_in_flops
 from search.rungs import RungSpec
+from search.standing import Standing
 from space.cost import cost
 
 BASELINE = {"config": vit(), "origin": Origin.BASELINE}
@@ -184,6 +185,28 @@ def test_stopped_trials_have_an_accuracy_and_count_for_nothing_finished() -> Non
 def test_a_configuration_of_which_a_seed_failed_is_not_among_the_stopped() -> None:
     one, two = seeds(0, 0.5, 0.6, state=State.PRUNED, rung=4)
     assert Snapshot(study(), [one, replace(two, state=State.FAILED)]).stopped == []
+
+
+def test_what_is_too_inaccurate_counts_for_nothing_but_is_there() -> None:
+    """As the search's own account has it."""
+    trials = [at(200, 0.3, 0), at(1_000, 0.55, 1), at(5_000, 0.85, 2), at(40_000, 0.9, 3)]
+    record = study(spec={"min_accuracy": 0.8}, flops_ceiling=50_000)
+    standing = Standing(record, trials, goal=4, baselines=0, images_per_epoch=1)
+    snapshot = Snapshot(record, trials)
+    assert snapshot.front == list(standing.front) == trials[2:]
+    assert snapshot.hypervolume == pytest.approx(standing.hypervolume)
+    assert list(snapshot.history.hypervolume) == pytest.approx([0, 0, 0.75, standing.hypervolume])
+    assert list(snapshot.frame["on_front"]) == [False, False, True, True]
+    assert snapshot.found == trials
+
+
+def test_points_too_inaccurate_are_drawn_and_on_no_front() -> None:
+    trials = [at(2_000, 0.3, 0), at(4_000, 0.8, 1), at(6_000, 0.7, 2)]
+    points = points_of(trials, "FLOPs", min_accuracy=0.5)
+    assert len(points.x) == 3
+    assert points.front == [1]
+    assert points.best_within(3_000) is None
+    assert points.best_within(4_000) == 1
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 8, 12, 27, 100])

@@ -95,7 +95,7 @@ def test_a_name_is_refused_or_is_a_name_like_any_other(here: Path, name: str, er
             assert reader.study(name) == study
             assert reader.trials(name)[-1] == trial
     shown = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
-    standing = Standing(study, [], goal=1, baselines=0, images_per_epoch=1, min_accuracy=None)
+    standing = Standing(study, [], goal=1, baselines=0, images_per_epoch=1)
     PlainReporter(shown, standing).ended(trial)
     assert isinstance(shown.file, io.StringIO)
     assert "\x1b" not in shown.file.getvalue()

@@ -41,6 +41,7 @@ from search.messages import (
     Lost,
     Started,
     TrialRequest,
+    Warned,
 )
 from search.proposer import Proposer
 from search.recipe import Recipe
@@ -719,6 +720,21 @@ def test_interrupted_in_any_epoch_a_study_decides_what_it_would_have(
                 ]
             )
     assert ends[0] == ends[1]
+
+
+def test_what_every_trial_warns_of_is_said_once(store: Writer) -> None:
+    class Warns(Quick):
+        def run(
+            self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+        ) -> Iterator[Event]:
+            yield Warned("the disk is full", is_lasting=True)
+            yield Warned("a node has gone")
+            yield from super().run(request)
+
+    searched, listener = search(store, trainer=Warns())
+    searched.go(num_trials=3)
+    assert listener.notes.count("the disk is full") == 1
+    assert listener.notes.count("a node has gone") == 3
 
 
 def test_a_trial_that_goes_on_says_from_where(store: Writer) -> None:

@@ -69,9 +69,7 @@ def test_readers_that_look_on_neither_lock_nor_lose_anything(
 
 
 def standing_of(trials: list[TrialRecord]) -> Standing:
-    return Standing(
-        study(), trials, goal=9_999, baselines=0, images_per_epoch=100, min_accuracy=None
-    )
+    return Standing(study(), trials, goal=9_999, baselines=0, images_per_epoch=100)
 
 
 def test_what_is_kept_of_a_study_is_what_would_be_found_in_all_its_trials() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records import running, study
+from records import at, running, study
 from rich.console import Console
 
 from runs.reader import open_reader
@@ -67,6 +67,8 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
             "--timeout: 'soon' is no positive duration; write it like",
         ),
         ([*SMOKE, "--checkpoint-every", "0s"], "--checkpoint-every: '0s' is no positive duration"),
+        ([*SMOKE, "--checkpoint-dir", __file__], "no file can be written there (File exists)"),
+        ([*SMOKE, "--checkpoint-dir", "/proc/1/x"], "--checkpoint-dir /proc/1/x: no file can be"),
         ([*SMOKE, "--storage", f"sqlite:///{5000 * 'a'}.db"], "name too long"),
         ([*SMOKE, "--max-flops", "-3"], "--max-flops: '-3' is no positive count; write it like"),
         ([*SMOKE, "--max-flops", "10"], "the cheapest has"),
@@ -126,6 +128,29 @@ def test_an_export_without_a_study_or_finished_trials_is_a_sentence(
     ):
         assert export(argv) == 2
         assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "taken"),
+    [
+        ([], 2),  # the knee; with trial 0 it would be trial 1
+        (["--pick", "cheapest"], 1),
+        (["--pick", "cheapest", "--min-accuracy", "0.2"], 0),
+        (["--pick", "trial=0"], 0),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_an_export_holds_to_the_studys_min_accuracy_unless_told_otherwise(
+    capsys: pytest.CaptureFixture[str], options: list[str], taken: int
+) -> None:
+    with open_writer() as store:
+        store.add_study(study("mixer_smoke", spec={"min_accuracy": 0.5}))
+        for number, accuracy in enumerate((0.3, 0.6, 0.7)):
+            store.add_trial("mixer_smoke", at(2_000_000 * 10**number, accuracy, number))
+    assert export([*SMOKE, *options]) == 0
+    assert capsys.readouterr().out.startswith(f"trial {taken}:")
+    assert export([*SMOKE, "--max-flops", "2M"]) == 2
+    assert "an accuracy of 0.5; the best has 0.3000" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--storage {}", "--storage={}", "--storage {} --storage x://"])

@@ -97,6 +97,14 @@ def test_the_front_is_that_of_the_finished_trials_of_each_origin() -> None:
     assert list(searched["number"]) == [t.number for t in front(candidates(TRIALS))]
 
 
+def test_what_is_too_inaccurate_is_in_the_frame_and_on_no_front() -> None:
+    """Baselines are for comparison, and stay."""
+    trials = [*TRIALS, at(400_000, 0.2, 7, config=vit(num_blocks=4), **BASELINE)]
+    frame = trials_frame(trials, min_accuracy=0.5)
+    assert list(frame[frame["on_front"]]["number"]) == [1, 3, 7]
+    assert len(frame) == len(trials)
+
+
 def test_all_seeds_of_a_configuration_are_on_the_front_if_their_mean_is() -> None:
     """Trial 0 alone would be dominated, and trial 5 alone would dominate."""
     ahead = seeds(0, 0.50, 0.90, 0.70, macs=1_000_000)

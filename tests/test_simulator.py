@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -89,6 +91,36 @@ def test_replayed_trials_are_stopped_at_rungs_and_cost_less(table: Recorded) -> 
     assert {trial.rung for trial in pruned} <= {1, 4}
     whole = sum(3 * t.flops * table.images_per_epoch * 12 for t in done.trials)
     assert done.points[-1].training_flops < 0.8 * whole
+
+
+def test_a_sample_of_a_space_is_refused_as_a_search_may_propose_the_rest(table: Recorded) -> None:
+    some = random.Random(0).sample(list(table.trainings), 300)
+    sentence = "300 of the 639 .* ceiling of 4,000,000 FLOPs cannot be .*; make_table.py trains"
+    with pytest.raises(TableError, match=sentence):
+        replace(table, trainings={config: table.trainings[config] for config in some})
+
+
+@pytest.mark.parametrize("sampler", ["random", "cost_aware", "tpe", "nsga2"])
+def test_what_failed_when_the_table_was_made_fails_in_a_replay_at_no_cost(
+    table: Recorded, sampler: str
+) -> None:
+    failed = frozenset(random.Random(0).sample(list(table.trainings), 300))
+    rest = {c: trainings for c, trainings in table.trainings.items() if c not in failed}
+    done = replay(
+        replace(table, trainings=rest, failed=failed),
+        seed=0,
+        num_trials=40,
+        sampler=sampler,
+        rungs=NO_RUNGS,
+    )
+    failures = {t.config for t in done.trials if t.state is State.FAILED}
+    complete = [t for t in done.trials if t.state is State.COMPLETE]
+    assert failures
+    assert failures <= failed
+    assert len(failures) + len(complete) == 40
+    assert done.points[-1].training_flops == pytest.approx(
+        sum(3 * t.flops * table.images_per_epoch * 12 for t in complete)
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,12 @@ def test_regret_is_the_share_of_the_spared_that_are_on_the_front() -> None:
     assert stopped(trials[:1]).regret is None
 
 
+def test_a_spared_trial_that_is_useless_is_no_regret() -> None:
+    trials = [at(1_000_000, 0.3, 0, rung=1), at(2_000_000, 0.9, 1, rung=4)]
+    assert stopped(trials).spared_on_front == 2
+    assert stopped(trials, min_accuracy=0.5).spared_on_front == 1
+
+
 def test_seeds_of_one_configuration_are_one() -> None:
     config = trial(0).config
     seeds = [trial(i, config=config, seed=i, state=State.PRUNED, rung=4) for i in range(3)]

@@ -19,9 +19,8 @@ def standing(
     if vits:
         trials.append(trial(2, config=vit(), origin=Origin.BASELINE, accuracy=0.375))
     trials.append(running(3, state=State.REFUSED, error="tried before"))
-    return Standing(
-        study(), trials, goal=4, baselines=1, images_per_epoch=100, min_accuracy=min_accuracy
-    )
+    about = study(spec={"min_accuracy": min_accuracy})
+    return Standing(about, trials, goal=4, baselines=1, images_per_epoch=100)
 
 
 def printed(*, vits: bool) -> str:
@@ -48,7 +47,6 @@ def test_the_name_of_a_study_is_text_in_the_title() -> None:
         goal=4,
         baselines=0,
         images_per_epoch=100,
-        min_accuracy=None,
     )
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     console.print(front_table(named))
@@ -136,6 +134,13 @@ def test_the_next_commands_do_not_print_a_password() -> None:
     (command, _) = next_commands("s", "postgresql+psycopg://me:secret@host/runs")
     assert "secret" not in command
     assert "me:***@host/runs" in command
+
+
+def test_a_spared_trial_that_is_useless_is_no_regret() -> None:
+    spared = [trial(0, accuracy=0.3, rung=4), trial(1, accuracy=0.9, rung=4)]
+    asked = study(spec={"min_accuracy": 0.95})
+    now = Standing(asked, spared, goal=2, baselines=0, images_per_epoch=100)
+    assert (stopping_line(now) or "").endswith(", 0 of them on the front")
 
 
 def test_early_stopping_is_summed_up_in_a_line() -> None:

@@ -62,6 +62,15 @@ def test_the_front_within_bounds_is_made_of_what_is_within_them() -> None:
     assert pick([trials[0], trials[2]], "best").number == 2
 
 
+def test_the_front_leaves_out_what_the_study_calls_useless() -> None:
+    found = candidates(TRIALS)
+    assert [t.number for t in front(found, 0.80)] == [1, 2, 4]
+    assert front(found, 0.95) == []
+    assert study(spec={"min_accuracy": 0.8}).min_accuracy == 0.8
+    assert study(spec={"min_accuracy": None}).min_accuracy == 0
+    assert study(spec={}).min_accuracy == 0  # of an older version
+
+
 def test_only_what_the_search_proposed_and_finished_can_win() -> None:
     assert [t.number for t in candidates(TRIALS)] == [0, 1, 2, 3, 4]
     assert [t.number for t in front(candidates(TRIALS))] == [0, 1, 2, 4]

@@ -13,7 +13,6 @@ from dashboard.points import AXES, limits_between, points_of
 from dashboard.snapshot import Snapshot
 from dashboard.wording import counted, mean_of_seeds, percent
 from runs.record import State
-from runs.winners import front
 from space.quantities import format_count
 
 
@@ -43,8 +42,11 @@ def page() -> None:
     trials_chart(figure, key=f"front of {name}")
     several = "Of several seeds the mean; the bar spans them. " if snapshot.several else ""
     crosses = "Crosses were stopped early, and are where they were then. " if stopped else ""
+    least = snapshot.study.min_accuracy
+    useless = f"Mixers of less than {percent(least)} count as useless. " if least else ""
     st.caption(
-        f"Validation accuracy. {several}{crosses}Click a point, or a row below, to open the trial."
+        f"Validation accuracy. {several}{crosses}{useless}"
+        "Click a point, or a row below, to open the trial."
     )
     _best_within(snapshot, series, limit)
     _table(snapshot, series)
@@ -54,7 +56,7 @@ def _metrics(snapshot: Snapshot) -> None:
     best = max((t.accuracy or 0.0 for t in snapshot.found), default=None)
     values = {
         "Best accuracy": percent(best),
-        "On the front": f"{len(front(snapshot.found)):,}",
+        "On the front": f"{len(snapshot.front):,}",
         "Hypervolume": f"{snapshot.hypervolume:.3f}",
         "Finished": f"{snapshot.counts[State.COMPLETE]:,}",
         "Running": f"{snapshot.counts[State.RUNNING]:,}",
@@ -78,8 +80,9 @@ def _metrics(snapshot: Snapshot) -> None:
 def _series(snapshot: Snapshot, name: str) -> list[Series]:
     """The searched Mixers first, then the ViTs, then Mixers that were given, where there are."""
     several = snapshot.several
+    found = points_of(snapshot.found, name, several, snapshot.study.min_accuracy)
     series = [
-        Series(name="Mixer", color=MIXER, points=points_of(snapshot.found, name, several)),
+        Series(name="Mixer", color=MIXER, points=found),
         Series(name="ViT", color=VIT, points=points_of(snapshot.vits, name, several)),
     ]
     given = points_of(snapshot.given_mixers, name, several)
@@ -99,16 +102,23 @@ def _stopped(snapshot: Snapshot, name: str) -> list[Series]:
 
 
 def _limit(snapshot: Snapshot, series: list[Series], name: str) -> float:
-    """The slider: the dearest cost allowed (the least speed, where more is better)."""
+    """The slider: the dearest cost allowed (the least speed, where more is better).
+
+    Until it is moved it allows everything, and so what comes later too.
+    """
     values = [x for one in series for x in one.points.x]
     options = limits_between(min(values), max(values))
     axis = AXES[name]
+    key = f"limit of {name} in {snapshot.study.name}"
+    end = options[0] if axis.more_is_better else options[-1]
+    if st.session_state.get(key) in {None, st.session_state.get(f"end of {key}")}:
+        st.session_state[key] = end
+    st.session_state[f"end of {key}"] = end
     limit: float = st.select_slider(
         f"Best {'at no fewer than' if axis.more_is_better else 'within'} so many {axis.short}",
         options,
-        value=options[0] if axis.more_is_better else options[-1],
         format_func=format_count,
-        key=f"limit of {name} in {snapshot.study.name}",
+        key=key,
     )
     return limit
 
@@ -140,7 +150,9 @@ def _table(snapshot: Snapshot, series: list[Series]) -> None:
     st.subheader("Mixers on the front")
     trials = [points.trials[i] for i in points.front]
     if not trials:
-        st.text("No searched Mixer has finished yet.")
+        least = snapshot.study.min_accuracy
+        done = f"reached {percent(least)}" if points.trials and least else "finished"
+        st.text(f"No searched Mixer has {done} yet.")
         return
     if snapshot.vits:
         st.caption(

@@ -93,7 +93,7 @@ def _hypervolume(snapshot: Snapshot) -> None:
 
 
 def _early_stopping(snapshot: Snapshot) -> None:
-    found = stopped(snapshot.trials)
+    found = stopped(snapshot.trials, snapshot.study.min_accuracy)
     if not (snapshot.rungs or found.stopped or found.spared):
         st.text("This study trains every configuration to the end.")
         return

@@ -22,7 +22,7 @@ from dashboard.rungs import rungs_of, stopping_sentence
 from dashboard.snapshot import Snapshot
 from dashboard.wording import percent
 from runs.record import Origin, State, TrialRecord
-from runs.winners import front, nearest_in_flops
+from runs.winners import nearest_in_flops
 from space.quantities import format_count
 
 
@@ -63,9 +63,9 @@ def page() -> None:
 
 def _first(snapshot: Snapshot) -> TrialRecord:
     """Where nothing was chosen: the most accurate of the front, else the last trial."""
-    if not snapshot.found:
+    if not snapshot.front:
         return snapshot.trials[-1]
-    return snapshot.seeds_of(front(snapshot.found)[-1])[0]
+    return snapshot.seeds_of(snapshot.front[-1])[0]
 
 
 def _navigation(snapshot: Snapshot, trial: TrialRecord) -> None:
