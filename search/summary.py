@@ -55,6 +55,9 @@ def counts_line(standing: Standing) -> str:
         if counts[state]
     ]
     parts.append(_count(standing.finished_baselines, "baseline"))
+    seeds = standing.study.spec.get("seeds", 1)
+    if seeds > 1:
+        parts[0] += f" ({seeds} a configuration)"
     return f"{', '.join(parts)}; hypervolume {standing.hypervolume:.3f} (accuracy x decades)"
 
 

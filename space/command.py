@@ -44,6 +44,8 @@ def run_app(app: typer.Typer, argv: list[str] | None, prog_name: str) -> int:
     except _UsageError as error:
         print(visible(_what_is_wrong(error, prog_name)), file=sys.stderr)
         return 2
+    except typer.Abort:  # what older ones make of Ctrl-C
+        return 130
     except SystemExit as stop:  # how Click ends
         code = stop.code
     return code if isinstance(code, int) else 0

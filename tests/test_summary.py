@@ -66,6 +66,17 @@ def test_the_counts_leave_out_what_did_not_happen() -> None:
     assert counts_line(one).startswith("1 trial complete, 1 refused, 0 baselines; hypervolume")
 
 
+def test_the_counts_of_several_seeds_say_of_what() -> None:
+    now = Standing(
+        study(spec={"seeds": 2}),
+        [trial(number, config=mixer(hidden_dim=8), seed=number) for number in range(2)],
+        goal=1,
+        baselines=0,
+        images_per_epoch=100,
+    )
+    assert counts_line(now).startswith("2 trials complete (2 a configuration), 0 baselines;")
+
+
 def test_a_study_that_found_nothing_says_why_and_recommends_no_export() -> None:
     now = standing(vits=True, accuracies=())
     assert nothing_line(now) == ("there is nothing to choose from yet; the same command goes on")
