@@ -14,7 +14,7 @@ from dashboard import reading
 from dashboard.errors import errors_shown
 from dashboard.frames import moment
 from dashboard.snapshot import Snapshot
-from dashboard.wording import counted
+from dashboard.wording import counted, state_word
 from runs.reader import UnknownStudyError
 from runs.record import State, TrialRecord
 
@@ -106,7 +106,11 @@ def _write_url(study: str, trial: str | None) -> None:
 
 def _describe(snapshot: Snapshot) -> None:
     study = snapshot.study
-    counts = [f"{snapshot.counts[s]:,} {s.value}" for s in State if snapshot.counts[s]]
+    counts = [
+        f"{snapshot.counts[state]:,} {state_word(state, is_run=snapshot.is_run)}"
+        for state in State
+        if snapshot.counts[state]
+    ]
     st.text(
         f"{study.spec.get('dataset', 'an unnamed data set')}, {study.num_classes} classes\n"
         f"since {moment(study.created_at)}\n{counted(len(snapshot.trials), 'trial')}: "

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from dashboard.figures import FAMILIES, MANY, MIXER, STATES, dress, log_axis
 from dashboard.points import AXES, Floats
-from dashboard.wording import flop_per_second, for_plotly
+from dashboard.wording import flop_per_second, for_plotly, state_word
 from runs.accounting import Account
 from runs.record import State, TrialRecord
 from space.quantities import format_seconds
@@ -54,7 +54,7 @@ def endings_figure(times: Mapping[State, Sequence[datetime]]) -> go.Figure:
             go.Scatter(
                 x=np.array(moments, "datetime64[ms]"),
                 y=np.array([0, *range(1, len(ended) + 1), len(ended)]),
-                name=state.value,
+                name=state_word(state),
                 mode="lines",
                 line={"color": STATES[state], "shape": "hv"},
             )

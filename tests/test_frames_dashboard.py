@@ -108,7 +108,7 @@ def test_the_csv_gives_back_every_digit() -> None:
 def test_why_trials_did_not_finish_latest_first() -> None:
     ended = [trial(n, state=s, accuracy=None) for n, s in enumerate(State) if s != State.RUNNING]
     table = unfinished_table([*ended, running(9)])
-    assert list(table["State"]) == ["refused", "failed", "pruned"]
+    assert list(table["State"]) == ["refused", "failed", "stopped early"]
     assert list(table["Reason"]) == [ended[0].error] * 3
 
 
