@@ -131,6 +131,21 @@ def test_a_page_served_by_a_proxy_is_alive_under_the_name_that_was_told(
         assert connection.getresponse().status == answer
 
 
+def test_a_database_that_goes_away_takes_the_old_numbers_with_it(
+    browser: Browser, address: str, tmp_path: Path
+) -> None:
+    page = browser.new_page()
+    expect.set_options(timeout=PATIENCE)
+    page.goto(f"{address}/?study=sample")
+    main = page.get_by_test_id("stMain")
+    expect(main.get_by_text("Best accuracy")).to_be_visible()
+    (tmp_path / "results.db").rename(tmp_path / "away.db")
+    expect(main.get_by_text("results.db does not exist")).to_be_visible()
+    expect(main.get_by_text("Best accuracy")).to_have_count(0)
+    (tmp_path / "away.db").rename(tmp_path / "results.db")
+    expect(main.get_by_text("Best accuracy")).to_be_visible()  # by itself
+
+
 def wait_for_the_figure(page: Page) -> None:
     drawn = "() => document.querySelector('.js-plotly-plot .legend')"
     page.wait_for_function(drawn, timeout=PATIENCE)
