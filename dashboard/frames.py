@@ -32,7 +32,7 @@ def front_table(
     for trial in front:
         row = {
             "Trial": trial.number,
-            "Configuration": trial.label,
+            "Configuration": trial.label.removeprefix("Mixer "),
             "FLOPs": trial.flops / 1e6,
             "Parameters": trial.params,
             "Accuracy": _percent(trial),
@@ -43,7 +43,7 @@ def front_table(
         if vit is not None:
             row |= {
                 "Difference": _percent(trial) - _percent(vit),
-                "Nearest ViT": vit.label,
+                "Nearest ViT": vit.label.removeprefix("ViT "),
                 "ViT FLOPs": vit.flops / 1e6,
                 "ViT accuracy": _percent(vit),
             }

@@ -146,6 +146,27 @@ def test_a_database_that_goes_away_takes_the_old_numbers_with_it(
     expect(main.get_by_text("Best accuracy")).to_be_visible()  # by itself
 
 
+def test_nothing_is_cut_off_and_no_row_empty(browser: Browser, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/few.db"
+    write_study(url, "few", trials=3)
+    with serving(url) as address:
+        page = browser.new_page(viewport={"width": 1000, "height": 1000})
+        expect.set_options(timeout=PATIENCE)
+        page.goto(address)
+        button = page.get_by_test_id("stButtonGroup").get_by_text("Images/s")
+        expect(button).to_be_visible()
+        group = page.get_by_test_id("stButtonGroup").bounding_box()
+        last = button.bounding_box()
+        assert group
+        assert last
+        assert last["x"] + last["width"] <= group["x"] + group["width"]
+        page.goto(f"{address}/table")
+        expect(page.get_by_text("3 trials of 3")).to_be_visible()
+        table = page.get_by_test_id("stDataFrame").bounding_box()
+        assert table
+        assert table["height"] < 5 * 40  # a heading, three rows
+
+
 def wait_for_the_figure(page: Page) -> None:
     drawn = "() => document.querySelector('.js-plotly-plot .legend')"
     page.wait_for_function(drawn, timeout=PATIENCE)

@@ -26,13 +26,14 @@ def page() -> None:
     if not (snapshot.found or snapshot.vits or snapshot.given_mixers):
         _nothing_yet(snapshot)
         return
-    left, right = st.columns([3, 5])
-    name = left.segmented_control("Cost", list(AXES), default="FLOPs", key="axis") or "FLOPs"
+    choices = st.container(horizontal=True, gap="large")
+    with choices:
+        name = st.segmented_control("Cost", list(AXES), default="FLOPs", key="axis") or "FLOPs"
     series = _series(snapshot, name)
     if not any(len(one.points.x) for one in series):
         st.info("No finished trial has a measured speed.")
         return
-    with right:
+    with choices:
         limit = _limit(snapshot, series, name)
     number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
     stopped = _stopped(snapshot, name)
@@ -182,7 +183,7 @@ def _table(snapshot: Snapshot, series: list[Series]) -> None:
     columns = {
         "ViT FLOPs": NumberColumn("ViT FLOPs (M)", format="%.3f"),
         "ViT accuracy": NumberColumn("ViT accuracy (%)", format="%.2f"),
-        "Difference": NumberColumn("Difference (points)", format="%+.2f"),
+        "Difference": NumberColumn(format="%+.2f"),
     }
     trials_dataframe(front_table(trials, snapshot.vits, snapshot.several), "front table", columns)
 

@@ -35,11 +35,11 @@ def page() -> None:
     )
     columns = {
         "Training (s)": NumberColumn(format="%.1f"),
-        "Ended": DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
+        "Ended": DatetimeColumn(format="MM-DD HH:mm", help="A trial's page has the year too."),
         "Reason": TextColumn(width="large"),
     }
     table = trials_table(rows, is_run=snapshot.is_run)
-    trials_dataframe(table, "trials", columns, height=600)
+    trials_dataframe(table, "trials", columns, height=min(600, 37 + 35 * max(1, len(table))))
 
 
 def _filtered(snapshot: Snapshot) -> pd.DataFrame:
