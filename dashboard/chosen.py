@@ -6,6 +6,8 @@ it, so what was chosen last is kept in the browser tab and written back.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import streamlit as st
@@ -14,9 +16,10 @@ from dashboard import reading
 from dashboard.errors import errors_shown
 from dashboard.frames import moment
 from dashboard.snapshot import Snapshot
-from dashboard.wording import counted
+from dashboard.wording import counted, state_word
 from runs.reader import UnknownStudyError
 from runs.record import State, TrialRecord
+from runs.storage import StorageError
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ def choose() -> None:
     Raises:
         UnknownStudyError: the URL names a study or a trial that is not there.
     """
-    names = reading.study_names()
+    with _waited_for("", []):
+        names = reading.study_names()
     if not names:
         st.info("The database holds no study yet; start one: `python -m search.run --help`")
         st.stop()
@@ -49,7 +53,8 @@ def choose() -> None:
         key="follow",
         help="New results are drawn as they come. Switch it off to look at a figure undisturbed.",
     )
-    snapshot = reading.latest(name, follow=follow)
+    with _waited_for(name, names):
+        snapshot = reading.latest(name, follow=follow)
     st.session_state["chosen"] = Chosen(snapshot, None)  # where the trial is not there
     number = st.query_params.get("trial")
     if number is None and before and before.trial and before.snapshot.study.name == name:
@@ -60,7 +65,7 @@ def choose() -> None:
     with st.sidebar:
         _describe(snapshot)
         if follow:
-            _watch(snapshot, names)
+            _watch(name, snapshot, names)
 
 
 def now() -> Chosen:
@@ -106,7 +111,11 @@ def _write_url(study: str, trial: str | None) -> None:
 
 def _describe(snapshot: Snapshot) -> None:
     study = snapshot.study
-    counts = [f"{snapshot.counts[s]:,} {s.value}" for s in State if snapshot.counts[s]]
+    counts = [
+        f"{snapshot.counts[state]:,} {state_word(state, is_run=snapshot.is_run)}"
+        for state in State
+        if snapshot.counts[state]
+    ]
     st.text(
         f"{study.spec.get('dataset', 'an unnamed data set')}, {study.num_classes} classes\n"
         f"since {moment(study.created_at)}\n{counted(len(snapshot.trials), 'trial')}: "
@@ -114,10 +123,24 @@ def _describe(snapshot: Snapshot) -> None:
     )
 
 
+@contextmanager
+def _waited_for(study: str, names: list[str]) -> Iterator[None]:
+    """Looks from then on whether the study can be read, if it cannot."""
+    try:
+        yield
+    except StorageError:
+        _watch(study, None, names)
+        raise
+
+
 @st.fragment(run_every=reading.SECONDS)
-def _watch(shown: Snapshot, names: list[str]) -> None:
-    """Draws the page again when a trial or a study has come or a trial has ended; else nothing."""
+def _watch(study: str, shown: Snapshot | None, names: list[str]) -> None:
+    """Draws the page again when there is news of the study, when a study has come, or when they
+    cannot be read any more, or again; nothing else."""
     with errors_shown():
-        fresh = reading.latest(shown.study.name) is not shown or reading.study_names() != names
+        try:
+            fresh = reading.study_names() != names or reading.latest(study) is not shown
+        except StorageError:
+            fresh = shown is not None
         if fresh:
             st.rerun()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.column_config import NumberColumn
+from streamlit.column_config import NumberColumn, TextColumn
 
 from dashboard import chosen
 from dashboard.snapshot import Snapshot
@@ -16,9 +16,10 @@ from runs.record import State, TrialRecord
 from runs.winners import preset_of
 
 COLUMNS: dict[str, Any] = {
-    "Trial": NumberColumn(width="small"),
-    "Seed": NumberColumn(width="small"),
-    "Seeds": NumberColumn(width="small", help="How many the accuracy is the mean of."),
+    "Trial": NumberColumn(width=60),
+    "State": TextColumn(width=96),
+    "Seed": NumberColumn(width=50),
+    "Seeds": NumberColumn(width=60, help="How many the accuracy is the mean of."),
     "Accuracy": NumberColumn("Accuracy (%)", format="%.2f", help="Top-1 on the validation split."),
     "FLOPs": NumberColumn("FLOPs (M)", format="%.3f", help="2 × MACs, one image, forward."),
     "Parameters": NumberColumn(format="localized"),

@@ -82,8 +82,8 @@ def front_figure(
                 figure.add_trace(_mark(one, index, f"Trial {chosen}", "circle-open"))
     axis = series[0].points.axis
     dress(figure, height=520, x=axis.title, y="Validation accuracy (%)")
-    ticks = log_ticks([x for one in series for x in one.points.x])
-    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[format_count(t) for t in ticks])
+    shown = [float(x) for one in series for x in one.points.x]
+    log_axis(figure, shown if limit is None else [*shown, limit])
     figure.update_layout(hovermode="closest", dragmode="zoom")
     return figure
 
@@ -139,6 +139,22 @@ def curves_figure(
     )  # no half epochs
     figure.update_yaxes(exponentformat="power")
     return figure
+
+
+def log_axis(figure: go.Figure, values: Sequence[float]) -> None:
+    """Makes the x-axis one of counts that shows the values, and a decade or more.
+
+    Where no tick is within a narrower one, Plotly does not know where to put the title.
+    """
+    if not values:
+        return
+    low, high = math.log10(min(values)), math.log10(max(values))
+    middle, half = (low + high) / 2, max(0.55 * (high - low), 0.5)
+    ends = middle - half, middle + half
+    ticks = log_ticks([10**end for end in ends])
+    figure.update_xaxes(
+        type="log", range=ends, tickvals=ticks, ticktext=[format_count(t) for t in ticks]
+    )
 
 
 def log_ticks(values: Sequence[float]) -> list[float]:

@@ -9,7 +9,7 @@ from statistics import fmean
 
 import pandas as pd
 
-from dashboard.wording import flop_per_second, memory, percent
+from dashboard.wording import flop_per_second, memory, percent, state_word
 from runs.record import EpochRecord, State, TrialRecord
 from runs.winners import nearest_in_flops
 from space.config import Config
@@ -32,7 +32,7 @@ def front_table(
     for trial in front:
         row = {
             "Trial": trial.number,
-            "Configuration": trial.label,
+            "Configuration": trial.label.removeprefix("Mixer "),
             "FLOPs": trial.flops / 1e6,
             "Parameters": trial.params,
             "Accuracy": _percent(trial),
@@ -43,7 +43,7 @@ def front_table(
         if vit is not None:
             row |= {
                 "Difference": _percent(trial) - _percent(vit),
-                "Nearest ViT": vit.label,
+                "Nearest ViT": vit.label.removeprefix("ViT "),
                 "ViT FLOPs": vit.flops / 1e6,
                 "ViT accuracy": _percent(vit),
             }
@@ -110,11 +110,13 @@ def _times(trial: TrialRecord) -> dict[str, str]:
     return facts
 
 
-def seeds_sentence(seeds: Sequence[TrialRecord]) -> str:
+def seeds_sentence(seeds: Sequence[TrialRecord], *, is_run: bool = True) -> str:
     """How each seed of a configuration did, and their mean once all are finished."""
     parts = []
     for trial in seeds:
-        end = percent(trial.accuracy) if trial.state is State.COMPLETE else trial.state.value
+        end = state_word(trial.state, is_run=is_run)
+        if trial.state is State.COMPLETE:
+            end = percent(trial.accuracy)
         parts.append(f"seed {trial.seed} (trial {trial.number}) {end}")
     accuracies = [t.accuracy for t in seeds if t.state is State.COMPLETE and t.accuracy is not None]
     mean = "no mean before all are finished"
@@ -129,12 +131,12 @@ def two_columns(facts: Mapping[str, str], name: str) -> pd.DataFrame:
 
 
 def unfinished_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:
-    """The trials that were refused, failed or pruned, the latest first, and why."""
+    """The trials that were refused, failed or stopped early, the latest first, and why."""
     ends = {State.REFUSED, State.FAILED, State.PRUNED}
     rows = [
         {
             "Trial": trial.number,
-            "State": trial.state.value,
+            "State": state_word(trial.state),
             "Configuration": trial.label,
             "FLOPs": trial.flops / 1e6,
             "Reason": trial.error or "",
@@ -206,7 +208,7 @@ def csv_of(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False)
 
 
-def trials_table(frame: pd.DataFrame) -> pd.DataFrame:
+def trials_table(frame: pd.DataFrame, *, is_run: bool = True) -> pd.DataFrame:
     """The columns of `runs.frames.trials_frame` worth a look, the latest trial first."""
     columns = {
         "number": "Trial",
@@ -223,7 +225,12 @@ def trials_table(frame: pd.DataFrame) -> pd.DataFrame:
         "error": "Reason",
     }
     table = frame[list(columns)].iloc[::-1].rename(columns=columns)
-    return table.assign(Accuracy=100 * table["Accuracy"].astype(float), FLOPs=table["FLOPs"] / 1e6)
+    words = {state.value: state_word(state, is_run=is_run) for state in State}
+    return table.assign(
+        State=table["State"].map(words),
+        Accuracy=100 * table["Accuracy"].astype(float),
+        FLOPs=table["FLOPs"] / 1e6,
+    )
 
 
 def moment(time: datetime) -> str:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.figures import FAMILIES, MANY, MIXER, STATES, dress, log_ticks
+from dashboard.figures import FAMILIES, MANY, MIXER, STATES, dress, log_axis
 from dashboard.points import AXES, Floats
-from dashboard.wording import flop_per_second, for_plotly
+from dashboard.wording import flop_per_second, for_plotly, state_word
 from runs.accounting import Account
 from runs.record import State, TrialRecord
-from space.quantities import format_count, format_seconds
+from space.quantities import format_seconds
 
 _UNITS = {"hours": 3600, "minutes": 60, "seconds": 1}
+_SOME_TIME = timedelta(seconds=30)
+"""Shown before the first trial that ended and after the last: a single one would have an axis of
+milliseconds."""
+
 _SPEED = (
     "<b>Trial %{customdata[0]}</b><br>%{hovertext}<br>%{customdata[1]}<br>"
     "%{customdata[2]:,.0f} images/s<br>%{customdata[3]}<extra></extra>"
@@ -23,16 +27,20 @@ _SPEED = (
 
 
 def hypervolume_figure(x: Floats, hypervolume: Floats, title: str) -> go.Figure:
-    """The hypervolume after each trial; only the steps are drawn, so 10,000 trials stay light."""
+    """The hypervolume after each trial, from none on.
+
+    Only the steps are drawn, so 10,000 trials stay light.
+    """
+    x, hypervolume = np.append(0.0, x), np.append(0.0, hypervolume)
     steps = np.flatnonzero(np.diff(hypervolume, prepend=-1.0))
-    if len(x):
-        steps = np.union1d(steps, [len(x) - 1])
+    steps = np.union1d(steps, [len(x) - 1])
     line = {"color": MIXER, "shape": "hv"}
     figure = go.Figure(
         go.Scatter(x=x[steps], y=hypervolume[steps], mode="lines", line=line, name="Hypervolume")
     )
     dress(figure, height=340, x=title, y="Hypervolume (accuracy × decades of FLOPs)")
-    figure.update_xaxes(exponentformat="SI", rangemode="tozero")
+    figure.update_xaxes(exponentformat="SI", rangemode="tozero", dtick=1 if x[-1] <= 10 else None)
+    figure.update_yaxes(rangemode="tozero")
     return figure
 
 
@@ -46,12 +54,16 @@ def endings_figure(times: Mapping[State, Sequence[datetime]]) -> go.Figure:
             go.Scatter(
                 x=np.array(moments, "datetime64[ms]"),
                 y=np.array([0, *range(1, len(ended) + 1), len(ended)]),
-                name=state.value,
+                name=state_word(state),
                 mode="lines",
                 line={"color": STATES[state], "shape": "hv"},
             )
         )
     dress(figure, height=340, x="Time (UTC)", y="Trials")
+    ends = [(first - _SOME_TIME).replace(tzinfo=None), (last + _SOME_TIME).replace(tzinfo=None)]
+    figure.update_xaxes(autorangeoptions={"include": ends})
+    most = max(len(ended) for ended in times.values())
+    figure.update_yaxes(rangemode="tozero", dtick=1 if most <= 10 else None)
     return figure
 
 
@@ -112,8 +124,7 @@ def speed_figure(trials: Sequence[TrialRecord]) -> go.Figure:
             )
         )
     dress(figure, height=340, x=AXES["FLOPs"].title, y="Training speed (FLOP/s)")
-    ticks = log_ticks([float(t.flops) for t in trials if t.timing])
-    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[format_count(t) for t in ticks])
+    log_axis(figure, [float(t.flops) for t in trials if t.timing])
     figure.update_yaxes(exponentformat="SI", rangemode="tozero")
     figure.update_layout(hovermode="closest")
     return figure

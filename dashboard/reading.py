@@ -11,7 +11,6 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.snapshot import Snapshot
-from runs.lease import Holder
 from runs.reader import Reading, open_reader
 from runs.record import EpochRecord
 from runs.storage import parse_storage
@@ -40,7 +39,7 @@ def study_names() -> list[str]:
 
 
 def latest(study: str, *, follow: bool = True) -> Snapshot:
-    """The study, at most `SECONDS` old; the same object as before while no trial starts or ends.
+    """The study, at most `SECONDS` old; the same object as before while there is no news.
 
     Reading takes no more than a tenth of the time, however many trials there are. Without
     `follow` the study stays as this browser tab has seen it last.
@@ -54,7 +53,7 @@ def latest(study: str, *, follow: bool = True) -> Snapshot:
     begin = time.monotonic()
     if held is not None and (begin < held.next_look or not follow):
         return held.snapshot
-    marker = changed_marker()
+    marker = (*changed_marker(), _lives(held))
     if held is not None and marker == held.marker:
         return held.snapshot
     new, snapshot = _read(_storage(), study, marker, held.reading if held else None)
@@ -71,11 +70,6 @@ def curves(study: str, trials: Sequence[int]) -> list[list[EpochRecord]]:
     return _curves(_storage(), study, tuple(trials), changed_marker())
 
 
-def holder(study: str) -> Holder | None:
-    """Who runs the study now, or ran it when its machine failed."""
-    return _holder(_storage(), study, changed_marker())
-
-
 def changed_marker() -> Marker:
     """Equal to an earlier one if nothing was written in between.
 
@@ -85,6 +79,12 @@ def changed_marker() -> Marker:
     if url.get_backend_name() != "sqlite":
         return (time.monotonic() // max(SECONDS, 0.1),)
     return tuple(_stamp(Path(f"{url.database}{suffix}")) for suffix in ("", "-wal"))
+
+
+def _lives(held: _Held | None) -> bool | None:
+    """Whether the process is there that ran the study: one that was killed writes nothing."""
+    holder = held.reading.holder if held else None
+    return holder.lives if holder else None
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -112,7 +112,7 @@ def _read(
 ) -> tuple[Reading, Snapshot]:
     with open_reader(storage) as store:
         new = store.read(study, _before)
-    return new, Snapshot(new.study, new.trials)
+    return new, Snapshot(new.study, new.trials, new.holder)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -121,9 +121,3 @@ def _curves(
 ) -> list[list[EpochRecord]]:
     with open_reader(storage) as store:
         return [store.epochs(study, trial) for trial in trials]
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _holder(storage: str | None, study: str, marker: Marker) -> Holder | None:
-    with open_reader(storage) as store:
-        return store.holder(study)

@@ -15,6 +15,7 @@ from dashboard.points import Floats
 from dashboard.rungs import rungs_of
 from runs import pareto, winners
 from runs.frames import trials_frame
+from runs.lease import Holder
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.seeds import by_configuration, over_seeds
 from space.config import Config
@@ -39,6 +40,14 @@ class Snapshot:
 
     study: StudyRecord
     trials: list[TrialRecord]
+    holder: Holder | None = None
+    """Who runs the study, or ran it when its machine failed."""
+
+    @cached_property
+    def is_run(self) -> bool:
+        """Whether somebody runs the study, as far as can be told; if not, the trials that have
+        not ended were interrupted."""
+        return self.holder is not None and self.holder.lives is not False
 
     @cached_property
     def counts(self) -> Counter[State]:
@@ -46,10 +55,12 @@ class Snapshot:
 
     @cached_property
     def news(self) -> tuple[object, ...]:
-        """Differs from another snapshot's when a trial started or ended in between."""
+        """Differs from another snapshot's when a trial started or ended in between, or whoever runs
+        the study came or went."""
         ends = [t.finished_at for t in self.trials if t.finished_at is not None]
         counts = tuple(sorted(self.counts.items()))
-        return self.study.name, len(self.trials), counts, max(ends, default=None)
+        run = self.holder, self.is_run
+        return self.study.name, len(self.trials), counts, max(ends, default=None), run
 
     @cached_property
     def found(self) -> list[TrialRecord]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from runs.lease import Holder
+from runs.record import State
 from space.quantities import format_count
 
 
@@ -17,6 +17,13 @@ def percent(accuracy: float | None) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 trial`, `2,000 trials`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def state_word(state: State, *, is_run: bool = True) -> str:
+    """A state as every page calls it; what is under way in a study that nobody runs, is not."""
+    if state is State.RUNNING and not is_run:
+        return "interrupted"
+    return "stopped early" if state is State.PRUNED else state.value
 
 
 def mean_of_seeds(accuracies: Sequence[float]) -> str:
@@ -42,15 +49,6 @@ def training_flops(flops: float) -> str:
 def memory(size: int) -> str:
     """Bytes as `412 MiB` or `1.50 GiB`."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
-
-
-def who_runs(holder: Holder | None) -> str:
-    """Whether a study is being run, and where."""
-    if holder is None:
-        return "Nobody runs this study now; its command goes on with it."
-    if holder.lives is False:
-        return f"It was run by {holder}, which is gone; its command goes on with it."
-    return f"Run by {holder}."
 
 
 def for_plotly(text: str) -> str:

@@ -131,6 +131,42 @@ def test_a_page_served_by_a_proxy_is_alive_under_the_name_that_was_told(
         assert connection.getresponse().status == answer
 
 
+def test_a_database_that_goes_away_takes_the_old_numbers_with_it(
+    browser: Browser, address: str, tmp_path: Path
+) -> None:
+    page = browser.new_page()
+    expect.set_options(timeout=PATIENCE)
+    page.goto(f"{address}/?study=sample")
+    main = page.get_by_test_id("stMain")
+    expect(main.get_by_text("Best accuracy")).to_be_visible()
+    (tmp_path / "results.db").rename(tmp_path / "away.db")
+    expect(main.get_by_text("results.db does not exist")).to_be_visible()
+    expect(main.get_by_text("Best accuracy")).to_have_count(0)
+    (tmp_path / "away.db").rename(tmp_path / "results.db")
+    expect(main.get_by_text("Best accuracy")).to_be_visible()  # by itself
+
+
+def test_nothing_is_cut_off_and_no_row_empty(browser: Browser, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/few.db"
+    write_study(url, "few", trials=3)
+    with serving(url) as address:
+        page = browser.new_page(viewport={"width": 1000, "height": 1000})
+        expect.set_options(timeout=PATIENCE)
+        page.goto(address)
+        button = page.get_by_test_id("stButtonGroup").get_by_text("Images/s")
+        expect(button).to_be_visible()
+        group = page.get_by_test_id("stButtonGroup").bounding_box()
+        last = button.bounding_box()
+        assert group
+        assert last
+        assert last["x"] + last["width"] <= group["x"] + group["width"]
+        page.goto(f"{address}/table")
+        expect(page.get_by_text("3 trials of 3")).to_be_visible()
+        table = page.get_by_test_id("stDataFrame").bounding_box()
+        assert table
+        assert table["height"] < 5 * 40  # a heading, three rows
+
+
 def wait_for_the_figure(page: Page) -> None:
     drawn = "() => document.querySelector('.js-plotly-plot .legend')"
     page.wait_for_function(drawn, timeout=PATIENCE)
@@ -173,8 +209,9 @@ def test_a_visitor_clicks_a_point_and_sees_the_trial(
     page.wait_for_url(f"{address}/trial?study=sample&trial=22")
 
     page.go_back()
-    wait_for_the_figure(page)
-    expect(page.locator(".js-plotly-plot .legend")).to_contain_text("Trial 22")
+    legend = page.locator(".js-plotly-plot .legend")
+    expect(legend).to_have_count(1)  # the trial's page has three, for a while yet
+    expect(legend).to_contain_text("Trial 22")
 
     page.get_by_role("link", name="Table").click()
     with page.expect_download() as download:

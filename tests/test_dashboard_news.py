@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from visits import PAGES, click_point, click_row, heading, visit, words
 
 from dashboard import reading
+from runs.lease import Holder
 from runs.record import Origin, State
 from runs.writer import open_writer
 
@@ -194,3 +195,75 @@ def test_a_database_that_goes_away_gives_a_sentence(
     app = visit()
     (tmp_path / "new.db").unlink()
     assert "new.db does not exist" in words(app.run())
+
+
+def states(page: str) -> list[str]:
+    """What the sidebar, and the page itself, call trials that have not ended."""
+    app = visit(page, trial="1")
+    labels = [metric.label for metric in app.metric] + [str(metric.value) for metric in app.metric]
+    tables = [str(table.value.get("State")) for table in app.dataframe]
+    said = "\n".join([words(app), *labels, *tables, *[one.value for one in app.subheader]]).lower()
+    return [
+        word for word in ("2 running", "2 interrupted", "running", "interrupted") if word in said
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_trials_of_a_study_that_nobody_runs_are_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    storage = a_new_study(tmp_path, monkeypatch, at(2_000_000, 0.5), running(1), running(2))
+    assert states(page) == ["2 interrupted", "interrupted"]
+    with open_writer(storage) as store, store.hold("new"):
+        assert states(page) == ["2 running", "running"]
+
+
+def test_trials_of_a_killed_process_are_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes nothing, so the database is as it was."""
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    storage = a_new_study(tmp_path, monkeypatch, at(2_000_000, 0.5), running(1))
+    with open_writer(storage) as store, store.hold("new"):
+        app = visit("progress")
+        assert "1 running" in words(app)
+        monkeypatch.setattr(Holder, "lives", False)
+        app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
+        said = words(app.run())
+    assert "1 interrupted" in said
+    assert "which is gone; its command goes on with it" in said
+
+
+def test_where_all_trials_have_ended_there_is_nothing_to_go_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_new_study(tmp_path, monkeypatch, at(2_000_000, 0.5))
+    said = words(visit("progress"))
+    assert "Nobody runs this study now. All its trials have ended" in said
+    assert "goes on" not in said
+
+
+def test_where_everything_failed_the_front_says_so_and_of_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons = ["not finite", "out of <b>memory", "out of <b>memory"]
+    ended = {"state": State.FAILED, "accuracy": None, "loss": None}
+    failed = [trial(number, error=reason, **ended) for number, reason in enumerate(reasons)]
+    a_new_study(tmp_path, monkeypatch, *failed)
+    app = visit()
+    assert app.warning[0].value == "No configuration has finished: 3 of 3 trials failed."
+    assert "The commonest reason, of 2 trials:" in words(app)
+    assert app.code[0].value == "out of <b>memory"
+    assert "Progress lists all that failed" in words(app)
+    assert heading(app.button(key="open failed").click().run()) == "Trial 1"
+
+
+def test_trials_that_were_stopped_early_are_called_that_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = at(2_000_000, 0.3, 1, state=State.PRUNED, rung=4, error="too far behind")
+    a_new_study(tmp_path, monkeypatch, at(2_000_000, 0.5), stopped)
+    for page in PAGES:
+        app = visit(page, trial="1")
+        assert "1 stopped early" in words(app)
+        assert "pruned" not in f"{app.main} {app.sidebar}"

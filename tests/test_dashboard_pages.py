@@ -165,9 +165,9 @@ def test_the_front_follows_the_axis(axis: str) -> None:
     assert heading(click_point(app, f"front of {axis}", 9)) == "Trial 9"
 
 
-@pytest.mark.usefixtures("storage")
-def test_an_unfinished_study_says_how_many_trials_run() -> None:
-    said = words(visit("front", study="unfinished"))
+def test_an_unfinished_study_says_how_many_trials_run(storage: str) -> None:
+    with open_writer(storage) as store, store.hold("unfinished"):
+        said = words(visit("front", study="unfinished"))
     assert "No configuration has finished yet, 13 trials running" in said
 
 
@@ -193,7 +193,7 @@ def test_progress_lists_what_runs_and_why_trials_ended() -> None:
     under_way, ended = (table.value for table in app.dataframe)
     assert list(under_way["Trial"]) == [39]
     assert list(under_way["Epoch"]) == ["2 of 4"]
-    assert set(ended["State"]) == {"refused", "failed", "pruned"}
+    assert set(ended["State"]) == {"refused", "failed", "stopped early"}
     assert ended["Reason"].str.contains("<script>", regex=False).any()
 
 

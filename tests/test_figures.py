@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -180,7 +181,7 @@ def test_from_five_thousand_trials_on_the_graphics_card_draws() -> None:
 def test_where_the_hypervolume_stands_still_no_points_are_sent() -> None:
     hypervolume = np.array([0.1, 0.1, 0.1, 0.4, 0.4, 0.4, 0.4])
     line = hypervolume_figure(np.arange(1.0, 8.0), hypervolume, "Trials").data[0]
-    assert (list(line.x), list(line.y)) == ([1, 4, 7], [0.1, 0.4, 0.4])
+    assert (list(line.x), list(line.y)) == ([0, 1, 4, 7], [0, 0.1, 0.4, 0.4])
     assert line.line.shape == "hv"
 
 
@@ -256,3 +257,30 @@ def test_the_ticks_of_a_log_axis_say_their_unit() -> None:
         *("100 k", "200 k", "500 k", "1.00 M", "2.00 M", "5.00 M", "10.0 M", "20.0 M", "50.0 M")
     ]
     assert log_ticks([]) == []
+
+
+@pytest.mark.parametrize("flops", [1_800_000, 2_200_000, 6_000_000, 9_600_000])
+def test_an_axis_with_a_single_configuration_has_ticks(flops: int) -> None:
+    """Without one, Plotly draws the title of the axis at the upper edge, cut off."""
+    one = [Series(name="Mixer", color=MIXER, points=points_of([at(flops, 0.5)], "FLOPs"))]
+    for figure in (front_figure(one, limit=1e7), speed_figure([at(flops, 0.5)])):
+        low, high = figure.layout.xaxis.range
+        assert low < math.log10(flops) < high
+        assert sum(low < math.log10(tick) < high for tick in figure.layout.xaxis.tickvals) >= 2
+
+
+def test_a_log_axis_shows_everything_there_is() -> None:
+    low, high = front_figure(series(), limit=1e9).layout.xaxis.range
+    assert low < math.log10(5e6)
+    assert math.log10(1e9) < high
+
+
+def test_the_hypervolume_of_one_configuration_is_a_line() -> None:
+    figure = hypervolume_figure(np.array([1.0]), np.array([0.3]), "Configurations")
+    assert (list(figure.data[0].x), list(figure.data[0].y)) == ([0, 1], [0, 0.3])
+    assert figure.layout.xaxis.dtick == 1  # no half configurations
+
+
+def test_the_axis_of_a_single_ending_is_no_fraction_of_a_second() -> None:
+    include = endings_figure({State.COMPLETE: [NOON]}).layout.xaxis.autorangeoptions.include
+    assert include[1] - include[0] == timedelta(minutes=1)

@@ -57,6 +57,11 @@ def test_without_vits_the_front_stands_alone() -> None:
     assert "Nearest ViT" not in front_table([at(5_000_000, 0.75)], [])
 
 
+def test_a_column_of_mixers_does_not_say_mixer_in_every_row() -> None:
+    row = front_table([at(5_000_000, 0.75)], [at(4_000_000, 0.7, **BASELINE)]).iloc[0]
+    assert (row["Configuration"], row["Nearest ViT"]) == ("p2 C8 L2 T8 D20", "p2 C12 L2 D20 H3")
+
+
 @pytest.mark.parametrize("config", [mixer(CIFAR, num_blocks=5), vit(DIGITS, num_blocks=3)])
 def test_the_layers_add_up_to_the_bill(config) -> None:
     table = layers_table(config)
@@ -108,7 +113,7 @@ def test_the_csv_gives_back_every_digit() -> None:
 def test_why_trials_did_not_finish_latest_first() -> None:
     ended = [trial(n, state=s, accuracy=None) for n, s in enumerate(State) if s != State.RUNNING]
     table = unfinished_table([*ended, running(9)])
-    assert list(table["State"]) == ["refused", "failed", "pruned"]
+    assert list(table["State"]) == ["refused", "failed", "stopped early"]
     assert list(table["Reason"]) == [ended[0].error] * 3
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import streamlit as st
 from streamlit.column_config import NumberColumn
 
@@ -11,7 +13,7 @@ from dashboard.figures import MIXER, VIT, Series, front_figure
 from dashboard.frames import front_table
 from dashboard.points import AXES, limits_between, points_of
 from dashboard.snapshot import Snapshot
-from dashboard.wording import counted, mean_of_seeds, percent
+from dashboard.wording import counted, mean_of_seeds, percent, state_word
 from runs.record import State
 from space.quantities import format_count
 
@@ -22,19 +24,16 @@ def page() -> None:
     st.header("Accuracy against cost")
     _metrics(snapshot)
     if not (snapshot.found or snapshot.vits or snapshot.given_mixers):
-        running = counted(snapshot.counts[State.RUNNING], "trial")
-        st.info(
-            f"No configuration has finished yet, {running} running. "
-            "The front will appear by itself."
-        )
+        _nothing_yet(snapshot)
         return
-    left, right = st.columns([3, 5])
-    name = left.segmented_control("Cost", list(AXES), default="FLOPs", key="axis") or "FLOPs"
+    choices = st.container(horizontal=True, gap="large")
+    with choices:
+        name = st.segmented_control("Cost", list(AXES), default="FLOPs", key="axis") or "FLOPs"
     series = _series(snapshot, name)
     if not any(len(one.points.x) for one in series):
         st.info("No finished trial has a measured speed.")
         return
-    with right:
+    with choices:
         limit = _limit(snapshot, series, name)
     number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
     stopped = _stopped(snapshot, name)
@@ -52,14 +51,35 @@ def page() -> None:
     _table(snapshot, series)
 
 
+def _nothing_yet(snapshot: Snapshot) -> None:
+    """Why there is no front: nothing has ended yet, or what ended has failed, and of what."""
+    failed = [trial for trial in snapshot.trials if trial.state is State.FAILED]
+    if not failed:
+        running = counted(snapshot.counts[State.RUNNING], "trial")
+        word = state_word(State.RUNNING, is_run=snapshot.is_run)
+        st.info(
+            f"No configuration has finished yet, {running} {word}. The front will appear by itself."
+        )
+        return
+    number = counted(len(snapshot.trials), "trial")
+    st.warning(f"No configuration has finished: {len(failed):,} of {number} failed.")
+    [(reason, times)] = Counter(trial.error for trial in failed).most_common(1)
+    st.text(f"The commonest reason, of {counted(times, 'trial')}:")
+    st.code(reason or "not known", language=None, wrap_lines=True)
+    open_button(next(trial for trial in failed if trial.error == reason), key="open failed")
+    st.caption("Progress lists all that failed and why, under Refused, failed and stopped early.")
+
+
 def _metrics(snapshot: Snapshot) -> None:
     best = max((t.accuracy or 0.0 for t in snapshot.found), default=None)
+    interrupted = snapshot.counts[State.RUNNING] and not snapshot.is_run
+    under_way = "Interrupted" if interrupted else "Running"
     values = {
         "Best accuracy": percent(best),
         "On the front": f"{len(snapshot.front):,}",
         "Hypervolume": f"{snapshot.hypervolume:.3f}",
         "Finished": f"{snapshot.counts[State.COMPLETE]:,}",
-        "Running": f"{snapshot.counts[State.RUNNING]:,}",
+        under_way: f"{snapshot.counts[State.RUNNING]:,}",
         "Refused": f"{snapshot.counts[State.REFUSED]:,}",
         "Failed": f"{snapshot.counts[State.FAILED]:,}",
         "Stopped early": f"{snapshot.counts[State.PRUNED]:,}",
@@ -69,6 +89,7 @@ def _metrics(snapshot: Snapshot) -> None:
         "On the front": "Searched Mixers that no other beats in both accuracy and FLOPs.",
         "Hypervolume": "Area the front dominates, in accuracy × decades of FLOPs.",
         "Finished": "Trials, baselines included; each seed of a configuration is one.",
+        "Interrupted": "Trials that had not ended when their command did; it goes on with them.",
         "Refused": "Never started: over the budget, or tried before.",
         "Stopped early": "Trials too far behind others of no more FLOPs to be trained to the end.",
     }
@@ -162,7 +183,7 @@ def _table(snapshot: Snapshot, series: list[Series]) -> None:
     columns = {
         "ViT FLOPs": NumberColumn("ViT FLOPs (M)", format="%.3f"),
         "ViT accuracy": NumberColumn("ViT accuracy (%)", format="%.2f"),
-        "Difference": NumberColumn("Difference (points)", format="%+.2f"),
+        "Difference": NumberColumn(format="%+.2f"),
     }
     trials_dataframe(front_table(trials, snapshot.vits, snapshot.several), "front table", columns)
 

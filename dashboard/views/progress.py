@@ -17,20 +17,21 @@ from dashboard.progress_figures import (
     wall_figure,
 )
 from dashboard.snapshot import Snapshot
-from dashboard.wording import counted, training_flops, who_runs
+from dashboard.wording import counted, training_flops
 from runs.accounting import Account, account
 from runs.record import State
 from runs.stopped import stopped
 from space.quantities import format_seconds
 
 _ENDS = (State.COMPLETE, State.FAILED, State.PRUNED)
+_NOBODY = "Nobody runs this study now"
 
 
 def page() -> None:
     snapshot = chosen.now().snapshot
     st.header("Progress")
     running = snapshot.counts[State.RUNNING]
-    st.subheader("Running now")
+    st.subheader("Interrupted" if running and not snapshot.is_run else "Running now")
     st.fragment(_running, run_every=reading.SECONDS if running else None)(snapshot)
     st.subheader("Hypervolume")
     if snapshot.found:
@@ -49,7 +50,7 @@ def page() -> None:
         st.text("None yet.")
     st.subheader("Where the time went")
     _time(snapshot)
-    st.subheader("Refused, failed and pruned")
+    st.subheader("Refused, failed and stopped early")
     ended = unfinished_table(snapshot.trials)
     if len(ended):
         trials_dataframe(ended, "unfinished", {"Reason": TextColumn(width="large")})
@@ -59,7 +60,7 @@ def page() -> None:
 
 def _running(snapshot: Snapshot) -> None:
     with errors_shown():
-        st.text(who_runs(reading.holder(snapshot.study.name)))
+        st.text(_who_runs(snapshot))
         under_way = [t for t in snapshot.trials if t.state is State.RUNNING]
         if not under_way:
             st.text("No trial.")
@@ -72,6 +73,16 @@ def _running(snapshot: Snapshot) -> None:
             "Started": DatetimeColumn(format="distance"),
         }
         trials_dataframe(running_table(list(zip(under_way, last, strict=True))), "running", columns)
+
+
+def _who_runs(snapshot: Snapshot) -> str:
+    """Whether the study is being run, where, and what is left of it."""
+    if snapshot.is_run:
+        return f"Run by {snapshot.holder}."
+    gone = f"It was run by {snapshot.holder}, which is gone" if snapshot.holder else _NOBODY
+    if snapshot.counts[State.RUNNING] or not snapshot.trials:
+        return f"{gone}; its command goes on with it."
+    return f"{gone}. All its trials have ended; a greater --trials would add more."
 
 
 def _hypervolume(snapshot: Snapshot) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
@@ -9,14 +11,15 @@ from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
 from dashboard import chosen
 from dashboard.controls import trials_dataframe
 from dashboard.frames import csv_of, matching, trials_table
-from dashboard.wording import counted
+from dashboard.snapshot import Snapshot
+from dashboard.wording import counted, state_word
 from runs.record import Origin, State
 
 
 def page() -> None:
     snapshot = chosen.now().snapshot
     st.header("Trials")
-    rows = _filtered(snapshot.frame)
+    rows = _filtered(snapshot)
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.caption(
         f"{counted(len(rows), 'trial')} of {len(snapshot.frame):,}, the latest first. "
@@ -32,16 +35,18 @@ def page() -> None:
     )
     columns = {
         "Training (s)": NumberColumn(format="%.1f"),
-        "Ended": DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
+        "Ended": DatetimeColumn(format="MM-DD HH:mm", help="A trial's page has the year too."),
         "Reason": TextColumn(width="large"),
     }
-    trials_dataframe(trials_table(rows), "trials", columns, height=600)
+    table = trials_table(rows, is_run=snapshot.is_run)
+    trials_dataframe(table, "trials", columns, height=min(600, 37 + 35 * max(1, len(table))))
 
 
-def _filtered(frame: pd.DataFrame) -> pd.DataFrame:
+def _filtered(snapshot: Snapshot) -> pd.DataFrame:
     """The rows that pass the filters, which stand above the table."""
     first = st.columns(3)
-    states = first[0].multiselect("State", [state.value for state in State])
+    word = partial(state_word, is_run=snapshot.is_run)
+    states = first[0].multiselect("State", list(State), format_func=word)
     origins = first[1].multiselect("Origin", [origin.value for origin in Origin])
     families = first[2].multiselect("Family", ["mixer", "vit"])
     second = st.columns([1, 1, 2])
@@ -49,7 +54,7 @@ def _filtered(frame: pd.DataFrame) -> pd.DataFrame:
     percent = second[1].number_input("At least so accurate (%)", 0.0, 100.0, value=None)
     text = second[2].text_input("Text", placeholder="in configuration, reason or device")
     return matching(
-        frame,
+        snapshot.frame,
         states=states,
         origins=origins,
         families=families,

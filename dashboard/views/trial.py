@@ -20,7 +20,7 @@ from dashboard.frames import (
 )
 from dashboard.rungs import rungs_of, stopping_sentence
 from dashboard.snapshot import Snapshot
-from dashboard.wording import percent
+from dashboard.wording import percent, state_word
 from runs.record import Origin, State, TrialRecord
 from runs.winners import nearest_in_flops
 from space.quantities import format_count
@@ -81,7 +81,8 @@ def _navigation(snapshot: Snapshot, trial: TrialRecord) -> None:
 
 def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
     with st.container(horizontal=True, gap="large"):
-        st.metric("State", trial.state.value, width="content")
+        state = state_word(trial.state, is_run=snapshot.is_run)
+        st.metric("State", state, width="content")
         st.metric("Validation accuracy", percent(trial.accuracy), width="content")
         st.metric(
             "FLOPs", format_count(trial.flops), help="2 × MACs, one image, forward", width="content"
@@ -89,7 +90,7 @@ def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
         st.metric("Parameters", format_count(trial.params), width="content")
     seeds = snapshot.seeds_of(trial)
     if len(seeds) > 1:
-        st.caption(seeds_sentence(seeds))
+        st.caption(seeds_sentence(seeds, is_run=snapshot.is_run))
     mean, vit = snapshot.mean_of(trial), nearest_in_flops(trial, snapshot.vits)
     if mean is not None and vit is not None and trial.config.family == "mixer":
         points = 100 * ((mean.accuracy or 0.0) - (vit.accuracy or 0.0))
