@@ -89,7 +89,11 @@ def main() -> None:
             jobs = [pool.submit(to_the_target, args.table, name, seed) for seed in seeds]
             replays[name] = [job.result() for job in jobs]
             print(line(name, replays[name]), flush=True)
-        regrets = [pool.submit(regret, args.table, name, seed) for name in RUNGED for seed in seeds]
+        regrets = [
+            pool.submit(regret, args.table, name, args.first + i)
+            for name, times in RUNGED.items()
+            for i in range(times * args.repeats)
+        ]
         many = {
             workers: [pool.submit(after, args.table, workers, seed) for seed in seeds]
             for workers in (1, 4, 16)
@@ -131,7 +135,9 @@ def to_the_target(table: str, method: str, seed: int) -> Replay:
     return replay(table_of(table), seed=seed, until=TARGET, **METHODS[method])
 
 
-RUNGED = ("ours", "random with our rungs")
+RUNGED = {"ours": 5, "random with our rungs": 1}
+"""Whose regret is measured, over how many times the repeats: ours stops few trials a study."""
+
 TRIALS = (15, 30, 60)
 """After so many trials workers are compared, and the last is a study's length for regret."""
 
@@ -155,6 +161,7 @@ def summed(jobs: list[Any]) -> dict[str, dict[str, float]]:
     for name in RUNGED:
         mine = [f for f in found if f[0] == name]
         totals[name] = {
+            "studies": len(mine),
             "stopped": sum(f[1] for f in mine),
             "stopped_on_front": sum(f[2] for f in mine),
             "compute_saved": float(np.median([f[3] for f in mine])),
@@ -202,7 +209,7 @@ def report(figures: dict[str, Any]) -> str:
     for name, r in figures["regret"].items():
         share = r["stopped_on_front"] / r["stopped"] if r["stopped"] else 0.0
         lines.append(
-            f"{name}: {r['stopped']} stopped, of them on the table's front "
+            f"{name}, {r['studies']} studies: {r['stopped']} stopped, of them on the table's front "
             f"{r['stopped_on_front']} ({100 * share:.1f} %); compute saved, median "
             f"{100 * r['compute_saved']:.0f} %"
         )

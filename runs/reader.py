@@ -212,7 +212,7 @@ class Reader:
             names = listed([repr(name) for name in known], 10)
             there = f"there are: {names}" if known else "there is none yet"
             raise UnknownStudyError(
-                f"study {name!r} is not in {self.where}{nearest(name, known)}; {there}"
+                f"study {name!r} is not in {self.where}{nearest(str(name), known)}; {there}"
             )
         return row
 

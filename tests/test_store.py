@@ -193,6 +193,8 @@ def test_what_is_not_there_is_answered_with_what_is(writer: Writer, reader: Read
         assert str(caught.value) == (
             f"study 'digit' is not in {store.where} (did you mean 'digits'?); there are: 'digits'"
         )
+        with pytest.raises(UnknownStudyError, match="study None is not in"):
+            store.study(None)  # type: ignore[arg-type]  # no reason to call the file damaged
         with pytest.raises(UnknownStudyError, match="has no trial 0; it has none yet"):
             store.trial("digits", 0)
     for number in range(13):
