@@ -90,16 +90,17 @@ def _hypervolume(snapshot: Snapshot) -> None:
     numbers = np.arange(1, len(history.hypervolume) + 1, dtype=np.float64)
     left, right = st.columns(2)
     with left:
-        title = "Configurations finished by the search"
+        title = "Configurations finished"
         figure = hypervolume_figure(numbers, history.hypervolume, title)
         st.plotly_chart(figure, key="hypervolume by trials")
     with right:
-        title = "Training FLOPs spent (3 × FLOPs × images seen)"
+        title = "Training FLOPs spent"
         figure = hypervolume_figure(history.training_flops, history.hypervolume, title)
         st.plotly_chart(figure, key="hypervolume by training FLOPs")
     st.caption(
         "Hypervolume: the area that the searched Mixers' front dominates, in accuracy × decades of "
-        "FLOPs. It only rises; where it is flat, the search finds nothing better."
+        "FLOPs. It only rises; where it is flat, the search finds nothing better. Training FLOPs: "
+        "3 × FLOPs × images seen."
     )
 
 
