@@ -16,10 +16,11 @@ from dashboard import reading
 from dashboard.errors import errors_shown
 from dashboard.frames import moment
 from dashboard.snapshot import Snapshot
-from dashboard.wording import counted, state_word
+from dashboard.wording import state_word
 from runs.reader import UnknownStudyError
 from runs.record import State, TrialRecord
 from runs.storage import StorageError
+from space.quantities import counted
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,6 @@ def percent(accuracy: float | None) -> str:
     return "–" if accuracy is None else f"{100 * accuracy:.2f} %"
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 trial`, `2,000 trials`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def state_word(state: State, *, is_run: bool = True) -> str:
     """A state as every page calls it; what is under way in a study that nobody runs, is not."""
     if state is State.RUNNING and not is_run:

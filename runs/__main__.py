@@ -12,6 +12,7 @@ import runs
 from runs.options import Storage, StudyName
 from runs.storage import StorageError
 from space.command import make_app, run_app
+from space.quantities import counted
 
 app = make_app()
 
@@ -43,7 +44,7 @@ def write(
         raise StorageError(
             f"--out {out} cannot be written ({error.strerror or error}); name another file"
         ) from None
-    print(f"{len(frame):,} row{'' if len(frame) == 1 else 's'} in {out}")
+    print(f"{counted(len(frame), 'row')} in {out}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -99,13 +99,7 @@ class Lease:
         StorageError: the database does not answer.
     """
 
-    def __init__(
-        self,
-        begin: Begin,
-        study: str,
-        say: Callable[[str], None],
-        advice: str = "wait until that ends",
-    ) -> None:
+    def __init__(self, begin: Begin, study: str, say: Callable[[str], None], advice: str) -> None:
         self.study = study
         self.holder = Holder.this_process()
         self.written = 0

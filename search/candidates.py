@@ -111,8 +111,9 @@ class CandidateSpace:
         costs = [self._flops(self.params(row)) for row in positions]
         flops = np.asarray(costs, dtype=np.float64).reshape(len(positions))
         if not (flops > 0).all():
-            params = self.params(positions[int(np.argmin(flops > 0))])
-            raise ValueError(f"{params} has {flops.min():g} FLOPs; every member must have some")
+            i = int(np.argmin(flops > 0))
+            params = self.params(positions[i])
+            raise ValueError(f"{params} has {flops[i]:g} FLOPs; every member must have some")
         return np.asarray(np.log10(flops))
 
     def _described(self, positions: Positions, log_flops: Floats) -> Members:

@@ -10,6 +10,7 @@ import typer
 from runs.mending.check import check, repair
 from runs.options import Storage
 from space.command import make_app, run_app
+from space.quantities import counted
 
 EPILOG = """\b
 Exit code: 0 nothing is wrong, or nothing any more; 1 something is; 2 bad input.
@@ -44,9 +45,9 @@ def look(
     ):
         for sentence in sentences:
             _say(f"{kind}: {sentence}")
-    count = len(report.problems)
-    print(f"{report.where}: {count or 'no'} problem{'' if count == 1 else 's'}")
-    if count:
+    found = counted(len(report.problems), "problem") if report.problems else "no problems"
+    print(f"{report.where}: {found}")
+    if report.problems:
         if not mend:
             print("next: the same command with --repair, once nobody runs a study there")
         raise typer.Exit(1)

@@ -96,7 +96,7 @@ def export(
 
 def _replaced(path: Path, preset: presets.Preset) -> str:
     """What a preset takes the place of, to be said; empty for no file, or the same network."""
-    if not os.path.exists(path):
+    if not os.path.exists(path):  # pathlib's raises where a name is too long
         return ""
     try:
         before = presets.load(path).config

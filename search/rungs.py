@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, stdev
 from typing import Annotated
 
 from pydantic import Field
@@ -142,8 +142,7 @@ def spread_of(gains: Sequence[float]) -> float | None:
     """
     if len(gains) < MIN_FINISHED:
         return None
-    mean = math.fsum(gains) / len(gains)
-    return math.sqrt(math.fsum((gain - mean) ** 2 for gain in gains) / (len(gains) - 1))
+    return stdev(gains)
 
 
 def probit(accuracy: float) -> float:

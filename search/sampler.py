@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from statistics import fmean
 from typing import Any
 
@@ -122,7 +123,7 @@ class CostAwareSampler(BaseSampler):
             [t for t in study.get_trials(deepcopy=False) if t.number != trial.number],
         )
         rng = np.random.default_rng([self._seed, trial.number])
-        pool = self._candidates.choose_from(known.positions[known.front_rows()], rng)
+        pool = self._candidates.choose_from(known.positions[known.front], rng)
         tried = {tuple(row) for row in known.positions.tolist()}
         fresh = np.array([tuple(row) not in tried for row in pool.positions.tolist()], dtype=bool)
         if fresh.any():
@@ -146,14 +147,15 @@ class CostAwareSampler(BaseSampler):
         """What each candidate is worth."""
         values, variances = known.observed()
         newest = np.flatnonzero(np.isfinite(values))[-_MOST_TO_LEARN_FROM:]
-        learnt = np.union1d(newest, known.front_rows())
+        learnt = np.union1d(newest, known.front)
         model = AccuracyModel(known.members.features[learnt], values[learnt], variances[learnt])
-        reached = known.members.where(known.is_complete | known.is_running)
-        believed, _ = model.predict(reached.features)
-        front = list(zip(10**reached.log_flops, ndtr(believed), strict=True))
-        if known.is_running.any():  # they are taken to end as expected
-            running = known.members.where(known.is_running)
-            model = model.given(running.features, model.predict(running.features)[0])
+        reached = known.is_complete | known.is_running
+        there = known.members.where(reached)
+        believed, _ = model.predict(there.features)
+        front = list(zip(10**there.log_flops, ndtr(believed), strict=True))
+        running = known.is_running[reached]
+        if running.any():  # they are taken to end as expected
+            model = model.given(there.features[running], believed[running])
         mean, std = model.predict(pool.features)
         reference = Reference(accuracy=self._guess_accuracy, flops=self._ceiling(pool, known))
         gains = expected_improvement(pool.log_flops, mean, std, front=front, reference=reference)
@@ -179,7 +181,8 @@ class _Known:
         self.is_complete = np.array([t.state is TrialState.COMPLETE for t in self.trials], bool)
         self.is_running = np.array([not t.state.is_finished() for t in self.trials], bool)
 
-    def front_rows(self) -> list[int]:
+    @cached_property
+    def front(self) -> list[int]:
         """Which of the complete trials nobody dominates."""
         rows = np.flatnonzero(self.is_complete)
         accuracies = [_accuracy(self.trials[row]) for row in rows]

@@ -16,7 +16,7 @@ from runs.storage import without_password
 from runs.winners import candidates, nearest_in_flops
 from search.standing import Standing
 from space.command import visible
-from space.quantities import format_count, format_seconds
+from space.quantities import counted, format_count, format_seconds
 
 
 def front_table(standing: Standing) -> Table:
@@ -48,13 +48,13 @@ def front_table(standing: Standing) -> Table:
 def counts_line(standing: Standing) -> str:
     """How the study's trials ended, in a sentence."""
     counts = standing.counts
-    parts = [f"{_count(counts[State.COMPLETE], 'trial')} complete"]
+    parts = [f"{counted(counts[State.COMPLETE], 'trial')} complete"]
     parts += [
         f"{counts[state]} {state.value}"
         for state in (State.PRUNED, State.FAILED, State.REFUSED)
         if counts[state]
     ]
-    parts.append(_count(standing.finished_baselines, "baseline"))
+    parts.append(counted(standing.finished_baselines, "baseline"))
     seeds = standing.study.spec.get("seeds", 1)
     if seeds > 1:
         parts[0] += f" ({seeds} a configuration)"
@@ -73,7 +73,7 @@ def nothing_line(standing: Standing) -> str | None:
     if not errors:
         return "there is nothing to choose from yet; the same command goes on"
     ((error, times),) = errors.most_common(1)
-    failed = _count(errors.total(), "trial")
+    failed = counted(errors.total(), "trial")
     return f"there is nothing to choose from: {failed} failed, {times} of them with: {error}"
 
 
@@ -115,7 +115,3 @@ def next_commands(study: str, storage: str | None, *, found: bool = True) -> lis
     if found:
         commands.append(f"python -m search.export --study {name} --pick knee{where}")
     return commands
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

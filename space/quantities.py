@@ -38,6 +38,11 @@ def format_count(count: float) -> str:
     return f"{count:.0f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 trial`, `2,000 trials`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def parse_duration(text: str) -> float:
     """`45s`, `0.5s`, `30m`, `2h`, `1h30m` or plain seconds as seconds.
 

@@ -13,9 +13,9 @@ from dashboard.figures import MIXER, VIT, Series, front_figure
 from dashboard.frames import front_table
 from dashboard.points import AXES, limits_between, points_of
 from dashboard.snapshot import Snapshot
-from dashboard.wording import counted, mean_of_seeds, percent, state_word
+from dashboard.wording import mean_of_seeds, percent, state_word
 from runs.record import State
-from space.quantities import format_count
+from space.quantities import counted, format_count
 
 
 def page() -> None:

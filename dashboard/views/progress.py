@@ -17,14 +17,13 @@ from dashboard.progress_figures import (
     wall_figure,
 )
 from dashboard.snapshot import Snapshot
-from dashboard.wording import counted, training_flops
+from dashboard.wording import training_flops
 from runs.accounting import Account, account
 from runs.record import State
 from runs.stopped import stopped
-from space.quantities import format_seconds
+from space.quantities import counted, format_seconds
 
 _ENDS = (State.COMPLETE, State.FAILED, State.PRUNED)
-_NOBODY = "Nobody runs this study now"
 
 
 def page() -> None:
@@ -79,7 +78,9 @@ def _who_runs(snapshot: Snapshot) -> str:
     """Whether the study is being run, where, and what is left of it."""
     if snapshot.is_run:
         return f"Run by {snapshot.holder}."
-    gone = f"It was run by {snapshot.holder}, which is gone" if snapshot.holder else _NOBODY
+    gone = "Nobody runs this study now"
+    if snapshot.holder:
+        gone = f"It was run by {snapshot.holder}, which is gone"
     if snapshot.counts[State.RUNNING] or not snapshot.trials:
         return f"{gone}; its command goes on with it."
     return f"{gone}. All its trials have ended; a greater --trials would add more."

@@ -12,8 +12,9 @@ from dashboard import chosen
 from dashboard.controls import trials_dataframe
 from dashboard.frames import csv_of, matching, trials_table
 from dashboard.snapshot import Snapshot
-from dashboard.wording import counted, state_word
+from dashboard.wording import state_word
 from runs.record import Origin, State
+from space.quantities import counted
 
 
 def page() -> None:
