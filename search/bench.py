@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import sys
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from rich.table import Table
 from runs.record import label_of
 from search.data.arrays import to_stderr
 from search.devices import KINDS, choose, compute_dtype
+from search.machine import num_cores
 from search.roofline import Ceilings, measure_ceilings
 from search.speed import Speed, check_room, measure
 from search.surroundings import surroundings
@@ -80,6 +80,8 @@ def bench(
     if not 0 < seconds < math.inf:
         raise BenchError(f"--seconds {seconds:g}: measuring takes time; give 3, more or less")
     use_xla_options()
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")  # type: ignore[no-untyped-call]  # claim no other
     chosen = choose(device)
     batch = batch_size or (64 if chosen.platform == "cpu" else 512)
     for config in LADDER:
@@ -112,7 +114,7 @@ def facts(
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "device_kind": device.device_kind,
-        "cpu": {"model": cpu_model(), "cores": cpu_cores()},
+        "cpu": {"model": cpu_model(), "cores": num_cores()},
         "versions": around.versions,
         "git_revision": around.git_revision,
         "dtype": jnp.dtype(compute_dtype(device)).name,
@@ -169,15 +171,8 @@ def cpu_model() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def cpu_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _name(device: jax.Device) -> str:
-    return f"{cpu_model()}, {cpu_cores()} cores" if device.platform == "cpu" else device.device_kind
+    return f"{cpu_model()}, {num_cores()} cores" if device.platform == "cpu" else device.device_kind
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search.machine import memory_limit
 from space.config import Config
 from space.cost import training_bytes
 from space.errors import MixerSearchError
@@ -66,11 +66,20 @@ def compute_dtype(device: jax.Device) -> Any:
     return jnp.float32 if device.platform == "cpu" else jnp.bfloat16
 
 
-def memory_bytes(device: jax.Device) -> int | None:
-    """What the device has; of a CPU, what the machine has; None where it is not known."""
+def memory_bytes(device: jax.Device, sharers: int = 1) -> int | None:
+    """What this process may use of the device's memory; None where it is not known.
+
+    An accelerator tells what its allocator was given, which is this process's share already. A
+    CPU has what `search.machine.memory_limit` says, shared out evenly.
+
+    Args:
+        device: where to train.
+        sharers: how many processes train on the CPU.
+    """
     limit: int | None = (device.memory_stats() or {}).get("bytes_limit")
-    if limit is None and device.platform == "cpu" and hasattr(os, "sysconf"):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if limit is None and device.platform == "cpu":
+        there = memory_limit()
+        return None if there is None else there // sharers
     return limit
 
 

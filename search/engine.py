@@ -22,11 +22,13 @@ class Engine:
     Args:
         data: on the device.
         device: where to train.
+        sharers: how many processes train there, if it is a CPU.
     """
 
-    def __init__(self, data: DeviceData, device: jax.Device) -> None:
+    def __init__(self, data: DeviceData, device: jax.Device, sharers: int = 1) -> None:
         self._data = data
         self._device = device
+        self._memory_bytes = memory_bytes(device, sharers)
         self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiler")
         self._announced: dict[tuple[Config, Recipe, int], Future[Program]] = {}
 
@@ -82,7 +84,7 @@ class Engine:
 
     def _shortage(self, config: Config, recipe: Recipe, num_seeds: int) -> str | None:
         """Why it is no use to compile for this device, in words; None if it may fit."""
-        have = memory_bytes(self._device)
+        have = self._memory_bytes
         need = num_seeds * step_bytes_needed(config, recipe.batch_size, self._device)
         if have is None or need <= have:
             return None
@@ -90,7 +92,7 @@ class Engine:
 
     def _need(self, config: Config, recipe: Recipe, num_seeds: int) -> str:
         """What training takes at least and what the device has, in words."""
-        have = memory_bytes(self._device)
+        have = self._memory_bytes
         need = num_seeds * step_bytes_needed(config, recipe.batch_size, self._device)
         has = "" if have is None else f", {self._device.device_kind} has {have / 2**30:.2f}"
         return (

@@ -113,6 +113,8 @@ class Setup:
 
     images: ImageData
     device_kind: str
+    sharers: int = 1
+    """How many workers share the memory of a CPU."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ class Places:
     """As `search.devices.choose` takes it, never `auto`."""
     num_cores: int
     """Of its node; 0 where a node has more accelerators than cores."""
+    per_device: int = 1
+    """Workers that share an accelerator."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -45,7 +47,7 @@ class Places:
         resource = _RESOURCES.get(self.device_kind)
         accelerator: dict[str, Any] = {}
         if resource == "GPU":
-            accelerator = {"num_gpus": 1}
+            accelerator = {"num_gpus": 1 / self.per_device}
         elif resource is not None:
             accelerator = {"resources": {resource: 1}}
         return {"num_cpus": self.num_cores, "scheduling_strategy": "SPREAD", **accelerator}
@@ -56,17 +58,21 @@ def find_places(
     device_kind: str,
     nodes: Sequence[Mapping[str, float]],
     free: Mapping[str, float],
+    *,
+    per_device: int = 1,
 ) -> Places:
-    """One accelerator a worker, with its share of the cores; without accelerators, cores alone.
+    """An accelerator for so many workers, each with its share of the cores; without accelerators,
+    cores alone.
 
     Args:
-        count: how many workers; None for one a free accelerator, or one a node with cores.
+        count: how many workers; None for `per_device` a free accelerator, or a node with cores.
         device_kind: as `search.devices.choose` takes it; `auto` is an accelerator if there is one.
         nodes: resources of every node that is alive, as Ray names them.
         free: what nobody has of the resources of all nodes.
+        per_device: how many workers share an accelerator.
 
     Raises:
-        ClusterError: there are not so many.
+        ClusterError: there are not so many, or they cannot be shared.
     """
     if device_kind == "auto":
         known = [kind for kind, name in _RESOURCES.items() if any(node.get(name) for node in nodes)]
@@ -78,38 +84,56 @@ def find_places(
             f"a worker needs a {resource}, and the Ray cluster has none (nodes alive: "
             f"{len(nodes)}); see `ray status`, or name another --device"
         )
-    to_be_had = min(there, int(free.get(resource, 0)))
-    if to_be_had == 0:
+    if resource == "TPU" and per_device > 1:
+        raise ClusterError(
+            f"--workers-per-device {per_device}: a TPU chip belongs to one process; leave it out"
+        )
+    free_ones = min(there, int(free.get(resource, 0)))
+    if free_ones == 0:
         raise ClusterError(
             f"a worker needs a {resource}, and all {there} of the Ray cluster are taken; "
             "see `ray status`, and try again when some are free"
         )
+    sharers = 1 if resource == "CPU" else per_device
+    to_be_had = sharers * free_ones
     if count is None:
-        with_cores = sum(node.get("CPU", 0) >= 1 for node in nodes)
+        with_cores = per_device * sum(node.get("CPU", 0) >= 1 for node in nodes)
         count = to_be_had if resource != "CPU" else min(to_be_had, with_cores)
     if count > to_be_had:
+        needs = "one" if sharers == 1 else f"1/{sharers} of one"
         raise ClusterError(
-            f"--workers {count}: {to_be_had} of the {there} {resource}s of the Ray cluster are "
-            f"free, and a worker needs one; ask for at most {to_be_had}"
+            f"--workers {count}: {free_ones} of the {there} {resource}s of the Ray cluster are "
+            f"free, and a worker needs {needs}; ask for at most {to_be_had}"
         )
+    room = [int(sharers * node.get(resource, 0)) for node in nodes]
     return Places(
-        count=count, device_kind=device_kind, num_cores=_cores_each(count, resource, nodes, free)
+        count=count,
+        device_kind=device_kind,
+        num_cores=_cores_each(count, room, nodes, free),
+        per_device=sharers,
     )
 
 
 def _cores_each(
     count: int,
-    resource: str,
+    room: Sequence[int],
     nodes: Sequence[Mapping[str, float]],
     free: Mapping[str, float],
 ) -> int:
-    """The largest equal share of the cores with which so many workers have a place."""
+    """The largest equal share of the cores with which so many workers have a place.
+
+    Args:
+        count: how many workers.
+        room: how many the accelerators of every node can take, or its cores where those train.
+        nodes: as `find_places` takes them.
+        free: likewise.
+    """
 
     def places(cores: int) -> int:
-        fit = [int(node.get("CPU", 0)) // cores for node in nodes]
-        if resource != "CPU":
-            fit = [min(n, int(node.get(resource, 0))) for n, node in zip(fit, nodes, strict=True)]
-        return sum(fit)
+        return sum(
+            min(int(node.get("CPU", 0)) // cores, most)
+            for node, most in zip(nodes, room, strict=True)
+        )
 
     most = int(free.get("CPU", 0)) // count
     return next((cores for cores in range(most, 0, -1) if places(cores) >= count), 0)

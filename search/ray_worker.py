@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from search.compile_cache import use_compile_cache
+from search.machine import memory_fraction
 from search.messages import Broken, Checkpointing, Event, Ready, Refusal, TrialRequest, Warned
 from search.recipe import Recipe
 from search.xla_options import use_xla_options
@@ -35,14 +36,15 @@ class RayWorker:
     Args:
         device_kind: as `search.devices.choose` takes it.
         num_cores: what it may use of its node.
+        per_device: how many share its accelerator.
     """
 
-    def __init__(self, device_kind: str, num_cores: int) -> None:
+    def __init__(self, device_kind: str, num_cores: int, per_device: int = 1) -> None:
         os.environ["PJRT_NPROC"] = str(max(1, num_cores))  # of XLA's thread pools
         if device_kind == "cpu":
             os.environ["JAX_PLATFORMS"] = "cpu"  # what Ray does not know of is not ours
         elif not any(name.endswith("CLIENT_MEM_FRACTION") for name in os.environ):
-            os.environ["XLA_CLIENT_MEM_FRACTION"] = "0.9"  # nobody else is on its accelerator
+            os.environ["XLA_CLIENT_MEM_FRACTION"] = memory_fraction(per_device)
         self._device_kind = device_kind
         self._engine: Engine | None = None
         self._ready: Ready | None = None

@@ -43,14 +43,16 @@ def open_ray_workers(
     count: int | None,
     device_kind: str,
     *,
+    per_device: int = 1,
     address: str = "auto",
     trial_seconds: float | None = None,
 ) -> Iterator[Callable[[ImageData], Workers]]:
     """Workers on a Ray cluster, once they are given images: as `search.workers.open_workers`.
 
     Args:
-        count: how many; None for one a free accelerator, or one a node of a cluster without.
+        count: how many; None for `per_device` a free accelerator, or a node of a cluster without.
         device_kind: as `search.devices.choose` takes it.
+        per_device: how many share an accelerator, its memory divided.
         address: as `search.ray_cluster.connected` takes it.
         trial_seconds: a trial that takes longer is given up; None for no limit.
 
@@ -59,7 +61,7 @@ def open_ray_workers(
         WorkerError: a worker could not start.
     """
     with connected(address):
-        places = find_places(count, device_kind, *resources())
+        places = find_places(count, device_kind, *resources(), per_device=per_device)
         workers = RayWorkers(places, trial_seconds=trial_seconds)
         yield workers.give
 
@@ -129,7 +131,7 @@ class RayWorkers:
             RayWorker
         )
         self._actors = deque(
-            _Actor(number, remote.remote(places.device_kind, places.num_cores))
+            _Actor(number, remote.remote(places.device_kind, places.num_cores, places.per_device))
             for number in range(places.count)
         )
 

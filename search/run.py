@@ -125,10 +125,18 @@ def run(
         str,
         typer.Option(
             help="Trials trained side by side, each on an accelerator of its own, or on its share "
-            "of the CPU's cores; auto: one for every accelerator there is.",
+            "of the CPU's cores; auto: --workers-per-device for every accelerator there is.",
             metavar="N|auto",
         ),
     ] = "auto",
+    workers_per_device: Annotated[
+        int,
+        typer.Option(
+            help="Workers that share an accelerator, its memory divided evenly: small networks "
+            "leave most of one idle. A CPU is shared by all workers.",
+            metavar="K",
+        ),
+    ] = 1,
     engine: Annotated[
         str,
         typer.Option(
@@ -200,7 +208,14 @@ def run(
     began = time.monotonic()
     try:
         with _open_workers(
-            console, engine, ray_address, _count(workers), device, trial_seconds, storage
+            console,
+            engine,
+            ray_address,
+            _count(workers),
+            device,
+            workers_per_device,
+            trial_seconds,
+            storage,
         ) as give:
             from search.run_study import run_study  # takes a second, in which workers start
 
@@ -265,6 +280,7 @@ def _open_workers(
     ray_address: str | None,
     count: int | None,
     device: str,
+    per_device: int,
     trial_seconds: float,
     storage: str | None,
 ) -> AbstractContextManager[Callable[[ImageData], Workers]]:
@@ -272,6 +288,10 @@ def _open_workers(
     check_kind(device)
     if engine not in {"local", "ray"}:
         raise StudyError(f"--engine {engine}: there is local and ray; choose one")
+    if per_device < 1:
+        raise StudyError(
+            f"--workers-per-device {per_device}: a device has one worker or more; give 1 or more"
+        )
     if engine == "ray":
         if storage and has_password(storage):
             raise StudyError(
@@ -282,7 +302,13 @@ def _open_workers(
         from search.ray_workers import open_ray_workers
 
         address = ray_address or "auto"
-        return open_ray_workers(count, device, address=address, trial_seconds=trial_seconds)
+        return open_ray_workers(
+            count,
+            device,
+            per_device=per_device,
+            address=address,
+            trial_seconds=trial_seconds,
+        )
     if ray_address is not None:
         raise StudyError(
             f"--ray-address {ray_address}: workers are processes of this machine (--engine local); "
@@ -290,7 +316,7 @@ def _open_workers(
         )
     use_xla_options()
     use_compile_cache(partial(print_line, console))
-    return open_workers(count, device, trial_seconds=trial_seconds)
+    return open_workers(count, device, per_device=per_device, trial_seconds=trial_seconds)
 
 
 def _parsed(option: str, text: str, parse: Callable[[str], T]) -> T:

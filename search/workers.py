@@ -69,27 +69,43 @@ class WorkerStartError(MixerSearchError):
 
 @contextmanager
 def open_workers(
-    count: int | None, device_kind: str, *, trial_seconds: float | None = None
+    count: int | None,
+    device_kind: str,
+    *,
+    per_device: int = 1,
+    trial_seconds: float | None = None,
 ) -> Iterator[Callable[[ImageData], Workers]]:
     """Workers, once they are given images: processes that start at once, while those are read.
 
     Args:
-        count: how many; None for one an accelerator.
+        count: how many; None for `per_device` an accelerator.
         device_kind: as `search.devices.choose` takes it.
+        per_device: how many share an accelerator, its memory divided; a CPU is shared by all.
         trial_seconds: a trial that takes longer is given up; None for no limit.
 
     Raises:
-        DeviceError: there are not so many devices of that kind, or fewer cores.
+        DeviceError: there are not so many devices of that kind, or fewer cores; or they cannot
+            be shared.
         WorkerError: a worker had an unexpected exception as it started.
         WorkerStartError: a worker ended, or hung, as it started.
     """
+    if device_kind == "tpu" and per_device > 1:
+        raise DeviceError(
+            f"--workers-per-device {per_device}: a TPU chip belongs to one process; leave it out"
+        )
     if count is None:
-        count = count_accelerators(device_kind)
+        count = per_device * count_accelerators(device_kind)
     if count > num_cores():
         raise DeviceError(
-            f"--workers {count}: there are {num_cores()} processor cores; ask for at most that many"
+            f"{count} workers: there are {num_cores()} processor cores; ask for at most that many "
+            "with --workers and --workers-per-device"
         )
-    processes = Processes(count=count, device_kind=device_kind, trial_seconds=trial_seconds)
+    processes = Processes(
+        count=count,
+        device_kind=device_kind,
+        per_device=per_device,
+        trial_seconds=trial_seconds,
+    )
     try:
         yield processes.give
     finally:
@@ -113,11 +129,13 @@ class Processes:
     """Workers, a spawned process each; one that dies, or freezes, is replaced.
 
     They start at once, which takes seconds, and train when they have been given images. Each sees
-    one accelerator, or has its share of the processor's cores.
+    one accelerator, of which it may share the memory with others, or has its share of the
+    processor's cores and memory.
 
     Args:
         count: how many workers.
         device_kind: as `search.devices.choose` takes it.
+        per_device: how many share an accelerator.
         trial_seconds: what trains longer is killed; None for no limit.
         silent_seconds: a process that gives no sign of life for so long is killed.
         seconds_to_start: a process that is not ready after so long is given up.
@@ -129,6 +147,7 @@ class Processes:
         *,
         count: int,
         device_kind: str,
+        per_device: int = 1,
         trial_seconds: float | None = None,
         silent_seconds: float = 60.0,
         seconds_to_start: float = _SECONDS_TO_START,
@@ -137,6 +156,7 @@ class Processes:
         self.count = count
         self._work = work or _work
         self._device_kind = device_kind
+        self._per_device = per_device
         self._trial_seconds = trial_seconds
         self._silent_seconds = silent_seconds
         self._setup: Setup | None = None
@@ -153,11 +173,11 @@ class Processes:
             WorkerError: a worker had an unexpected exception as it started.
             WorkerStartError: a worker ended, or hung, as it started.
         """
-        self._setup = Setup(images, self._device_kind)
+        self._setup = Setup(images, self._device_kind, sharers=self.count)
         for worker in range(self.count):
             self._set_up(worker)
         ready = [self._ready(worker) for worker in range(self.count)]
-        _check_devices(ready)
+        _check_devices(ready, self._per_device)
         self.surroundings = ready[0].surroundings
         return self
 
@@ -259,7 +279,8 @@ class Processes:
         process = _SPAWN.Process(
             target=self._work, args=(theirs,), name=f"worker {worker}", daemon=True
         )
-        with _environment(share(worker, self.count)), _deaf_to_ctrl_c():
+        own = share(worker, self.count, device_kind=self._device_kind, per_device=self._per_device)
+        with _environment(own), _deaf_to_ctrl_c():
             process.start()
         theirs.close()
         return _Seat(process, ours)
@@ -333,12 +354,13 @@ def _send(pipe: Connection, message: object) -> None:
         pipe.send(message)
 
 
-def _check_devices(ready: list[Ready]) -> None:
+def _check_devices(ready: list[Ready], per_device: int) -> None:
     accelerated = sum(worker.platform != "cpu" for worker in ready)
     if 0 < accelerated < len(ready):
         raise DeviceError(
-            f"--workers {len(ready)}: only {accelerated} of them find an accelerator; "
-            f"ask for --workers {accelerated}"
+            f"--workers {len(ready)} with --workers-per-device {per_device}: only {accelerated} "
+            f"of them find an accelerator; ask for --workers {accelerated}, or for more "
+            "--workers-per-device"
         )
 
 

@@ -303,6 +303,20 @@ def test_a_worker_has_an_accelerator_and_its_share_of_the_cores(
     assert find_places(count, kind, nodes, free) == wanted
 
 
+def test_workers_that_share_an_accelerator_each_ask_ray_for_a_part_of_it() -> None:
+    nodes, free = [FOUR_GPUS] * 2, {"CPU": 64.0, "GPU": 8.0}
+    quarter = find_places(None, "auto", nodes, free, per_device=4)
+    assert (quarter.count, quarter.num_cores) == (32, 2)
+    assert quarter.options["num_gpus"] == 0.25
+    assert find_places(6, "gpu", nodes, BUSY, per_device=2).num_cores == 6  # 40 cores are free
+    with pytest.raises(ClusterError, match="a worker needs 1/2 of one; ask for at most 10"):
+        find_places(11, "gpu", nodes, BUSY, per_device=2)
+    with pytest.raises(ClusterError, match="a TPU chip belongs to one process"):
+        find_places(None, "tpu", [{"TPU": 4.0, "CPU": 96.0}], {"CPU": 96, "TPU": 4}, per_device=2)
+    on_cores = find_places(None, "cpu", [{"CPU": 4.0}, {"CPU": 6.0}], {"CPU": 10}, per_device=2)
+    assert (on_cores.count, on_cores.num_cores, on_cores.per_device) == (4, 2, 1)
+
+
 @pytest.mark.parametrize(
     ("count", "kind", "free", "says"),
     [

@@ -46,6 +46,7 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
         *("--study", "--list", "--study-name", "--trials", "--epochs", "--timeout", "--seed"),
         *("--storage", "--max-flops", "--min-accuracy", "--train-limit", "--sampler"),
         *("--no-baselines", "--data-dir", "--archive", "--device", "--engine", "--ray-address"),
+        *("--workers", "--workers-per-device"),
     ):
         assert flag in text
     assert "Example" in text
@@ -57,6 +58,7 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
     [
         (["--study", "mixer_cifr"], "did you mean 'mixer_cifar'"),
         (["--study", "none.toml"], "none.toml"),
+        ([*SMOKE, "--workers-per-device", "0"], "--workers-per-device 0: a device has one worker"),
         ([*SMOKE, "--trials", "0"], "error: --trials: input should be greater than 0, not 0"),
         ([*SMOKE, "--trials", "abc"], "error: --trials: input should be a valid integer, not"),
         ([*SMOKE, "--epochs", "-1"], "error: --epochs"),

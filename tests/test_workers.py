@@ -21,13 +21,14 @@ from records import mixer
 from search import data as images
 from search.checkpoint import load
 from search.device_data import put
-from search.devices import DeviceError
+from search.devices import DeviceError, memory_bytes, step_bytes_needed
 from search.engine import Engine
-from search.machine import count_accelerators, num_cores, share
+from search.machine import count_accelerators, memory_limit, num_cores, share
 from search.messages import (
     Checkpointing,
     EpochDone,
     Event,
+    Failed,
     Finished,
     Idle,
     Lost,
@@ -228,6 +229,76 @@ def test_each_worker_sees_one_of_the_accelerators_that_may_be_used(
     assert [share(worker, 3)["CUDA_VISIBLE_DEVICES"] for worker in range(3)] == seen
 
 
+def test_workers_that_share_an_accelerator_see_the_same_and_divide_its_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in (
+        "CUDA_VISIBLE_DEVICES",
+        "XLA_CLIENT_MEM_FRACTION",
+        "XLA_PYTHON_CLIENT_MEM_FRACTION",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    shares = [share(worker, 8, per_device=4) for worker in range(8)]
+    assert [s["CUDA_VISIBLE_DEVICES"] for s in shares] == [*"00001111"]
+    assert [s["HIP_VISIBLE_DEVICES"] for s in shares] == [*"00001111"]
+    assert sum(float(s["XLA_CLIENT_MEM_FRACTION"]) for s in shares[:4]) <= 0.9
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,3")
+    assert share(7, 8, per_device=4)["CUDA_VISIBLE_DEVICES"] == "3"
+
+
+def test_training_on_the_cpu_leaves_the_accelerators_alone() -> None:
+    own = share(0, 2, device_kind="cpu")
+    assert own["JAX_PLATFORMS"] == "cpu"
+    assert not any(name.endswith("MEM_FRACTION") for name in own)
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "limit"),
+    [
+        ("0::/job/step\n", {"job/memory.max": "3000", "job/step/memory.max": "max"}, 3000),
+        ("0::/job/step\n", {"job/memory.max": "3000", "job/step/memory.max": "2000"}, 2000),
+        ("0::/\n", {"memory.max": "4000"}, 4000),  # as a container sees its own
+        (
+            "5:cpu:/a\n4:memory:/job\n",
+            {"memory/job/memory.limit_in_bytes": "5000", "cpu/a/memory.max": "1"},
+            5000,
+        ),
+        ("0::/job\n", {"job/memory.max": "max"}, None),
+        ("0::/job\n", {"job/memory.max": str(2**62)}, None),
+    ],
+)
+def test_the_least_limit_of_the_groups_around_a_process_holds(
+    tmp_path: Path, groups: str, files: dict[str, str], limit: int | None
+) -> None:
+    own = tmp_path / "own"
+    own.write_text(groups)
+    for name, text in files.items():
+        file = tmp_path / "cgroup" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n")
+    of_the_machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert memory_limit(tmp_path / "cgroup", own) == (limit or of_the_machine)
+
+
+def test_where_the_system_shows_no_groups_the_machine_has_its_memory(tmp_path: Path) -> None:
+    of_the_machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert memory_limit(tmp_path / "none", tmp_path / "neither") == of_the_machine
+
+
+@needs_two_cores
+def test_two_workers_of_a_cpu_have_half_of_its_memory_each(two: Processes) -> None:
+    limit = memory_limit()
+    assert limit is not None
+    assert memory_bytes(jax.devices("cpu")[0], sharers=2) == limit // 2
+    too_large = mixer(hidden_dim=2**16, tokens_mlp_dim=2**8, channels_mlp_dim=2**10, num_blocks=20)
+    need = step_bytes_needed(too_large, RECIPE.batch_size, jax.devices("cpu")[0])
+    assert need > limit // 2
+    two.start(0, request(0, too_large))
+    (failed,) = until_idle(two, 1)[0]
+    assert isinstance(failed, Failed)
+    assert f"has {limit / 2 / 2**30:.2f}" in failed.reason
+
+
 def test_workers_share_the_cores_out() -> None:
     for count in range(1, num_cores() + 1):
         assert int(share(0, count)["PJRT_NPROC"]) * count <= num_cores()
@@ -241,10 +312,29 @@ def test_no_process_outlives_its_workers(two: Processes) -> None:
     assert [process.is_alive() for process in processes] == [False, False]
 
 
+def test_a_tpu_chip_is_not_shared() -> None:
+    with (
+        pytest.raises(DeviceError, match="--workers-per-device 2: a TPU chip belongs to one"),
+        open_workers(None, "tpu", per_device=2),
+    ):
+        pass
+
+
+@needs_two_cores
+def test_on_a_cpu_so_many_workers_per_device_share_its_cores() -> None:
+    with open_workers(None, "cpu", per_device=2) as give:
+        workers = give(images.load("digits", train_limit=256))
+        assert workers.count == 2
+        for worker in (0, 1):
+            workers.start(worker, request(worker))
+        told = until_idle(workers, 2)
+        assert [type(told[worker][-1]) for worker in (0, 1)] == [Finished, Finished]
+
+
 def test_more_workers_than_cores_are_refused() -> None:
     count = num_cores() + 1
     with (
-        pytest.raises(DeviceError, match=rf"--workers {count}: there are {count - 1} processor"),
+        pytest.raises(DeviceError, match=rf"{count} workers: there are {count - 1} processor"),
         open_workers(count, "cpu"),
     ):
         pass
