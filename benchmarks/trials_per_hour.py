@@ -30,6 +30,7 @@ from search import data as images
 from search.devices import choose
 from search.machine import num_cores
 from search.open_study import plan
+from search.rungs import NO_RUNGS
 from search.studies import STUDIES, StudySpec, with_changes
 from search.surroundings import surroundings
 from search.untried import Untried
@@ -57,7 +58,12 @@ def main() -> None:
 
     changes = {"trials": args.trials, "epochs": args.epochs, "train_limit": args.train_limit}
     spec = with_changes(
-        STUDIES[args.study], sampler="random", max_flops=args.max_flops, baselines=0, **changes
+        STUDIES[args.study],
+        sampler="random",
+        max_flops=args.max_flops,
+        baselines=0,
+        rungs=NO_RUNGS,  # both sides train every trial to the end
+        **changes,
     )
     if args.batch_size:
         recipe = spec.recipe.model_copy(update={"batch_size": args.batch_size})
@@ -192,26 +198,17 @@ def write_task(spec: StudySpec, folder: Path, data_dir: Path | None) -> Path:
 
 def write_study(spec: StudySpec, folder: Path) -> Path:
     """The study as a file, for `search.run`."""
-    recipe = spec.recipe.model_dump(mode="json")
-    augmentation = recipe.pop("augmentation")
-    fields = {
-        "name": spec.name,
-        "dataset": spec.dataset,
-        "trials": spec.trials,
-        "sampler": "random",
-        "baselines": 0,
-        "seed": spec.seed,
-        "validation_fraction": spec.validation_fraction,
-    }
-    fields |= {k: v for k in ("max_flops", "train_limit") if (v := getattr(spec, k)) is not None}
-    lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items()]
-    lines += ["[rungs]", "count = 0"]  # both sides train every trial to the end
-    lines += ["[recipe]"] + [f"{name} = {json.dumps(value)}" for name, value in recipe.items()]
-    lines += ["[recipe.augmentation]"]
-    lines += [f"{name} = {json.dumps(value)}" for name, value in augmentation.items()]
     path = folder / "study.toml"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(_toml(spec.model_dump(mode="json", exclude_none=True))) + "\n")
     return path
+
+
+def _toml(table: dict, header: tuple[str, ...] = ()) -> list[str]:
+    """A table, then those inside it; JSON's numbers, strings and lists are TOML's."""
+    inner = {name: value for name, value in table.items() if isinstance(value, dict)}
+    lines = [f"[{'.'.join(header)}]"] if header else []
+    lines += [f"{name} = {json.dumps(v)}" for name, v in table.items() if name not in inner]
+    return lines + [line for name, v in inner.items() for line in _toml(v, (*header, name))]
 
 
 def table(figures: dict) -> str:

@@ -15,6 +15,9 @@ CONNECT_SECONDS = 5
 WRITER_SECONDS = 10
 READER_SECONDS = 60
 
+AWAY = psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout
+"""Errors that may pass; the latter where this very process stood still within a transaction."""
+
 T = TypeVar("T")
 
 

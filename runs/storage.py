@@ -7,11 +7,9 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
-from runs.postgres import postgres_engine
 from space.errors import MixerSearchError
 
 DEFAULT_STORAGE = "sqlite:///runs/mixer_search.db"
@@ -145,6 +143,8 @@ def engine_for(url: URL, *, read_only: bool, foreign_keys: bool = True) -> sa.En
     `foreign_keys` a migration may replace a table without its children being deleted.
     """
     if url.get_backend_name() == "postgresql":
+        from runs.postgres import postgres_engine  # who has SQLite needs no driver of a server
+
         return postgres_engine(url, read_only=read_only)
     path = Path(str(url.database)).absolute()
     mode = "ro" if read_only else "rw"
@@ -250,9 +250,11 @@ def is_away(error: Exception) -> bool:
     if isinstance(cause, sqlite3.OperationalError):
         code = getattr(cause, "sqlite_errorcode", 0)
         return code & 0xFF == sqlite3.SQLITE_BUSY  # the rest says which kind of busy
-    # The latter where this very process stood still within a transaction
-    away = psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout
-    return isinstance(cause, away)
+    if cause is None or isinstance(cause, sqlite3.Error):
+        return False
+    from runs.postgres import AWAY  # its driver is there: the error is of its making
+
+    return isinstance(cause, AWAY)
 
 
 def reason(error: Exception) -> str:

@@ -1,0 +1,254 @@
+"""The parts of `gpu_report.py` that compute on the device, each in a process of its own.
+
+    python benchmarks/gpu_parts.py PART TASK.json
+
+TASK.json says on what and for how long. What is measured goes to the task's file, a JSON object a
+line, as soon as it is known: whoever ends this process has all lines up to there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from runs.record import EpochRecord, label_of
+from search import data as images
+from search.bench import LADDER
+from search.device_data import put
+from search.devices import choose, compute_dtype, memory_bytes
+from search.messages import EpochDone, Failed, TrialRequest
+from search.program import compile_program
+from search.recipe import Recipe
+from search.roofline import Ceilings, measure_ceilings
+from search.speed import RoomError, measure
+from search.trial import train
+from search.xla_options import use_xla_options
+from space.config import Config, ImageTask, MixerConfig, ViTConfig
+from space.cost import cost
+from space.errors import MixerSearchError
+
+
+class PartError(MixerSearchError):
+    """A part that cannot measure what it is to measure."""
+
+
+Lines = Iterator[dict[str, Any]]
+
+_CIFAR = ImageTask(image_size=32, image_channels=3, num_classes=10)
+
+FLAGS = {
+    "as it is": "",
+    "no command buffers": "--xla_gpu_enable_command_buffer=",
+    "the loop over steps in a command buffer": "--xla_gpu_graph_min_graph_size=1 "
+    "--xla_gpu_enable_command_buffer=FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,WHILE,CONDITIONAL",
+    "two steps unrolled": "--xla_gpu_enable_while_loop_unrolling="
+    "WHILE_LOOP_UNROLLING_DOUBLE_BUFFER",
+    "no autotuning": "--xla_gpu_autotune_level=0",
+}
+"""Ways to have XLA compile for a GPU, tried beside the one in use. A CPU passes over them."""
+
+BATCHES = (128, 1024, 4096)
+"""Images a step, tried beside the report's own."""
+
+
+def mixer(task: ImageTask, hidden_dim: int, num_blocks: int, patch_size: int = 4) -> MixerConfig:
+    """Of the ratios the published ones have: D_S = C / 2, D_C = 4 C."""
+    return MixerConfig(
+        **task.model_dump(),
+        patch_size=patch_size,
+        hidden_dim=hidden_dim,
+        num_blocks=num_blocks,
+        tokens_mlp_dim=hidden_dim // 2,
+        channels_mlp_dim=4 * hidden_dim,
+    )
+
+
+def vit(task: ImageTask, hidden_dim: int, num_blocks: int, patch_size: int = 4) -> ViTConfig:
+    """As the ladder of baselines has them: heads of 32 channels, MLPs twice as wide."""
+    return ViTConfig(
+        **task.model_dump(),
+        patch_size=patch_size,
+        hidden_dim=hidden_dim,
+        num_blocks=num_blocks,
+        mlp_dim=2 * hidden_dim,
+        num_heads=max(1, hidden_dim // 32),
+        classifier="gap",
+    )
+
+
+def equal_vit(config: MixerConfig) -> ViTConfig:
+    """The ViT of the same width and patch whose depth brings it nearest in MACs."""
+    vits = [vit(config.task, config.hidden_dim, n, config.patch_size) for n in range(1, 33)]
+    return min(vits, key=lambda v: abs(cost(v).macs - cost(config).macs))
+
+
+def ceilings(task: dict[str, Any]) -> Lines:
+    """The fastest matrix product and copy."""
+    device = choose(task["device"])
+    yield asdict(measure_ceilings(device, compute_dtype(device), task["seconds"] / 10))
+
+
+def ladder(task: dict[str, Any]) -> Lines:
+    """The networks of `search.bench`, that of 76 MMACs first."""
+    first = mixer(_CIFAR, 128, 8)
+    chosen = sorted(LADDER, key=lambda config: config != first)
+    for config in chosen[: task["networks"]]:
+        yield _speed(task, config)
+
+
+def accuracy(task: dict[str, Any]) -> Lines:
+    """A Mixer and a ViT of equal FLOPs, several seeds at once, for as many epochs as fit."""
+    began = time.perf_counter()
+    device = choose(task["device"])
+    data = images.load(
+        task["dataset"],
+        data_dir=task["data_dir"] and Path(task["data_dir"]),
+        train_limit=task["train_limit"],
+    )
+    on_device = put(data, device)
+    recipe, seeds = Recipe.model_validate(task["recipe"]), tuple(range(task["seeds"]))
+    wide = mixer(data.task, task["hidden_dim"], task["num_blocks"], task["patch_size"])
+    programs = {
+        config: compile_program(
+            config, recipe, on_device, compute_dtype(device), num_seeds=len(seeds)
+        )
+        for config in (wide, equal_vit(wide))
+    }
+
+    def curves(config: Config, epochs: int) -> list[list[EpochRecord]]:
+        """A curve a seed."""
+        request = TrialRequest(
+            numbers=seeds,
+            seeds=seeds,
+            config=config,
+            recipe=recipe.model_copy(update={"epochs": epochs}),
+        )
+        found: dict[int, list[EpochRecord]] = {}
+        for event in train(request, programs[config], on_device, device):
+            if isinstance(event, Failed):
+                raise PartError(f"{label_of(config)}: {event.reason}")
+            for epoch in event.epochs if isinstance(event, EpochDone) else ():
+                found.setdefault(epoch.trial, []).append(epoch)
+        return list(found.values())
+
+    each = [
+        sum(last.elapsed_seconds - first.elapsed_seconds for first, last in curves(config, 2))
+        for config in programs
+    ]
+    left = task["seconds"] - (time.perf_counter() - began)
+    epochs = max(1, int(0.8 * left / sum(each)))
+    for config, program in programs.items():
+        found = curves(config, epochs)
+        total_seconds = sum(curve[-1].elapsed_seconds for curve in found)
+        yield {
+            "network": label_of(config),
+            "config": config.model_dump(),
+            "macs": cost(config).macs,
+            "params": cost(config).params,
+            "epochs": epochs,
+            "accuracies": [curve[-1].validation_accuracy for curve in found],
+            "train_losses": [curve[-1].train_loss for curve in found],
+            "epoch_seconds": total_seconds / epochs,
+            "compile_seconds": program.compile_seconds,
+        }
+
+
+def tokens(task: dict[str, Any]) -> Lines:
+    """Speed and memory of both families at one width, for growing numbers of tokens."""
+    for patch_size in task["patch_sizes"]:
+        for family in (mixer, vit):
+            config = family(_CIFAR, task["hidden_dim"], task["num_blocks"], patch_size)
+            tokens = (config.image_size // patch_size) ** 2
+            yield {"family": family.__name__, "tokens": tokens} | _speed(task, config)
+
+
+def variants(task: dict[str, Any]) -> Lines:
+    """Other ways to compile, and other batch sizes, for a small and a large network."""
+    sizes = [(task["hidden_dim"], task["num_blocks"]), (64, 4)][: task["networks"]]
+    ways = [(name, flags, task["batch_size"]) for name, flags in FLAGS.items()]
+    ways += [(f"batch {batch}", "", batch) for batch in BATCHES]
+    for name, flags, batch_size in ways[: task["ways"]]:
+        for hidden_dim, num_blocks in sizes:
+            config = mixer(_CIFAR, hidden_dim, num_blocks)
+            file = Path(task["file"]).with_suffix(".one")
+            changes = {"config": config.model_dump(), "batch_size": batch_size, "file": str(file)}
+            done = subprocess.run(
+                [sys.executable, __file__, "one", json.dumps(task | changes)],
+                env=os.environ | {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}"},
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode:
+                found = {"name": label_of(config), "error": done.stderr.strip()[-300:]}
+            else:
+                found = json.loads(file.read_text())
+            yield {"variant": name, "flags": flags} | found
+
+
+def one(task: dict[str, Any]) -> Lines:
+    """A single network: for `variants`, whose every flag wants a process of its own."""
+    yield _speed(task, MixerConfig.model_validate(task["config"]))
+
+
+def device(task: dict[str, Any]) -> Lines:
+    """What JAX finds."""
+    device = choose(task["device"])
+    yield {
+        "device_kind": device.device_kind,
+        "platform": device.platform,
+        "memory_bytes": memory_bytes(device),
+        "dtype": jnp.dtype(compute_dtype(device)).name,
+    }
+
+
+PARTS = {
+    part.__name__: part for part in (device, ceilings, ladder, accuracy, tokens, variants, one)
+}
+
+
+@cache
+def _limits(device: jax.Device) -> Ceilings:
+    """Of the device, measured here because that part of the report has none."""
+    return measure_ceilings(device, compute_dtype(device), seconds=0.5)
+
+
+def _speed(task: dict[str, Any], config: Config) -> dict[str, Any]:
+    """As `search.speed.measure`; a network without room is a line too."""
+    device = choose(task["device"])
+    limits = _limits(device) if task["ceilings"] is None else Ceilings(**task["ceilings"])
+    try:
+        found = measure(config, task["batch_size"], device, limits, task["seconds_each"])
+    except RoomError as error:
+        return {"name": label_of(config), "error": str(error)}
+    return asdict(found) | {"batch_size": task["batch_size"]}
+
+
+def main(part: str, text: str) -> int:
+    """The exit code: 2 for what cannot be, with its sentence; a bug keeps its traceback."""
+    task = json.loads(text if text.startswith("{") else Path(text).read_text())
+    if task["device"] == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    use_xla_options()
+    with Path(task["file"]).open("w") as file:
+        try:
+            for line in PARTS[part](task):
+                print(json.dumps(line), file=file, flush=True)
+        except MixerSearchError as error:
+            print(error, file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

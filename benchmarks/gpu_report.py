@@ -1,0 +1,600 @@
+"""Fills every GPU row of this project in one call of at most eight minutes.
+
+    python benchmarks/gpu_report.py --data-dir DIR --out FOLDER
+    python benchmarks/gpu_report.py --rehearse --out FOLDER     # in small, on two CPU cores
+
+Parts in order of value, each in processes of its own and with a limit of its own; after every part
+`report.json` and `report.md` in FOLDER hold all that is known. Whatever ends a part, or the report,
+what was measured before is kept. benchmarks/README.md says what each number means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from gpu_tables import markdown
+from trials_per_hour import PLAIN_LOOP, write_study, write_task
+
+from runs.accounting import account
+from runs.reader import open_reader
+from runs.record import State
+from search import data as images
+from search.machine import num_cores
+from search.rungs import NO_RUNGS
+from search.studies import STUDIES, StudySpec, with_changes
+from search.surroundings import git_revision
+from space.errors import MixerSearchError
+
+PARTS_SCRIPT = Path(__file__).with_name("gpu_parts.py")
+LIBRARIES = (
+    *("jax", "jaxlib", "jax-cuda13-pjrt", "jax-cuda12-pjrt", "flax", "optax", "optuna", "numpy"),
+    *("tensorflow-datasets", "pillow"),
+)
+_SECONDS_TO_GO = 3.0
+"""In which a part that is told to end writes what it has."""
+_SECONDS_WORTH_BEGINNING = 10.0
+"""In less no part gets further than its imports."""
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How large a report is: the whole, or a rehearsal."""
+
+    total_seconds: float
+    limits: dict[str, float]
+    """Seconds a part may take; in this order they run."""
+    device: str
+    batch_size: int
+    train_limit: int | None
+    networks: int
+    ways: int
+    """Ways to compile that are tried."""
+    seconds_each: float
+    """To train a network whose speed is measured."""
+    patch_sizes: tuple[int, ...]
+    hidden_dim: int
+    num_blocks: int
+    listed_trials: int
+    """Random configurations that the plain loop and this engine are given."""
+    listed_epochs: int
+    study_epochs: int
+    max_flops: int
+
+
+WHOLE = Size(
+    total_seconds=480,
+    limits={
+        "ceilings": 30,
+        "ladder": 60,
+        "plain-loop": 60,
+        "this-engine": 60,
+        "study-k1": 100,
+        "study-k4": 70,
+        "accuracy": 100,
+        "study-k2": 70,
+        "variants": 100,
+        "tokens": 100,
+    },
+    device="gpu",
+    batch_size=512,
+    train_limit=None,
+    networks=99,
+    ways=99,
+    seconds_each=1.5,
+    patch_sizes=(8, 4, 2, 1),
+    hidden_dim=128,
+    num_blocks=8,
+    listed_trials=40,
+    listed_epochs=10,
+    study_epochs=27,
+    max_flops=400_000_000,
+)
+
+REHEARSAL = Size(
+    total_seconds=175,
+    limits={
+        "ceilings": 15,
+        "ladder": 25,
+        "plain-loop": 25,
+        "this-engine": 25,
+        "study-k1": 20,
+        "study-k2": 20,
+        "accuracy": 30,
+        "variants": 25,
+        "tokens": 25,
+    },
+    device="cpu",
+    batch_size=64,
+    train_limit=600,
+    networks=1,
+    ways=2,
+    seconds_each=0.05,
+    patch_sizes=(8,),
+    hidden_dim=32,
+    num_blocks=1,
+    listed_trials=2,
+    listed_epochs=1,
+    study_epochs=3,
+    max_flops=1_000_000,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A command, and how to read what it left when it ended or was ended."""
+
+    name: str
+    seconds: float
+    command: list[str]
+    figures: Callable[[datetime], Any]
+    """Given when the command was started; nothing where it measured nothing."""
+    environment: dict[str, str]
+    is_endless: bool = False
+    """Whether it does as much as fits: its limit is how it is meant to end."""
+
+
+class ReportError(MixerSearchError):
+    """A report that cannot be made as it was asked for."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code: 0; 1 where a part has no figure; 2 for bad input; 130 and 143 for signals."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", type=Path, help="folder with a prepared cifar10")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the report")
+    parser.add_argument(
+        "--rehearse", action="store_true", help="every part in small, on the CPU; digits by default"
+    )
+    parser.add_argument("--parts", help="only these, separated by commas")
+    parser.add_argument(
+        "--limit", action="append", default=[], metavar="PART=SECONDS", help="another limit"
+    )
+    parser.add_argument("--revision", help="of this code, where it lies in no git repository")
+    args = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return make(args)
+    except MixerSearchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print("\nstopped: what was measured is kept", file=sys.stderr)
+        return 143 if isinstance(stop, Terminated) else 130
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM."""
+
+
+def _terminated(*_: object) -> None:
+    raise Terminated
+
+
+def make(args: argparse.Namespace) -> int:
+    """Runs the parts that were asked for, and writes the report after each.
+
+    Raises:
+        ReportError: no such part, no such device, or a folder that holds a report.
+        DataError: the images are not there.
+    """
+    began = time.monotonic()
+    size = REHEARSAL if args.rehearse else WHOLE
+    limits = _limits(size, args.parts, args.limit)
+    if (args.out / "report.json").exists():
+        raise ReportError(f"--out {args.out}: there is a report; name another folder")
+    args.out.mkdir(parents=True, exist_ok=True)
+    dataset = "digits" if args.rehearse and args.data_dir is None else "cifar10"
+    with tempfile.TemporaryDirectory(prefix="gpu-report-") as folder:
+        here = Path(folder)
+        report = _begin(args, size, here)
+        # decoded here once, and kept for all parts
+        data = images.load(dataset, data_dir=args.data_dir, report=print)
+        report["images"] = {"dataset": dataset, "digest": data.digest}
+        report["seconds"]["images"] = time.monotonic() - began
+        _write(report, args.out)
+        for number, name in enumerate(limits, start=1):
+            left = size.total_seconds - (time.monotonic() - began)
+            seconds = min(limits[name], left)
+            if left < _SECONDS_WORTH_BEGINNING:
+                _note(report, name, f"not begun: {size.total_seconds:.0f} s were over")
+                continue
+            print(f"[{number}/{len(limits)}] {name}: at most {seconds:.0f} s", flush=True)
+            part_began = time.monotonic()
+            try:
+                _measure(_part(name, seconds, size, report, here, args), report, here)
+            except MixerSearchError as error:
+                _note(report, name, str(error))
+            report["seconds"][name] = time.monotonic() - part_began
+            _write(report, args.out)
+    print(f"written to {args.out / 'report.md'}")
+    return 0 if all(name in report["parts"] for name in limits) else 1
+
+
+def _measure(part: Part, report: dict[str, Any], here: Path) -> None:
+    """Runs a part, and puts what it measured into the report, or why there is nothing."""
+    with _utilisation(here / "utilisation.txt") as utilisation:
+        ended = run(part, here / f"{part.name}.log")
+        share = utilisation()
+    found = part.figures(ended.started)
+    if found:
+        report["parts"][part.name] = found
+        if isinstance(found, dict):
+            found["utilisation"] = share
+    if ended.how and not (found and part.is_endless and ended.at_limit):
+        _note(report, part.name, ended.how)
+    elif not found:
+        _note(report, part.name, "it measured nothing")
+
+
+def _limits(size: Size, parts: str | None, changes: list[str]) -> dict[str, float]:
+    limits = dict(size.limits)
+    known = ", ".join(limits)
+    for change in changes:
+        name, _, seconds = change.rpartition("=")
+        if name not in limits:
+            raise ReportError(f"--limit {change}: there is no such part; there is {known}")
+        try:
+            limits[name] = float(seconds)
+        except ValueError:
+            raise ReportError(f"--limit {change}: give seconds, as in {name}=30") from None
+    if parts is not None:
+        chosen = [name.strip() for name in parts.split(",")]
+        for name in chosen:
+            if name not in limits:
+                raise ReportError(f"--parts {name}: there is no such part; there is {known}")
+        limits = {name: limits[name] for name in limits if name in chosen}
+    return limits
+
+
+def _begin(args: argparse.Namespace, size: Size, here: Path) -> dict[str, Any]:
+    """What the report says of itself, once the device is known to be there."""
+    began = time.monotonic()
+    task = here / "device.json"
+    task.write_text(json.dumps({"device": size.device, "file": str(here / "device.jsonl")}))
+    asked = subprocess.run(
+        [sys.executable, str(PARTS_SCRIPT), "device", str(task)], capture_output=True, text=True
+    )
+    if asked.returncode:
+        why = asked.stderr.strip().splitlines()[-1]
+        raise ReportError(f"{why}; --rehearse tries every part in small on a CPU")
+    versions = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[library] = version(library)
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "benchmarks/gpu_report.py", *_shown(sys.argv[1:])]),
+        "rehearsal": args.rehearse,
+        "revision": args.revision or git_revision(),
+        "device": json.loads((here / "device.jsonl").read_text()) | _card(),
+        "cpu_cores": num_cores(),
+        "versions": versions,
+        "seconds": {"device": time.monotonic() - began},
+        "parts": {},
+        "notes": {},
+    }
+
+
+def _shown(argv: list[str]) -> list[str]:
+    """The command line without folders of this machine."""
+    shown: list[str] = []
+    for word in argv:
+        option, equals, _ = word.partition("=")
+        is_folder = shown and shown[-1] in {"--data-dir", "--out"}
+        if option in {"--data-dir", "--out"} and equals:
+            word = f"{option}=DIR"
+        shown.append("DIR" if is_folder else word)
+    return shown
+
+
+def _card() -> dict[str, str]:
+    """What NVIDIA's driver says of the card; nothing where there is none."""
+    fields = ("name", "driver_version", "memory.total", "power.limit")
+    command = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    first = said.stdout.splitlines()[0].split(", ")
+    return dict(zip(fields, first, strict=False))
+
+
+def _note(report: dict[str, Any], name: str, sentence: str) -> None:
+    report["notes"][name] = sentence
+    print(f"  {name}: {sentence}", flush=True)
+
+
+def _write(report: dict[str, Any], out: Path) -> None:
+    """Both files, each whole or as it was."""
+    for name, text in (
+        ("report.json", json.dumps(report, indent=1) + "\n"),
+        ("report.md", markdown(report)),
+    ):
+        file = out / f"{name}.tmp"
+        file.write_text(text)
+        os.replace(file, out / name)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a part's command ended."""
+
+    started: datetime
+    how: str | None = None
+    """In words, where it was not by itself."""
+    at_limit: bool = False
+
+
+def run(part: Part, log: Path) -> Ended:
+    """Runs a part's command in a session of its own, and ends all of it at the limit."""
+    started = datetime.now(UTC)
+    with log.open("w") as said:
+        process = subprocess.Popen(
+            part.command,
+            cwd=log.parent,
+            env=os.environ | part.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(timeout=part.seconds)
+        except subprocess.TimeoutExpired:
+            return Ended(started, f"stopped after {part.seconds:.0f} s, its limit", at_limit=True)
+        finally:
+            _end(process)
+    if code == 0:
+        return Ended(started)
+    last = log.read_text(errors="replace").strip().splitlines()[-1:]
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return Ended(started, ": ".join([how, *last]))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Asks whatever is left of the session to end, then ends it."""
+    for number, seconds in ((signal.SIGTERM, _SECONDS_TO_GO), (signal.SIGKILL, _SECONDS_TO_GO)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=seconds)
+
+
+class _utilisation:  # noqa: N801  read as a word: with _utilisation(...)
+    """Samples how much of the time a kernel runs on the card, by the driver's own count."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Callable[[], float | None]:
+        command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+        with suppress(OSError), self._file.open("wb") as file:
+            self._process = subprocess.Popen([*command, "--loop-ms=500"], stdout=file)
+        return self._mean
+
+    def __exit__(self, *_: object) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def _mean(self) -> float | None:
+        """In percent; None where nothing is known."""
+        said = self._file.read_text().split() if self._process else []
+        numbers = [float(word) for word in said if word.replace(".", "", 1).isdigit()]
+        return statistics.fmean(numbers) if numbers else None
+
+
+def _part(
+    name: str,
+    seconds: float,
+    size: Size,
+    report: dict[str, Any],
+    here: Path,
+    args: argparse.Namespace,
+) -> Part:
+    folder = here / name
+    folder.mkdir()
+    dataset = report["images"]["dataset"]
+    data_dir = args.data_dir and args.data_dir.resolve()
+    match name:
+        case "plain-loop":
+            return _plain_part(name, seconds, _listed(size, dataset), folder, data_dir)
+        case "this-engine":
+            spec = _listed(size, dataset)
+            return _study_part(name, seconds, spec, folder, data_dir, size.device, 1)
+        case "study-k1" | "study-k2" | "study-k4":
+            spec = _searched(size, dataset)
+            sharers = int(name[-1])
+            return _study_part(name, seconds, spec, folder, data_dir, size.device, sharers)
+    found = report["parts"].get("ceilings")
+    recipe = _searched(size, dataset).recipe.model_dump(mode="json")
+    task = {
+        "device": size.device,
+        "seconds": seconds - 10 if seconds > 20 else seconds / 2,  # the process has to begin too
+        "file": str(folder / "lines.jsonl"),
+        "ceilings": found and {key: found[key] for key in found if key != "utilisation"},
+        "batch_size": size.batch_size if name != "tokens" else min(128, size.batch_size),
+        "seconds_each": size.seconds_each,
+        "networks": size.networks,
+        "ways": size.ways,
+        "patch_sizes": size.patch_sizes,
+        "patch_size": 4,
+        "hidden_dim": size.hidden_dim,
+        "num_blocks": size.num_blocks,
+        "dataset": dataset,
+        "data_dir": data_dir and str(data_dir),
+        "train_limit": size.train_limit,
+        "recipe": recipe,
+        "seeds": 3,
+    }
+    (folder / "task.json").write_text(json.dumps(task))
+
+    def lines(_: datetime) -> Any:
+        file = folder / "lines.jsonl"
+        said = file.read_text().splitlines() if file.exists() else []
+        whole = [json.loads(line) for line in said if line.endswith("}")]
+        return (whole[0] if whole else None) if name == "ceilings" else whole
+
+    return Part(
+        name=name,
+        seconds=seconds,
+        command=[sys.executable, str(PARTS_SCRIPT), name, str(folder / "task.json")],
+        figures=lines,
+        environment=_cold(folder),
+    )
+
+
+def _cold(folder: Path) -> dict[str, str]:
+    """An empty cache of compiled programs, for ours and for the plain loop."""
+    cache = folder / "compiled"
+    cache.mkdir()
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
+def _searched(size: Size, dataset: str) -> StudySpec:
+    """A search with early stopping, as many trials as fit."""
+    base = STUDIES["mixer_digits" if dataset == "digits" else "mixer_cifar"]
+    spec = with_changes(
+        base,
+        name="searched",
+        trials=10_000,
+        epochs=size.study_epochs,
+        max_flops=size.max_flops,
+        train_limit=size.train_limit,
+        baselines=0,
+    )
+    recipe = spec.recipe.model_copy(update={"batch_size": size.batch_size})
+    return spec.model_copy(update={"recipe": recipe})
+
+
+def _listed(size: Size, dataset: str) -> StudySpec:
+    """A list of random configurations, trained to the end: what the plain loop can do too."""
+    spec = with_changes(
+        _searched(size, dataset),
+        name="listed",
+        trials=size.listed_trials,
+        epochs=size.listed_epochs,
+        sampler="random",
+        rungs=NO_RUNGS,
+    )
+    return spec
+
+
+def _plain_part(
+    name: str, seconds: float, spec: StudySpec, folder: Path, data_dir: Path | None
+) -> Part:
+    task = json.loads(write_task(spec, folder, data_dir).read_text())
+    database = folder / "optuna.db"
+    (folder / "task.json").write_text(json.dumps(task | {"database": str(database)}))
+
+    def figures(started: datetime) -> Figures | None:
+        if not database.exists():
+            return None
+        here = started.astimezone().replace(tzinfo=None)  # as Optuna writes times
+        with sqlite3.connect(database) as rows:
+            ended = rows.execute(
+                "SELECT datetime_complete, value FROM trials JOIN trial_values USING (trial_id) "
+                "WHERE state = 'COMPLETE' AND objective = 0 ORDER BY datetime_complete"
+            ).fetchall()
+        if not ended:
+            return None
+        times = [(datetime.fromisoformat(at) - here).total_seconds() for at, _ in ended]
+        return _rate(times) | {"mean_accuracy": statistics.fmean(value for _, value in ended)}
+
+    return Part(
+        name=name,
+        seconds=seconds,
+        command=[sys.executable, str(PLAIN_LOOP), str(folder / "task.json")],
+        figures=figures,
+        environment=_cold(folder),
+        is_endless=True,
+    )
+
+
+def _study_part(
+    name: str,
+    seconds: float,
+    spec: StudySpec,
+    folder: Path,
+    data_dir: Path | None,
+    device: str,
+    sharers: int,
+) -> Part:
+    storage = f"sqlite:///{folder}/ours.db"
+    command = [sys.executable, "-m", "search.run", "--study", str(write_study(spec, folder))]
+    command += ["--storage", storage, "--device", device]
+    command += ["--workers-per-device", str(sharers)]
+    if data_dir:
+        command += ["--data-dir", str(data_dir)]
+
+    def figures(started: datetime) -> Figures | None:
+        try:
+            with open_reader(storage) as reader:
+                trials = reader.trials(spec.name)
+        except MixerSearchError:  # it was ended before it began
+            return None
+        ended = [t for t in trials if t.finished_at and t.state is not State.REFUSED]
+        if not ended:
+            return None
+        spent = account(trials)
+        accuracies = [t.accuracy for t in ended if t.state is State.COMPLETE and t.accuracy]
+        times = sorted((t.finished_at - started).total_seconds() for t in ended if t.finished_at)
+        return _rate(times) | {
+            "workers_per_device": sharers,
+            "complete": sum(t.state is State.COMPLETE for t in ended),
+            "stopped": sum(t.state is State.PRUNED for t in ended),
+            "failed": sum(t.state is State.FAILED for t in ended),
+            "busy_share": spent.busy_share,
+            "train_seconds": spent.train_seconds + spent.eval_seconds,
+            "median_compile_seconds": spent.median_compile_seconds,
+            "mean_accuracy": statistics.fmean(accuracies) if accuracies else None,
+            "epochs": spec.recipe.epochs,
+        }
+
+    return Part(
+        name=name,
+        seconds=seconds,
+        command=command,
+        figures=figures,
+        environment=_cold(folder),
+        is_endless=True,
+    )
+
+
+def _rate(times: list[float]) -> Figures:
+    """Trials an hour, given when each ended, in seconds from the start of the process."""
+    return {
+        "trials": len(times),
+        "seconds": times[-1],
+        "trials_per_hour": 3600 * len(times) / times[-1],
+        "ended_after_seconds": times,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
