@@ -93,12 +93,13 @@ def open_workers(
         raise DeviceError(
             f"--workers-per-device {per_device}: a TPU chip belongs to one process; leave it out"
         )
+    asked = f"--workers {count}"
     if count is None:
         count = per_device * count_accelerators(device_kind)
+        asked = f"--workers-per-device {per_device}, {count} workers in all"
     if count > num_cores():
         raise DeviceError(
-            f"{count} workers: there are {num_cores()} processor cores; ask for at most that many "
-            "with --workers and --workers-per-device"
+            f"{asked}: there are {num_cores()} processor cores; ask for at most that many"
         )
     processes = Processes(
         count=count,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import jax
 import pytest
@@ -13,6 +14,7 @@ from records import mixer
 from search import data as images
 from search import engine as engine_module
 from search.device_data import DeviceData, put
+from search.devices import memory_bytes
 from search.engine import Engine
 from search.messages import Broken, EpochDone, Event, Failed, Finished, Started, TrialRequest
 from search.program import Program
@@ -203,7 +205,9 @@ def test_what_cannot_fit_is_not_even_compiled(
         def memory_stats(self) -> dict[str, int]:
             return {"bytes_limit": 2**20}
 
-    monkeypatch.setattr(engine, "_device", Small())
+    small: Any = Small()
+    monkeypatch.setattr(engine, "_device", small)
+    monkeypatch.setattr(engine, "_memory_bytes", memory_bytes(small))
     monkeypatch.setattr(engine_module, "compile_program", None)  # would raise if called
     large = mixer(hidden_dim=512, num_blocks=8)
     engine.announce(large, RECIPE, 1)

@@ -334,8 +334,13 @@ def test_on_a_cpu_so_many_workers_per_device_share_its_cores() -> None:
 def test_more_workers_than_cores_are_refused() -> None:
     count = num_cores() + 1
     with (
-        pytest.raises(DeviceError, match=rf"{count} workers: there are {count - 1} processor"),
+        pytest.raises(DeviceError, match=rf"--workers {count}: there are {count - 1} processor"),
         open_workers(count, "cpu"),
+    ):
+        pass
+    with (
+        pytest.raises(DeviceError, match=rf"--workers-per-device {count}, {count} workers in all"),
+        open_workers(None, "cpu", per_device=count),
     ):
         pass
 
