@@ -258,6 +258,26 @@ def test_the_highest_whole_version_is_found(whole: Path, tmp_path: Path) -> None
     assert found == tmp_path / "emnist" / "letters" / "3.1.0"
 
 
+def test_a_version_that_is_named_is_found(whole: Path, tmp_path: Path) -> None:
+    for version in ("1.0.0", "1.10.0", "1.2.0"):
+        for place in ("flowers", "emnist/letters"):
+            shutil.copytree(whole, tmp_path / place / version)
+    for place in ("flowers", "emnist/letters"):
+        assert prepared.find(f"{place}:1.0.0", tmp_path) == tmp_path / place / "1.0.0"
+        assert prepared.find(place, tmp_path) == tmp_path / place / "1.10.0"
+        assert prepared.find(f"{place}:1.1.0", tmp_path) is None
+        assert prepared.versions(place, tmp_path) == ["1.10.0", "1.2.0", "1.0.0"]
+    assert prepared.versions("roses", tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["flowers:1", "flowers:newest", "flowers:1.0.0/red", "a/b/c", ":1.0.0"]
+)
+def test_what_is_not_in_tfds_own_notation_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not the name of a data set; write it like cifar10"):
+        prepared.find(name, tmp_path)
+
+
 def test_a_directory_without_its_info_is_half_a_data_set(whole: Path, tmp_path: Path) -> None:
     directory = tmp_path / "cifar10" / "3.0.2"
     directory.mkdir(parents=True)

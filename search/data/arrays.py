@@ -14,6 +14,7 @@ from search.data import digits, prepared
 from search.data.cache import cached
 from search.data.errors import DataError
 from search.data.importers import IMPORTERS
+from search.data.naming import parse_name
 from search.data.preparation import prepare, refuse_unknown
 from search.data.split import Images, Labels, Split
 from space.config import ImageTask
@@ -70,9 +71,10 @@ def load(
         DataError: the data set cannot be found, prepared, read or divided so.
     """
     whole = _train_split(dataset, data_dir, archive, report)
-    if dataset in TASKS and whole.task != TASKS[dataset]:
+    known = TASKS.get(parse_name(dataset).unversioned)
+    if known and whole.task != known:
         raise DataError(
-            f"what is prepared as {dataset} has {whole.task}, not {TASKS[dataset]}; "
+            f"what is prepared as {dataset} has {whole.task}, not {known}; "
             "name the folder of the real one with --data-dir DIR"
         )
     train, validation = _divide(len(whole.labels), validation_fraction, split_seed, train_limit)
@@ -108,8 +110,8 @@ def find_task(dataset: str, *, data_dir: Path | None = None) -> ImageTask:
     Raises:
         DataError: the data set is neither known nor prepared, or is not for classifying images.
     """
-    if dataset in TASKS:
-        return TASKS[dataset]
+    if known := TASKS.get(parse_name(dataset).unversioned):
+        return known
     return prepared.read_task(dataset, _prepared(dataset, data_dir))
 
 
@@ -131,7 +133,7 @@ def _prepared(dataset: str, data_dir: Path | None) -> Path:
     folder = prepared.data_folder(data_dir)
     if directory := prepared.find(dataset, folder):
         return directory
-    if dataset not in TASKS:
+    if parse_name(dataset).unversioned not in TASKS:
         refuse_unknown(dataset, folder)
     raise DataError(
         f"{dataset} is not prepared in {folder}; run `python -m search.data prepare {dataset}`, "
