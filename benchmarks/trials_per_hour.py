@@ -165,6 +165,7 @@ def write_task(spec: StudySpec, folder: Path, data_dir: Path | None) -> Path:
         spec.dataset,
         data_dir=data_dir,
         validation_fraction=spec.validation_fraction,
+        split=spec.split or "stratified",
         train_limit=spec.train_limit,
     )
     names = ("train_images", "train_labels", "validation_images", "validation_labels")
@@ -202,6 +203,7 @@ def write_study(spec: StudySpec, folder: Path) -> Path:
         "baselines": 0,
         "seed": spec.seed,
         "validation_fraction": spec.validation_fraction,
+        "split": spec.split or "stratified",
     }
     fields |= {k: v for k in ("max_flops", "train_limit") if (v := getattr(spec, k)) is not None}
     lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items()]
