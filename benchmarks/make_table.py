@@ -27,6 +27,7 @@ from runs.reader import open_reader
 from runs.record import State
 from search.data import find_task
 from search.machine import num_cores
+from search.studies import StudySpec
 from search.study_file import find_study
 from space.errors import MixerSearchError
 
@@ -100,7 +101,7 @@ def collect(storage: str, study: str, command: str, data_dir: Path | None) -> Le
     assert last.surroundings, "a trial that trained has them"
     assert last.timing
     about = {
-        "study": spec | {"name": study},
+        "study": {k: v for k, v in spec.items() if k in StudySpec.model_fields} | {"name": study},
         "task": task.model_dump(mode="json"),
         "images_per_epoch": round(
             last.timing.images_per_second * last.timing.train_seconds / last.epochs

@@ -116,7 +116,8 @@ def recorded(curves: LearningCurves) -> Recorded:
                 float(rows["compile_seconds"].iloc[0]),
             )
         )
-    spec = StudySpec.model_validate_json(json.dumps(curves.about["study"]))
+    # A table from before there was a choice is of the random split.
+    spec = StudySpec.model_validate_json(json.dumps({"split": "random"} | curves.about["study"]))
     return Recorded(
         spec=spec,
         task=task,

@@ -171,6 +171,7 @@ def write_task(spec: StudySpec, folder: Path, data_dir: Path | None) -> Path:
         spec.dataset,
         data_dir=data_dir,
         validation_fraction=spec.validation_fraction,
+        split=spec.split or "stratified",
         train_limit=spec.train_limit,
     )
     names = ("train_images", "train_labels", "validation_images", "validation_labels")

@@ -37,7 +37,8 @@ class StudyRecord:
 
     name: str
     spec: dict[str, Any]
-    """The full specification, as `StudySpec.model_dump(mode="json")` gives it."""
+    """The full specification, as `StudySpec.model_dump(mode="json")` gives it, with the notes
+    `dataset_version` and `decoder` on what was read, where the data set has versions."""
     num_classes: int
     """K: guessing is right once in K times, the accuracy of the reference point."""
     data_digest: str

@@ -13,11 +13,11 @@ from runs.lease import LeaseLostError
 from runs.patience import Patience
 from runs.spool import refuse_spooled, spooled
 from runs.writer import open_writer
-from search import data as images
 from search.checkpoint_folder import Checkpoints
 from search.data import ImageData
+from search.data.balance import shares_line
 from search.loop import Search, Workers
-from search.open_study import plan, reachable, study_of
+from search.open_study import images_of, plan, reachable, study_of
 from search.progress import open_reporter, print_line
 from search.recipe import steps_per_epoch
 from search.standing import Standing
@@ -73,14 +73,7 @@ def run_study(
         store.hold(spec.name, patience) as journal,
         spooled(journal, storage),
     ):
-        data = images.load(
-            spec.dataset,
-            data_dir=data_dir,
-            archive=archive,
-            validation_fraction=spec.validation_fraction,
-            train_limit=spec.train_limit,
-            report=say,
-        )
+        data = images_of(store, spec, data_dir=data_dir, archive=archive, report=say)
         planned = plan(spec, data.task)
         num_train, num_validation = len(data.train_labels), len(data.validation_labels)
         steps = steps_per_epoch(spec.recipe.batch_size, num_train)
@@ -96,6 +89,9 @@ def run_study(
             f"to validate on; {planned.space.size:,} configurations, "
             f"at most {format_count(study.flops_ceiling)}FLOPs"
         )
+        shares = shares_line(data.train_labels, data.validation_labels, data.class_names)
+        if shares:
+            say(shares)
         goal = reachable(spec, planned, data.task)
         if goal < spec.trials:
             say(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field, PositiveInt
 
+from search.data.division import Division
 from search.recipe import Augmentation, Recipe
 from search.rungs import RungSpec
 from space.config import Frozen
@@ -26,7 +27,10 @@ class StudySpec(Frozen):
 
     name: str
     dataset: Annotated[str, Field(min_length=1)]
-    """A TFDS image-classification data set, or `digits` (scikit-learn's, bundled)."""
+    """A TFDS image-classification data set, or `digits` (scikit-learn's, bundled).
+
+    In TFDS's notation: `NAME`, `NAME/CONFIG`, each with `:VERSION`.
+    """
     space: Ranges = Ranges()
     recipe: Recipe = Recipe()
     trials: PositiveInt = 40
@@ -44,6 +48,9 @@ class StudySpec(Frozen):
     seeds: Annotated[int, Field(ge=1, le=100)] = 1
     """Trainings of every configuration, `seed` and the next ones; compared by their mean."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    split: Division | None = None
+    """Whether validation has every class in its share (`stratified`) or as chance has it
+    (`random`); None: as the study began, a new one stratified."""
     train_limit: PositiveInt | None = None
     """Only the first so many training images."""
 

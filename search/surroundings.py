@@ -13,7 +13,16 @@ from runs.record import Surroundings
 if TYPE_CHECKING:
     import jax
 
-_LIBRARIES = ("jax", "jaxlib", "flax", "optax", "optuna", "numpy", "tensorflow-datasets")
+_LIBRARIES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "optuna",
+    "numpy",
+    "tensorflow-datasets",
+    "pillow",  # decodes the images
+)
 
 
 def surroundings(device: jax.Device) -> Surroundings:

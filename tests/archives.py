@@ -193,12 +193,17 @@ def prepare_other(
     supervised_keys: tuple[str, str] | None = None,
     file_format: str = "array_record",
     num_shards: int | None = None,
+    version: str = "1.0.0",
+    configuration: str | None = None,
 ) -> Path:
     """A directory prepared by TFDS itself from features and examples of any kind."""
     import tensorflow_datasets as tfds
 
+    named = [tfds.core.BuilderConfig(name=configuration)] if configuration else []
+
     class Other(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version("1.0.0")
+        VERSION = tfds.core.Version(version)
+        BUILDER_CONFIGS = named
 
         def _info(self) -> Any:
             return tfds.core.DatasetInfo(
@@ -220,3 +225,32 @@ def prepare_other(
         download_config=tfds.download.DownloadConfig(try_download_gcs=False, num_shards=num_shards),
     )
     return Path(builder.data_dir)
+
+
+def prepare_swatches(
+    folder: Path,
+    name: str = "swatches",
+    *,
+    labels: list[int],
+    split: str = "train",
+    class_names: tuple[str, ...] = ("red", "green", "blue"),
+    seed: int = 0,
+    **settings: Any,
+) -> Path:
+    """A prepared data set of 8 x 8 RGB images, no two alike, of classes that their colour tells."""
+    import tensorflow_datasets as tfds
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    rows = []
+    for label in labels:
+        pixels = rng.integers(0, 100, (8, 8, 3), dtype=np.uint8)
+        pixels[..., label % 3] += 120
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        rows.append({"image": buffer.getvalue(), "label": label})
+    features = {
+        "image": tfds.features.Image(shape=(8, 8, 3)),
+        "label": tfds.features.ClassLabel(names=list(class_names)),
+    }
+    return prepare_other(folder, name, features, {split: rows}, **settings)

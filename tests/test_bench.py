@@ -131,7 +131,7 @@ def test_a_small_mixer_is_measured_and_its_numbers_agree(
     assert facts["cpu"]["cores"] >= 1
     assert facts["cpu"]["model"]
     assert facts["date"].endswith("+00:00")
-    assert {"jax", "flax", "python"} <= set(facts["versions"])
+    assert {"jax", "flax", "python", "pillow"} <= set(facts["versions"])
     assert "git_revision" in facts
     assert (facts["dtype"], facts["batch_size"]) == ("float32", 8)
     ceilings = Ceilings(**facts["ceilings"])

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
-from archives import SHARED, draw, importers_of, isolate, write_originals
-from hypothesis import given
+from archives import SHARED, draw, importers_of, isolate, prepare_swatches, write_originals
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from search.data import DataError, find_task, load, load_test
-from search.data.arrays import _divide
+from search.data import DataError, find_task, load, load_test, versions
+from search.data.division import divide
 from search.data.preparation import prepare
 from space.config import ImageTask
 
@@ -79,7 +80,9 @@ def test_an_image_keeps_its_label() -> None:
 
 def test_the_digest_is_the_same_on_every_machine() -> None:
     """Pinned: a change of the division, in NumPy's generator or here, changes every study."""
-    assert load("digits").digest == "de09719f3ce3cd03"
+    assert load("digits", split="random").digest == "de09719f3ce3cd03"
+    assert load("digits").digest == load("digits", split="stratified").digest
+    assert load("digits").digest == "a960e9f98c9434bb"
 
 
 def test_the_digest_tells_seeds_and_limits_apart() -> None:
@@ -123,23 +126,87 @@ def test_an_impossible_division_is_refused(choice: dict[str, Any], sentence: str
 
 
 @given(
-    num_images=st.integers(2, 3000),
+    counts=st.lists(st.integers(0, 300), min_size=1, max_size=12),
     fraction=st.floats(0.001, 0.999),
     seed=st.integers(0, 2**63),
+    split=st.sampled_from(["stratified", "random"]),
 )
 def test_train_and_validation_are_disjoint_and_together_everything(
-    num_images: int, fraction: float, seed: int
+    counts: list[int], fraction: float, seed: int, split: Any
 ) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    num_images = len(labels)
+    num_validation = round(fraction * num_images)
     try:
-        train, validation = _divide(num_images, fraction, seed, None)
+        train, validation = divide(labels, fraction, seed, None, split)
     except DataError:
-        assert round(fraction * num_images) in (0, num_images)
+        spare = sum(max(count - 1, 0) for count in counts)
+        too_many = num_validation > spare if split == "stratified" else False
+        assert num_validation in (0, num_images) or too_many
         return
-    assert len(validation) == round(fraction * num_images)
+    assert len(validation) == num_validation
     assert sorted([*train, *validation]) == list(range(num_images))
-    again = _divide(num_images, fraction, seed, len(train))
+    again = divide(labels, fraction, seed, len(train), split)
     assert again[0].tolist() == train.tolist()
     assert again[1].tolist() == validation.tolist()
+
+
+@given(
+    counts=st.lists(st.integers(0, 300), min_size=1, max_size=12),
+    fraction=st.floats(0.01, 0.5),
+    seed=st.integers(0, 2**63),
+)
+def test_a_stratified_split_has_every_class_in_its_share(
+    counts: list[int], fraction: float, seed: int
+) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    assume(1 <= round(fraction * len(labels)) <= sum(max(count - 1, 0) for count in counts))
+    train, validation = divide(labels, fraction, seed, None, "stratified")
+    share = len(validation) / len(labels)
+    tiny = any(0 < count < 2 / (1 - share) for count in counts)  # others take over for those
+    for label, count in enumerate(counts):
+        kept_out = np.count_nonzero(labels[validation] == label)
+        if count:
+            assert np.count_nonzero(labels[train] == label) >= 1
+        if not tiny:
+            assert np.floor(share * count) <= kept_out <= np.ceil(share * count)
+
+
+def test_the_rest_goes_to_the_largest_remainders() -> None:
+    """10 of 100: of 52, 26, 15 and 7 images 5.2, 2.6, 1.5 and 0.7 would be kept out."""
+    labels = np.repeat([0, 1, 2, 3], [52, 26, 15, 7])
+    for seed in range(5):
+        _, validation = divide(labels, 0.1, seed, None, "stratified")
+        assert np.bincount(labels[validation]).tolist() == [5, 3, 1, 1]
+
+
+def test_a_class_of_one_image_is_trained_on() -> None:
+    labels = np.repeat(np.arange(11), [1] * 10 + [20])
+    for seed in range(20):
+        train, validation = divide(labels, 0.5, seed, None, "stratified")
+        assert len(validation) == 15
+        assert set(labels[train]) == set(range(11))
+
+
+def test_of_many_classes_alike_chance_decides_which_are_kept_out_of() -> None:
+    """5 of 50 with five images each, a tie of all remainders: not the first by number."""
+    labels = np.repeat(np.arange(50), 5)
+    chosen = [divide(labels, 0.02, seed, None, "stratified")[1] for seed in range(20)]
+    assert len({label for validation in chosen for label in labels[validation]}) > 25
+
+
+def test_the_training_images_come_in_no_order_of_classes() -> None:
+    labels = np.repeat(np.arange(10), 100)
+    train, validation = divide(labels, 0.1, 0, None, "stratified")
+    for order in (train, validation):
+        assert len(set(labels[order[:40]])) >= 8  # in order there would be one or two
+
+
+def test_too_much_validation_for_the_smallest_classes_is_refused() -> None:
+    with pytest.raises(
+        DataError, match=r"of 8 images in 4 classes leaves some class no image to train on"
+    ):
+        divide(np.repeat(np.arange(4), 2), 0.7, 0, None, "stratified")
 
 
 def test_train_and_validation_are_the_train_split_and_nothing_of_the_test_split(tiny: Path) -> None:
@@ -149,6 +216,7 @@ def test_train_and_validation_are_the_train_split_and_nothing_of_the_test_split(
     assert as_rows(data.train_images, data.validation_images) == as_rows(drawn["train"][0])
     test_images, test_labels = load_test("cifar10", data_dir=tiny)
     assert as_rows(test_images) == as_rows(drawn["test"][0])
+    assert np.bincount(data.validation_labels).tolist() == [1] * 10
     assert np.bincount(test_labels).tolist() == [2] * 10
 
 
@@ -159,6 +227,32 @@ def test_the_test_split_may_be_unreadable_for_a_search(tiny: Path, tmp_path: Pat
     assert len(load("cifar10", data_dir=tmp_path, report=quiet).train_labels) == 36
     with pytest.raises(DataError, match=f"{shard.name} cannot be read"):
         load_test("cifar10", data_dir=tmp_path)
+
+
+def test_unlabelled_images_are_left_out_and_said_every_time(tmp_path: Path) -> None:
+    labels = [number % 3 if number % 10 else -1 for number in range(50)]
+    prepare_swatches(tmp_path, labels=labels)
+    for _ in range(2):  # decoded, and from the cache
+        lines: list[str] = []
+        data = load("swatches", data_dir=tmp_path, report=lines.append)
+        assert len(data.train_labels) + len(data.validation_labels) == 45
+        assert lines[-1] == "swatches: 5 of 50 images have no class (label -1) and are left out"
+
+
+def test_the_version_and_what_decoded_it_are_told(tmp_path: Path) -> None:
+    for version in ("1.0.0", "1.10.0"):
+        prepare_swatches(tmp_path, labels=[0, 1, 2] * 5, version=version, seed=len(version))
+    newest = load("swatches", data_dir=tmp_path, report=quiet)
+    older = load("swatches:1.0.0", data_dir=tmp_path, report=quiet)
+    assert (newest.version, older.version) == ("1.10.0", "1.0.0")
+    assert newest.digest != older.digest
+    assert newest.decoder == f"Pillow {PIL.__version__}"
+    assert newest.class_names == ("red", "green", "blue")
+    digits = load("digits")
+    assert (digits.version, digits.decoder) == (None, None)
+    assert digits.class_names == tuple("0123456789")
+    assert versions("swatches", data_dir=tmp_path) == ["1.10.0", "1.0.0"]
+    assert versions("digits", data_dir=tmp_path) == []
 
 
 def test_the_second_time_is_silent_and_equal(tiny: Path) -> None:
@@ -230,6 +324,7 @@ def test_the_real_cifar10_has_5000_images_of_each_class(
     # Decoded once, not once a test run: in .pytest_cache.
     monkeypatch.setenv("XDG_CACHE_HOME", str(request.config.cache.mkdir("real-cifar10")))
     data = load("cifar10", data_dir=SHARED, report=quiet)
+    assert np.bincount(data.validation_labels).tolist() == [500] * 10
     assert data.train_images.shape == (45_000, 32, 32, 3)
     assert data.validation_images.shape == (5_000, 32, 32, 3)
     labels = np.concatenate([data.train_labels, data.validation_labels])

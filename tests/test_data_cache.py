@@ -26,7 +26,8 @@ class Reader:
     def __call__(self) -> Split:
         self.times += 1
         images = np.arange(5 * 4 * 4 * 3, dtype=np.uint8).reshape(5, 4, 4, 3)
-        return Split(TASK, images, np.array([0, 1, 0, 1, 1], np.int32))
+        labels = np.array([0, 1, 0, 1, 1], np.int32)
+        return Split(TASK, images, labels, ("a cat", "собака"), num_unlabelled=3)
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,7 @@ def assert_same(one: Split, other: Split) -> None:
     assert one.task == other.task
     np.testing.assert_array_equal(one.images, other.images, strict=True)
     np.testing.assert_array_equal(one.labels, other.labels, strict=True)
+    assert (one.class_names, one.num_unlabelled) == (other.class_names, other.num_unlabelled)
 
 
 def test_a_directory_is_decoded_once(directory: Path) -> None:
@@ -69,6 +71,58 @@ def test_a_changed_directory_is_decoded_again(directory: Path) -> None:
     (directory / "dataset_info.json").write_text('{"name": "TOY"}')
     cached("toy", directory, read)
     assert read.times == 4
+
+
+def test_a_data_set_has_one_copy_however_often_it_changes(directory: Path) -> None:
+    shard = directory / "toy-train.array_record-00000-of-00001"
+    for second in range(5):
+        os.utime(shard, (second, second))
+        cached("toy", directory, Reader())
+    assert len(list(cache_folder().iterdir())) == 1
+
+
+def test_other_versions_and_folders_keep_their_own(directory: Path, tmp_path: Path) -> None:
+    others = [tmp_path / "toy" / "1.1.0", tmp_path / "another folder" / "toy" / "1.0.0"]
+    for other in others:
+        shutil.copytree(directory, other)
+    read = Reader()
+    for _ in range(2):
+        for each in (directory, *others):
+            cached("toy", each, read)
+    assert read.times == 3
+    assert len(list(cache_folder().iterdir())) == 3
+
+
+def test_what_another_decoder_made_is_not_believed(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Reader()
+    cached("toy", directory, read)
+    monkeypatch.setattr("search.data.cache.DECODER", "Pillow 1.1.7")
+    cached("toy", directory, read)
+    assert read.times == 2
+    assert len(list(cache_folder().iterdir())) == 1
+
+
+def test_copies_in_older_formats_go_and_nothing_else_does(directory: Path) -> None:
+    """The first format had the fingerprint in its name, and may hold what OpenCV decoded."""
+    cache_folder().mkdir(parents=True)
+    old = ["toy-1.0.0-0123456789abcdef.npz", "toy-0.9.0-fedcba9876543210.npz"]
+    kept = [
+        "toy-red-1.0.0-0123456789abcdef.npz",  # of toy/red
+        "toy_2-1.0.0-0123456789abcdef.npz",
+        "toy-1.0.0-mine.npz",
+        "toy-1.0.0-0123456789abcdef.npz.bak",
+    ]
+    for name in (*old, *kept):
+        (cache_folder() / name).write_bytes(b"")
+    read = Reader()
+    cached("toy", directory, read)
+    cached("toy", directory, read)
+    assert read.times == 1
+    left = {path.name for path in cache_folder().iterdir()}
+    assert left > set(kept)
+    assert len(left) == len(kept) + 1
 
 
 def flip(path: Path) -> None:
@@ -127,5 +181,5 @@ def test_configurations_have_caches_of_their_own(directory: Path) -> None:
 
 def test_a_directory_that_cannot_be_read_is_a_sentence(directory: Path) -> None:
     (directory / "shard").symlink_to("nowhere")
-    with pytest.raises(DataError, match=r"shard cannot be read .No such file.*prepare toy again"):
+    with pytest.raises(DataError, match=r"shard cannot be read .No such file.*mend or replace"):
         cached("toy", directory, Reader())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archives import draw, importers_of, isolate, prepare_other, write_originals
+from archives import draw, importers_of, isolate, prepare_other, prepare_swatches, write_originals
 
 from search.data.__main__ import main
 from search.data.importers import IMPORTERS
@@ -86,6 +86,29 @@ def test_a_data_set_no_study_could_use_is_refused_when_prepared(
     prepare_other(tmp_path, "voices", {"pitch": np.int64}, {"train": [{"pitch": 440}]})
     assert main(["prepare", "voices", "--data-dir", str(tmp_path)]) == 2
     assert "voices should have one image but has none" in capsys.readouterr().err
+
+
+def test_a_data_set_without_a_train_split_is_refused_when_prepared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare_swatches(tmp_path, labels=[0, 1, 2], split="full")
+    capsys.readouterr()
+    assert main(["prepare", "swatches", "--data-dir", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "has no split 'train' but full; choose another data set" in captured.err
+
+
+def test_versions_and_configurations_are_prepared_as_tfds_writes_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version in ("1.0.0", "1.10.0"):
+        prepare_swatches(tmp_path, labels=[0, 1, 2], configuration="dark", version=version)
+    for name, version in (("swatches/dark", "1.10.0"), ("swatches/dark:1.0.0", "1.0.0")):
+        capsys.readouterr()
+        assert main(["prepare", name, "--data-dir", str(tmp_path)]) == 0
+        place = tmp_path / "swatches" / "dark" / version
+        assert capsys.readouterr().out == f"{name} lies in {place}: 3 train images\n"
 
 
 # A process started in the background ignores interrupts, and so do its children.

@@ -18,12 +18,13 @@ from archives import (
     draw,
     importers_of,
     isolate,
+    prepare_swatches,
     serving,
     write_originals,
     write_tar,
 )
 
-from search.data import DataError, load
+from search.data import DataError, find_task, load, load_test
 from search.data.importers import IMPORTERS
 from search.data.preparation import prepare
 
@@ -127,6 +128,46 @@ def test_the_pinned_originals_are_those_tfds_downloads(dataset: str) -> None:
     assert ours.keys() == stock.keys()
     for url, info in stock.items():
         assert (ours[url].size, ours[url].sha256) == (int(info.size), info.checksum)
+
+
+@pytest.mark.parametrize("dataset", list(IMPORTERS))
+def test_the_version_of_an_importer_is_the_one_tfds_makes(dataset: str) -> None:
+    assert IMPORTERS[dataset].version == str(tfds.builder_cls(dataset).VERSION)
+
+
+def test_the_version_an_importer_makes_can_be_named(tmp_path: Path) -> None:
+    paths = write_originals("cifar10", tmp_path, draw("cifar10", 20, 10))
+    importers = importers_of("cifar10", paths)
+    settings = {"archive": paths[0], "report": quiet, "importers": importers}
+    with pytest.raises(DataError, match=r"cifar10:1\.0\.0 .*originals.* 3\.0\.2.*--data-dir DIR"):
+        prepare("cifar10:1.0.0", tmp_path, **settings)
+    assert prepare("cifar10:3.0.2", tmp_path, **settings) == tmp_path / "cifar10" / "3.0.2"
+    assert len(load("cifar10:3.0.2", data_dir=tmp_path, report=quiet).train_labels) == 18
+
+
+@pytest.mark.parametrize(
+    ("prepared", "asked", "named"),
+    [
+        ([("brightness_1", "1.0.0")], "swatches", "swatches/brightness_1; name that"),
+        ([("a", "1.0.0"), ("b", "1.0.0")], "swatches", "swatches/a, swatches/b; name one of them"),
+        ([("a", "1.0.0")], "swatches/b", "swatches/a; name that"),
+        ([(None, "1.0.0")], "swatches/b", "swatches; name that"),
+        ([(None, "1.0.0")], "swatches:2.0.0", "swatches:1.0.0; name that"),
+        ([("a", "1.0.0")], "swatches/a:2.0.0", "swatches/a:1.0.0; name that"),
+        ([("a", "1.0.0")], "swatches:1.0.0", "swatches/a; name that"),
+        ([("letters", "3.1.0")], "emnist", "emnist/letters; name that"),  # known to TFDS
+    ],
+)
+def test_what_is_there_under_another_name_is_named(
+    prepared: list[tuple[str | None, str]], asked: str, named: str, tmp_path: Path
+) -> None:
+    family = asked.partition("/")[0].partition(":")[0]
+    for configuration, version in prepared:
+        prepare_swatches(tmp_path, family, labels=[0], configuration=configuration, version=version)
+    for ask in (find_task, load, load_test):
+        with pytest.raises(DataError) as caught:
+            ask(asked, data_dir=tmp_path)
+        assert str(caught.value).endswith(f"it is there as {named}")
 
 
 @pytest.mark.parametrize("dataset", list(IMPORTERS))

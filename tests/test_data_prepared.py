@@ -112,7 +112,7 @@ def test_a_record_that_is_no_image_is_a_sentence(tmp_path: Path) -> None:
     rows = [{"image": b"not an image", "label": 0}]
     features = {"image": IMAGE(shape=(8, 8, 3)), "label": LABEL}
     directory = prepare_other(tmp_path, "other", features, {"train": rows})
-    with pytest.raises(DataError, match=r"cannot be read \(cannot identify image"):
+    with pytest.raises(DataError, match=r"cannot be read \(not an image"):
         prepared.read("other", directory, "train")
 
 
@@ -127,6 +127,75 @@ def test_any_square_data_set_of_tfds_is_read(shape: tuple[int, int, int], tmp_pa
     assert (split.task, split.images.dtype, split.labels.dtype) == (task, np.uint8, np.int32)
     assert split.images.shape == (7, *shape)
     assert sorted(split.labels.tolist()) == [0, 0, 0, 1, 1, 2, 2]
+
+
+SMALL = {"image": IMAGE(shape=(8, 8, 3)), "label": LABEL}
+
+
+def test_unlabelled_images_are_left_out_and_counted(tmp_path: Path) -> None:
+    """TFDS writes -1 where the class is not known."""
+    labels = [seed % 3 if seed % 10 else -1 for seed in range(50)]
+    rows = [{"image": png((8, 8, 3), seed), "label": label} for seed, label in enumerate(labels)]
+    directory = prepare_other(tmp_path, "other", SMALL, {"train": rows})
+    split = prepared.read("other", directory, "train")
+    assert split.num_unlabelled == 5
+    assert sorted(split.labels.tolist()) == sorted(label for label in labels if label >= 0)
+    label_of = {
+        np.asarray(Image.open(io.BytesIO(row["image"]))).tobytes(): row["label"] for row in rows
+    }
+    assert [label_of[image.tobytes()] for image in split.images] == split.labels.tolist()
+
+
+def test_a_data_set_without_any_label_is_refused(tmp_path: Path) -> None:
+    rows = [{"image": png((8, 8, 3), seed), "label": -1} for seed in range(5)]
+    directory = prepare_other(tmp_path, "other", SMALL, {"train": rows})
+    with pytest.raises(DataError, match=r"none of the 5 train images of other in .* has a class"):
+        prepared.read("other", directory, "train")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: next(path.glob("*-train*")).write_bytes(b""),
+        lambda path: next(path.glob("*-train*")).unlink(),
+        lambda path: (path / "dataset_info.json").write_text("{"),
+        lambda path: (path / "features.json").write_text("{}"),
+        edit("features.json", '"3"', '"1"'),  # fewer classes than labels
+    ],
+)
+def test_advice_spares_what_only_its_owner_can_make_again(
+    damage: Callable[[Path], object], tmp_path: Path
+) -> None:
+    rows = [{"image": png((8, 8, 3), seed), "label": seed % 3} for seed in range(5)]
+    directory = prepare_other(tmp_path, "other", SMALL, {"train": rows})
+    damage(directory)
+    with pytest.raises(DataError) as caught:
+        prepared.read("other", directory, "train")
+    assert "delete" not in str(caught.value)
+    assert f"mend or replace {directory}" in str(caught.value) or "choose" in str(caught.value)
+    (directory / "dataset_info.json").unlink()
+    with pytest.raises(DataError, match="mend or replace") as caught:
+        prepared.find("other", tmp_path)
+    assert "delete" not in str(caught.value)
+
+
+def test_another_version_than_the_importers_is_not_to_be_deleted(
+    whole: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "cifar10" / "9.9.9"
+    shutil.copytree(whole, directory)
+    cut(directory)
+    with pytest.raises(DataError, match="mend or replace"):
+        prepared.read("cifar10", directory, "train")
+
+
+def test_the_classes_have_the_names_tfds_gives_them(whole: Path, tmp_path: Path) -> None:
+    split = prepared.read("cifar10", whole, "train")
+    assert split.class_names == tuple(f"class {number}" for number in range(10))
+    directory = prepare_other(
+        tmp_path, "other", SMALL, {"train": [{"image": png((8, 8, 3)), "label": 0}]}
+    )
+    assert prepared.read("other", directory, "train").class_names == ("0", "1", "2")
 
 
 def test_supervised_keys_decide_between_several_labels(tmp_path: Path) -> None:
@@ -189,12 +258,34 @@ def test_the_highest_whole_version_is_found(whole: Path, tmp_path: Path) -> None
     assert found == tmp_path / "emnist" / "letters" / "3.1.0"
 
 
+def test_a_version_that_is_named_is_found(whole: Path, tmp_path: Path) -> None:
+    for version in ("1.0.0", "1.10.0", "1.2.0"):
+        for place in ("flowers", "emnist/letters"):
+            shutil.copytree(whole, tmp_path / place / version)
+    for place in ("flowers", "emnist/letters"):
+        assert prepared.find(f"{place}:1.0.0", tmp_path) == tmp_path / place / "1.0.0"
+        assert prepared.find(place, tmp_path) == tmp_path / place / "1.10.0"
+        assert prepared.find(f"{place}:1.1.0", tmp_path) is None
+        assert prepared.versions(place, tmp_path) == ["1.10.0", "1.2.0", "1.0.0"]
+    assert prepared.versions("roses", tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["flowers:1", "flowers:newest", "flowers:1.0.0/red", "a/b/c", ":1.0.0"]
+)
+def test_what_is_not_in_tfds_own_notation_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not the name of a data set; write it like cifar10"):
+        prepared.find(name, tmp_path)
+
+
 def test_a_directory_without_its_info_is_half_a_data_set(whole: Path, tmp_path: Path) -> None:
     directory = tmp_path / "cifar10" / "3.0.2"
     directory.mkdir(parents=True)
     assert prepared.find("cifar10", tmp_path) is None
     shutil.copy(whole / SHARD, directory)
-    with pytest.raises(DataError, match=r"no dataset_info\.json.; delete it"):
+    with pytest.raises(
+        DataError, match=r"no dataset_info\.json.; delete .*3\.0\.2, then prepare cifar10 again"
+    ):
         prepared.find("cifar10", tmp_path)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import PIL
 import pytest
 
 from runs.reader import StorageError, open_reader
@@ -170,6 +171,7 @@ def test_every_trial_is_better_than_guessing_and_says_what_it_ran_on(
         assert min(measured.values()) > 0
         assert trial.surroundings is not None
         assert trial.surroundings.versions["jax"] == jax.__version__
+        assert trial.surroundings.versions["pillow"] == PIL.__version__  # it decodes the images
         bill = cost(trial.config)
         assert (trial.params, trial.macs) == (bill.params, bill.macs)
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from archives import isolate, prepare_swatches
+from rich.console import Console
 
+from runs.record import StudyRecord
 from runs.writer import Writer, open_writer
 from search import data as images
-from search.data import ImageData
-from search.open_study import plan, reachable, study_of
+from search.data import DataError, ImageData
+from search.open_study import images_of, plan, reachable, study_of
+from search.run_study import run_study
 from search.rungs import NO_RUNGS
 from search.studies import STUDIES, StudyError, StudySpec, with_changes
 
@@ -55,8 +60,170 @@ def test_a_study_of_a_version_that_knew_fewer_fields_goes_on(
 
 def test_other_images_are_another_study(store: Writer, data: ImageData) -> None:
     opened(store, SPEC, data)
-    with pytest.raises(StudyError, match="began on other images of digits"):
+    with pytest.raises(StudyError, match=r"began on other images of digits .*the same --data-dir"):
         opened(store, SPEC, replace(data, digest="another"))
+
+
+@pytest.mark.parametrize(
+    ("noted", "sentence"),
+    [
+        ({"decoder": "Pillow 12.0.0"}, r"decoded by Pillow 12\.0\.0, these by Pillow 13.*install"),
+        ({}, r"older version.*, with OpenCV where .* use the same --data-dir"),
+        (
+            {"decoder": "Pillow 13.0.0"},
+            r"digest began, these are another\); use the same --data-dir",
+        ),
+    ],
+)
+def test_the_decoder_is_named_where_it_may_be_the_reason(
+    store: Writer, data: ImageData, noted: dict[str, str], sentence: str
+) -> None:
+    encoded = replace(data, digest="another", version="1.0.0", decoder="Pillow 13.0.0")
+    new = study_of(store, SPEC, plan(SPEC, data.task), encoded)
+    spec = {name: value for name, value in new.spec.items() if name != "decoder"} | noted
+    store.add_study(replace(new, spec=spec, data_digest="began"))
+    with pytest.raises(StudyError, match=sentence) as caught:
+        opened(store, SPEC, encoded)
+    assert "--study-name" in str(caught.value)
+
+
+SWATCHES = SPEC.model_copy(update={"name": "swatches", "dataset": "swatches"})
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of swatches 1.0.0."""
+    isolate(monkeypatch, tmp_path)
+    prepare_swatches(tmp_path / "data", labels=[0, 1, 2] * 20)
+    return tmp_path / "data"
+
+
+def began(store: Writer, spec: StudySpec, folder: Path, *, without: set[str]) -> StudyRecord:
+    """The study, as a version of the program began it that knew nothing of those fields."""
+    split = "random" if "split" in without else None
+    data = images_of(store, with_changes(spec, split=split), data_dir=folder, report=[].append)
+    new = study_of(store, with_changes(spec, split=split), plan(spec, data.task), data)
+    fields = {name: value for name, value in new.spec.items() if name not in without}
+    return store.add_study(replace(new, spec=fields))
+
+
+def goes_on(store: Writer, spec: StudySpec, folder: Path) -> tuple[ImageData, list[str]]:
+    """The images it goes on with, and what is said of them."""
+    said: list[str] = []
+    data = images_of(store, spec, data_dir=folder, report=said.append)
+    assert study_of(store, spec, plan(spec, data.task), data) == store.study(spec.name)
+    return data, [line for line in said if "decoding" not in line]
+
+
+def test_a_new_study_is_stratified_and_notes_what_it_read(store: Writer, folder: Path) -> None:
+    study = began(store, SWATCHES, folder, without=set())
+    assert study.spec["split"] == "stratified"
+    assert study.spec["dataset_version"] == "1.0.0"
+    assert study.spec["decoder"].startswith("Pillow ")
+    data, said = goes_on(store, SWATCHES, folder)
+    assert (data.split, said) == ("stratified", [])
+
+
+def test_a_study_keeps_its_split_unless_another_is_asked_for(store: Writer, folder: Path) -> None:
+    """Before there was a choice, every split was random."""
+    before = began(store, SWATCHES, folder, without={"split", "dataset_version", "decoder"})
+    data, _ = goes_on(store, SWATCHES, folder)
+    assert (data.split, data.digest) == ("random", before.data_digest)
+    goes_on(store, with_changes(SWATCHES, split="random"), folder)
+    with pytest.raises(StudyError, match="split is random there, stratified asked"):
+        goes_on(store, with_changes(SWATCHES, split="stratified"), folder)
+    asked = with_changes(SWATCHES, name="asked", split="random")
+    assert began(store, asked, folder, without=set()).spec["split"] == "random"
+    data, _ = goes_on(store, with_changes(SWATCHES, name="asked"), folder)
+    assert data.split == "random"
+
+
+@pytest.mark.parametrize("without", [set(), {"split", "dataset_version", "decoder"}])
+def test_a_study_goes_on_with_the_version_it_began_with(
+    without: set[str], store: Writer, folder: Path
+) -> None:
+    """The versions that are not noted in the records of an older program are tried."""
+    before = began(store, SWATCHES, folder, without=without)
+    for seed, version in enumerate(("1.9.0", "1.10.0"), start=1):
+        prepare_swatches(folder, labels=[0, 1, 2] * 20, version=version, seed=seed)
+    data, said = goes_on(store, SWATCHES, folder)
+    assert (data.version, data.digest) == ("1.0.0", before.data_digest)
+    assert said == [
+        "swatches 1.10.0 is there too: study 'swatches' goes on with 1.0.0, with which it began"
+    ]
+    new = began(store, with_changes(SWATCHES, name="new"), folder, without=set())
+    assert new.spec["dataset_version"] == "1.10.0"
+
+
+def test_the_version_may_be_named_and_another_one_is_another_study(
+    store: Writer, folder: Path
+) -> None:
+    began(store, SWATCHES, folder, without=set())
+    prepare_swatches(folder, labels=[0, 1, 2] * 20, version="1.10.0", seed=1)
+    same = SWATCHES.model_copy(update={"dataset": "swatches:1.0.0"})
+    assert goes_on(store, same, folder)[0].version == "1.0.0"
+    other = SWATCHES.model_copy(update={"dataset": "swatches:1.10.0"})
+    with pytest.raises(StudyError, match=r"is swatches:1\.0\.0 there, swatches:1\.10\.0 asked"):
+        goes_on(store, other, folder)
+    named = same.model_copy(update={"name": "named"})
+    began(store, named, folder, without=set())
+    data, _ = goes_on(store, named.model_copy(update={"dataset": "swatches"}), folder)
+    assert data.version == "1.0.0"
+
+
+def test_a_version_that_is_gone_is_asked_for(store: Writer, folder: Path, tmp_path: Path) -> None:
+    began(store, SWATCHES, folder, without=set())
+    newer = tmp_path / "newer"
+    prepare_swatches(newer, labels=[0, 1, 2] * 20, version="1.10.0", seed=1)
+    with pytest.raises(
+        StudyError, match=r"began on swatches:1\.0\.0, .* holds 1\.10\.0.*--data-dir"
+    ):
+        goes_on(store, SWATCHES, newer)
+
+
+def test_a_damaged_newer_version_keeps_no_older_study_from_going_on(
+    store: Writer, folder: Path
+) -> None:
+    began(store, SWATCHES, folder, without={"split", "dataset_version", "decoder"})
+    newer = prepare_swatches(folder, labels=[0, 1, 2] * 20, version="1.10.0", seed=1)
+    next(newer.glob("*-train*")).write_bytes(b"")
+    assert goes_on(store, SWATCHES, folder)[0].version == "1.0.0"
+    with pytest.raises(DataError, match=r"1\.10\.0.* cannot be read"):
+        images_of(store, with_changes(SWATCHES, name="new"), data_dir=folder, report=[].append)
+
+
+class EnoughError(Exception):
+    """Raised where training would begin."""
+
+
+def start(spec: StudySpec, folder: Path) -> list[str]:
+    """The lines of a study up to its training."""
+
+    def give(data: ImageData) -> None:
+        raise EnoughError
+
+    text = io.StringIO()
+    with pytest.raises(EnoughError):
+        run_study(
+            spec,
+            Console(file=text),
+            give=give,  # type: ignore[arg-type]
+            storage=f"sqlite:///{folder}/s.db",
+            data_dir=folder,
+        )
+    return text.getvalue().splitlines()
+
+
+def test_the_start_says_what_the_classes_make_of_an_accuracy(folder: Path) -> None:
+    prepare_swatches(folder, "even", labels=[0, 1, 2] * 30)
+    prepare_swatches(folder, "lopsided", labels=[2] * 480 + [0, 1] * 10)
+    even = SWATCHES.model_copy(update={"dataset": "even"})
+    assert not [line for line in start(even, folder) if "always answers" in line]
+    lopsided = SWATCHES.model_copy(update={"dataset": "lopsided"})
+    assert start(lopsided, folder)[-1] == (
+        "warning: 96 % of the training images are of class 'blue': "
+        "a network that always answers 'blue' has 0.96"
+    )
 
 
 def test_a_study_from_before_early_stopping_goes_on_without_it(

@@ -16,6 +16,7 @@ from rich.markup import escape
 from search.data import prepared
 from search.data.arrays import TASKS, to_stderr
 from search.data.errors import DataError
+from search.data.naming import parse_name
 from search.data.preparation import prepare
 from search.studies import STUDIES
 from space.command import make_app, run_app
@@ -37,7 +38,11 @@ DataDir = Annotated[
 @app.command("prepare", short_help="Make a data set ready for studies.")
 def prepare_command(
     dataset: Annotated[
-        str, typer.Argument(help="cifar10, mnist, ... or a data set of TFDS.", metavar="DATASET")
+        str,
+        typer.Argument(
+            help="cifar10, mnist, ... or a data set of TFDS: NAME, NAME/CONFIG, NAME:1.0.0.",
+            metavar="DATASET",
+        ),
     ],
     data_dir: DataDir = None,
     archive: Annotated[
@@ -59,9 +64,11 @@ def prepare_command(
             directory = prepare(dataset, folder, archive=archive, report=report)
         prepared.read_task(dataset, directory)  # refuse now what no study could use
         counts = prepared.count(dataset, directory)
+        prepared.check_split(dataset, directory, "train", counts)
         images = " and ".join(f"{number:,} {split}" for split, number in counts.items())
         print(f"{dataset} lies in {directory}: {images} images")
-    study = next((spec.name for spec in STUDIES.values() if spec.dataset == dataset), None)
+    known = parse_name(dataset).unversioned
+    study = next((spec.name for spec in STUDIES.values() if spec.dataset == known), None)
     if study is not None:
         where = (
             f" --data-dir {shlex.quote(str(data_dir))}" if data_dir and dataset != "digits" else ""

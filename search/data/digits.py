@@ -22,4 +22,5 @@ def read_digits(split: str) -> Split:
     order = np.random.default_rng(_TEST_SEED).permutation(len(labels))
     num_test = round(_TEST_FRACTION * len(labels))
     chosen = {"test": order[:num_test], "train": order[num_test:]}[split]
-    return Split(TASK, images[chosen], labels[chosen].astype(np.int32))
+    class_names = tuple(map(str, range(TASK.num_classes)))
+    return Split(TASK, images[chosen], labels[chosen].astype(np.int32), class_names)

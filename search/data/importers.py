@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.data.download import Archive
+from search.data.naming import parse_name
 from search.data.originals import Originals, read_cifar, read_mnist
 from space.config import ImageTask
 
@@ -19,6 +20,7 @@ class Importer:
     """What a data set asks of a network, its original files, and their reader."""
 
     task: ImageTask
+    version: str  # that TFDS gives what the originals hold
     archives: tuple[Archive, ...]
     read: Callable[[list[Path]], Originals]  # the archives, in their order
 
@@ -51,6 +53,7 @@ _MNIST_TASK = ImageTask(image_size=28, image_channels=1, num_classes=10)
 IMPORTERS = {
     "cifar10": Importer(
         task=ImageTask(image_size=32, image_channels=3, num_classes=10),
+        version="3.0.2",
         archives=(
             Archive(
                 "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
@@ -62,6 +65,7 @@ IMPORTERS = {
     ),
     "cifar100": Importer(
         task=ImageTask(image_size=32, image_channels=3, num_classes=100),
+        version="3.0.2",
         archives=(
             Archive(
                 "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
@@ -73,6 +77,7 @@ IMPORTERS = {
     ),
     "mnist": Importer(
         task=_MNIST_TASK,
+        version="3.0.1",
         archives=(
             Archive(
                 f"{_MNIST_URL}/train-images-idx3-ubyte.gz",
@@ -99,6 +104,7 @@ IMPORTERS = {
     ),
     "fashion_mnist": Importer(
         task=_MNIST_TASK,
+        version="3.0.1",
         archives=(
             Archive(
                 f"{_FASHION_URL}/train-images-idx3-ubyte.gz",
@@ -124,3 +130,15 @@ IMPORTERS = {
         read=read_mnist,
     ),
 }
+
+
+def remedy(dataset: str, directory: Path) -> str:
+    """What to do about a prepared directory that is damaged.
+
+    Only what an importer brings back may be deleted: nobody can tell what a copy is worth of a
+    data set that was prepared elsewhere.
+    """
+    importer = IMPORTERS.get(parse_name(dataset).unversioned)
+    if importer and directory.name == importer.version:
+        return f"delete {directory}, then prepare {dataset} again"
+    return f"mend or replace {directory}, or name another folder with --data-dir DIR"

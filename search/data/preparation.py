@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from search.data import download, prepared
 from search.data.errors import DataError
 from search.data.importers import IMPORTERS, Importer
+from search.data.naming import DatasetName, parse_name
 from search.data.writing import write
 from space.errors import nearest
 
@@ -32,7 +33,8 @@ def prepare(
     left behind is cleared away by the next, but for its downloads, which are used.
 
     Args:
-        dataset: one of the importers', or any image data set of TFDS (needs TensorFlow).
+        dataset: one of the importers', or any image data set of TFDS (needs TensorFlow), in
+            TFDS's notation: `NAME`, `NAME/CONFIG`, each with `:VERSION`; without, the highest.
         folder: where prepared data sets lie; made when missing.
         archive: the original file, or the folder that holds the original files; None: download.
         report: takes a line of progress.
@@ -42,7 +44,9 @@ def prepare(
         DataError: the originals cannot be had or are not the originals, the name is unknown,
             TensorFlow is needed and missing, or the folder cannot be written.
     """
-    if archive is not None and dataset not in importers:
+    name = parse_name(dataset)
+    importer = importers.get(name.unversioned)
+    if archive is not None and importer is None:
         raise DataError(
             f"an archive was given for {dataset}, but only {', '.join(importers)} are prepared "
             "from one; leave --archive out"
@@ -51,15 +55,20 @@ def prepare(
         if archive is not None:
             report(f"{dataset} is already prepared in {directory}: {archive} is not needed")
         return directory
-    if dataset not in importers:
+    if importer is None:
         refuse_unknown(dataset, folder)
+    elif name.version not in (None, importer.version):
+        raise DataError(
+            f"{dataset} is not in {folder}, and the originals become version {importer.version}; "
+            "leave the version out, or name the folder that holds it with --data-dir DIR"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(dataset, folder, report):
+        with _alone(name, folder, report):
             if directory := prepared.find(dataset, folder):  # by the one we waited for
                 return directory
-            if dataset in importers:
-                return _import(dataset, importers[dataset], folder, archive, report)
+            if importer is not None:
+                return _import(name.unversioned, importer, folder, archive, report)
             return _let_tfds_prepare(dataset, folder, report)
     except OSError as error:
         raise DataError(
@@ -69,12 +78,12 @@ def prepare(
 
 
 @contextmanager
-def _alone(dataset: str, folder: Path, report: Callable[[str], None]) -> Iterator[None]:
-    lock = FileLock(folder / f".mixer-search-{dataset.replace('/', '-')}.lock")
+def _alone(name: DatasetName, folder: Path, report: Callable[[str], None]) -> Iterator[None]:
+    lock = FileLock(folder / f".mixer-search-{name.file_stem}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        report(f"another process is preparing {dataset} in {folder}: waiting for it")
+        report(f"another process is preparing {name} in {folder}: waiting for it")
         lock.acquire()
     try:
         yield
@@ -149,27 +158,42 @@ def refuse_unknown(dataset: str, folder: Path) -> None:
     """Nothing, when TFDS could prepare the data set on this machine.
 
     Raises:
-        DataError: TFDS does not know it, knows only configurations of it, or lacks TensorFlow.
+        DataError: TFDS does not know it, knows only configurations of it, or lacks TensorFlow;
+            where it lies in the folder under another name, the sentence says which.
     """
-    family = dataset.partition("/")[0]
+    if (problem := _unpreparable(dataset, folder)) is None:
+        return
+    if there := prepared.relatives(dataset, folder):
+        raise DataError(
+            f"{dataset} as such is not in {folder}: it is there as {', '.join(there)}; "
+            f"name {'that' if len(there) == 1 else 'one of them'}"
+        )
+    raise DataError(problem)
+
+
+def _unpreparable(dataset: str, folder: Path) -> str | None:
+    """Why TFDS cannot prepare the data set on this machine, as a sentence."""
+    name = parse_name(dataset)
     with prepared.quiet_tfds() as tfds:
         known = tfds.list_builders(with_community_datasets=False)
-        if family not in known:
-            raise DataError(
-                f"no data set is called {dataset!r}{nearest(dataset, ['digits', *known])}, and "
-                f"{folder} holds none of that name; correct the name, or give --data-dir DIR"
+        if name.family not in known:
+            close = nearest(name.unversioned, ["digits", *known])
+            return (
+                f"no data set is called {dataset!r}{close}, and {folder} holds none of that name; "
+                "correct the name, or give --data-dir DIR"
             )
-        configurations = list(tfds.builder_cls(family).builder_configs)
-    if configurations and "/" not in dataset:
-        raise DataError(
+        configurations = list(tfds.builder_cls(name.family).builder_configs)
+    if configurations and name.configuration is None:
+        return (
             f"{dataset} comes in {len(configurations)} configurations; "
-            f"name one, like {dataset}/{configurations[0]}"
+            f"name one, like {name.family}/{configurations[0]}"
         )
     if importlib.util.find_spec("tensorflow") is None:
-        raise DataError(
+        return (
             f"{dataset} is not prepared in {folder}, and TFDS needs TensorFlow to prepare it; "
             "pip install 'mixer-search[tf]', or name the folder that holds it with --data-dir DIR"
         )
+    return None
 
 
 def _let_tfds_prepare(dataset: str, folder: Path, report: Callable[[str], None]) -> Path:

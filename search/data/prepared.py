@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from search.data.decoding import decode
 from search.data.errors import DataError
+from search.data.importers import remedy
+from search.data.naming import DatasetName, parse_name
 from search.data.split import Split
 from space.config import ImageTask
 
-_NAME = re.compile(r"\w+(/\w[\w.+-]*)?", re.ASCII)  # data set, or data set/configuration
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _BATCH = 1000  # records a read; one by one takes twice as long
+_UNLABELLED = -1  # what TFDS writes where the class is not known
 
 
 def data_folder(given: Path | None) -> Path:
@@ -43,37 +45,81 @@ def data_folder(given: Path | None) -> Path:
 
 
 def find(dataset: str, folder: Path) -> Path | None:
-    """The directory `folder/dataset/version` of the highest version, or None.
+    """The directory `folder/dataset/version` of the version named, else the highest; or None.
 
     Raises:
         DataError: a name that cannot be one, a folder that cannot be read, or a directory left
             half-way by something else.
     """
-    if not _NAME.fullmatch(dataset):
-        raise DataError(
-            f"{dataset!r} is not the name of a data set; write it like cifar10 or emnist/letters"
-        )
-    try:
-        versions = [path for path in (folder / dataset).iterdir() if _VERSION.fullmatch(path.name)]
-        if not versions:
-            return None
-        newest = max(versions, key=lambda path: tuple(map(int, path.name.split("."))))
-        if not any(newest.iterdir()):
-            return None
-        whole = (newest / "dataset_info.json").is_file()
-    except FileNotFoundError:
+    name = parse_name(dataset)
+    found = versions(dataset, folder)
+    version = name.version or (found[0] if found else None)
+    if version not in found:
         return None
-    except OSError as error:
+    directory = folder / name.unversioned / version
+    if not (directory / "dataset_info.json").is_file():
         raise DataError(
-            f"{error.filename} cannot be read ({error.strerror}); "
-            "name another folder with --data-dir DIR"
-        ) from error
-    if not whole:
-        raise DataError(
-            f"{newest} is not a whole data set (no dataset_info.json); delete it, then prepare "
-            f"{dataset} again"
+            f"{directory} is not a whole data set (no dataset_info.json); "
+            f"{remedy(dataset, directory)}"
         )
-    return newest
+    return directory
+
+
+def versions(dataset: str, folder: Path) -> list[str]:
+    """The versions of a data set that lie in `folder`, the highest first, whatever is named.
+
+    Raises:
+        DataError: a name that cannot be one, or a folder that cannot be read.
+    """
+    return _versions_in(folder / parse_name(dataset).unversioned)
+
+
+def relatives(dataset: str, folder: Path) -> list[str]:
+    """What else lies in `folder` of the data set's family: other versions, else configurations.
+
+    Raises:
+        DataError: a name that cannot be one, or a folder that cannot be read.
+    """
+    name = parse_name(dataset)
+    if name.version and (others := versions(dataset, folder)):
+        return [str(name.at(version)) for version in others]
+    family = folder / name.family
+    configurations = [
+        str(DatasetName(name.family, path.name))
+        for path in _folders_in(family)
+        if not _VERSION.fullmatch(path.name) and _versions_in(path)
+    ]
+    alone = [name.family] if name.configuration and _versions_in(family) else []
+    return alone + configurations
+
+
+def _versions_in(directory: Path) -> list[str]:
+    """Highest first; an empty directory is none."""
+    try:
+        found = [
+            path.name
+            for path in _folders_in(directory)
+            if _VERSION.fullmatch(path.name) and any(path.iterdir())
+        ]
+    except OSError as error:
+        raise _unreadable(error) from error
+    return sorted(found, key=lambda version: tuple(map(int, version.split("."))), reverse=True)
+
+
+def _folders_in(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.is_dir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> DataError:
+    return DataError(
+        f"{error.filename} cannot be read ({error.strerror}); "
+        "name another folder with --data-dir DIR"
+    )
 
 
 def read_task(dataset: str, directory: Path) -> ImageTask:
@@ -98,22 +144,42 @@ def count(dataset: str, directory: Path) -> dict[str, int]:
         return {split: splits[split].num_examples for split in splits}
 
 
-def read(dataset: str, directory: Path, split: str) -> Split:
-    """A whole split, in the order of its shards.
+def check_split(dataset: str, directory: Path, split: str, counts: dict[str, int]) -> None:
+    """Nothing, when there are images in a split.
 
     Raises:
-        DataError: what `read_task` raises, a missing split, or a record that is missing, damaged,
-            or not what the metadata say.
+        DataError: there is no such split, or nothing in it.
+    """
+    if split not in counts:
+        raise DataError(
+            f"{dataset} in {directory} has no split {split!r} but {', '.join(counts) or 'none'}; "
+            f"choose another data set, or prepare it with a split {split!r}"
+        )
+    if not counts[split]:
+        raise DataError(
+            f"{dataset} in {directory} has no images in its split {split!r}; "
+            "choose another data set"
+        )
+
+
+def read(dataset: str, directory: Path, split: str) -> Split:
+    """A whole split, in the order of its shards, without the images whose class is not known.
+
+    Raises:
+        DataError: what `read_task` raises, a missing split, a record that is missing, damaged, or
+            not what the metadata say, or not one image with a class.
     """
     with quiet_tfds() as tfds:
         info = (builder := _builder(tfds, dataset, directory)).info
         image_key, label_key, task = _subject(tfds, dataset, info)
-        if split not in info.splits:
-            raise DataError(
-                f"{dataset} in {directory} has no split {split!r} but "
-                f"{', '.join(info.splits) or 'none'}; choose another data set"
-            )
-        source = builder.as_data_source(split)
+        counts = {name: info.splits[name].num_examples for name in info.splits}
+        check_split(dataset, directory, split, counts)
+        # Raw: TFDS would decode every image feature, with whichever decoder is installed.
+        source = builder.as_data_source(
+            split,
+            deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES,
+            file_format="array_record",
+        )
         shape = (task.image_size, task.image_size, task.image_channels)
         images = np.empty((len(source), *shape), np.uint8)
         labels = np.empty(len(source), np.int32)
@@ -121,15 +187,29 @@ def read(dataset: str, directory: Path, split: str) -> Split:
             for start in range(records.start, records.stop, _BATCH):
                 batch = range(start, min(start + _BATCH, records.stop))
                 try:
-                    examples = source.__getitems__(list(batch))
-                except (RuntimeError, OSError, ValueError, SyntaxError) as error:
-                    # array_record, Riegeli and Pillow between them
-                    raise _damaged(dataset, shard, str(error).partition(";")[0]) from error
-                for record, example in zip(batch, examples, strict=True):
-                    image, label = example[image_key], example[label_key]
-                    _refuse_foreign(dataset, shard, image, shape, label, task.num_classes)
-                    images[record], labels[record] = image, label
-    return Split(task, images, labels)
+                    raw = source.__getitems__(list(batch))
+                except (RuntimeError, OSError, ValueError) as error:
+                    # array_record and Riegeli between them
+                    raise _damaged(dataset, shard, str(shard), str(error)) from error
+                for index, record in zip(batch, raw, strict=True):
+                    try:
+                        encoded, labels[index] = _parsed(record, image_key, label_key)
+                        _check_label(labels[index], task.num_classes)
+                        images[index] = decode(encoded, shape)
+                    except ValueError as error:
+                        where = f"record {index - records.start} of {shard}"
+                        raise _damaged(dataset, shard, where, str(error)) from error
+        class_names = tuple(info.features[label_key].names)
+    labelled = labels != _UNLABELLED
+    if not labelled.any():
+        raise DataError(
+            f"none of the {len(labels):,} {split} images of {dataset} in {directory} has a class; "
+            "choose another data set"
+        )
+    num_unlabelled = int(np.count_nonzero(~labelled))
+    if num_unlabelled:  # else a copy of all images
+        images, labels = images[labelled], labels[labelled]
+    return Split(task, images, labels, class_names, num_unlabelled)
 
 
 @contextmanager
@@ -156,7 +236,7 @@ def _builder(tfds: Any, dataset: str, directory: Path) -> Any:
     except (json_format.Error, OSError, ValueError) as error:
         raise DataError(
             f"the metadata of {dataset} in {directory} cannot be read "
-            f"({str(error).splitlines()[0]}); delete that directory, then prepare {dataset} again"
+            f"({str(error).splitlines()[0]}); {remedy(dataset, directory)}"
         ) from error
     formats = [file_format.value for file_format in builder.info.available_file_formats()]
     if "array_record" not in formats:
@@ -211,21 +291,33 @@ def _shards(split_info: Any) -> Iterator[tuple[Path, range]]:
         start += length
 
 
-def _refuse_foreign(
-    dataset: str,
-    shard: Path,
-    image: npt.NDArray[Any],
-    shape: tuple[int, int, int],
-    label: int,
-    num_classes: int,
-) -> None:
-    if image.shape != shape:
-        raise _damaged(dataset, shard, f"an image of shape {image.shape}, not {shape}")
-    if not 0 <= label < num_classes:
-        raise _damaged(dataset, shard, f"label {label} of {num_classes} classes")
+def _parsed(record: bytes | memoryview, image_key: str, label_key: str) -> tuple[bytes, int]:
+    """The encoded image and the label of a serialized `tf.train.Example`.
+
+    Raises:
+        ValueError: it is none, or has not one of each.
+    """
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    try:
+        features = tf_example_pb2.Example.FromString(bytes(record)).features.feature
+    except DecodeError as error:
+        raise ValueError("no tf.train.Example") from error
+    images: Sequence[bytes] = features[image_key].bytes_list.value if image_key in features else []
+    labels: Sequence[int] = features[label_key].int64_list.value if label_key in features else []
+    for key, values in ((image_key, images), (label_key, labels)):
+        if len(values) != 1:
+            raise ValueError(f"{len(values)} values of {key!r}, not one")
+    return images[0], labels[0]
 
 
-def _damaged(dataset: str, shard: Path, problem: str) -> DataError:
+def _check_label(label: int, num_classes: int) -> None:
+    if label != _UNLABELLED and not 0 <= label < num_classes:
+        raise ValueError(f"label {label} of {num_classes} classes")
+
+
+def _damaged(dataset: str, shard: Path, what: str, problem: str) -> DataError:
     return DataError(
-        f"{shard} cannot be read ({problem}); delete {shard.parent}, then prepare {dataset} again"
+        f"{what} cannot be read ({problem.partition(';')[0]}); {remedy(dataset, shard.parent)}"
     )

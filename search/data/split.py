@@ -20,3 +20,7 @@ class Split:
     task: ImageTask
     images: Images
     labels: Labels
+    class_names: tuple[str, ...]
+    """By label; numbers where the data set has no names."""
+    num_unlabelled: int = 0
+    """Images that were left out, since their class is not known."""
