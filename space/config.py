@@ -11,9 +11,12 @@ from space.errors import ConfigError, explain
 
 
 class Frozen(pydantic.BaseModel):
-    """Immutable, keyword-only, no unknown fields, no silent conversions."""
+    """Immutable, keyword-only, no unknown fields, no silent conversions, no infinity and no NaN.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    The last two are no JSON, which is how all of them are stored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ImageTask(Frozen):
