@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Never, NoReturn
 
 import pydantic
 from pydantic import ConfigDict, Field, PositiveInt
@@ -118,6 +118,18 @@ def parse_config(fields: dict[str, Any]) -> Config:
         return _ANY_CONFIG.validate_python(fields)
     except pydantic.ValidationError as error:
         raise ConfigError(f"not a network configuration: {explain(error)}") from None
+
+
+def unknown_family(config: Never) -> NoReturn:
+    """Ends a choice by family: the type checker sees that none is left, this refuses a stranger.
+
+    Raises:
+        TypeError: always.
+    """
+    raise TypeError(
+        f"{type(config).__name__} is neither a MixerConfig nor a ViTConfig; "
+        "use one of these, or teach every function that tells the two apart the new family"
+    )
 
 
 def divisors(number: int) -> list[int]:
