@@ -69,11 +69,13 @@ def export(
     rule = pick or ("best" if max_flops else "knee" if min_accuracy is None else "cheapest")
     with open_reader(storage) as store:
         record, trials = store.study(study), store.trials(study)
+    # What is named by its number, a baseline maybe, need not be what the study calls useful
+    useful = 0.0 if rule.startswith("trial=") else record.min_accuracy
     trial = winners.pick(
         trials,
         rule,
         max_flops=None if max_flops is None else parse_count(max_flops),
-        min_accuracy=record.min_accuracy if min_accuracy is None else min_accuracy,
+        min_accuracy=useful if min_accuracy is None else min_accuracy,
     )
     asked = f"{study}_{rule}"
     for option, limit in (("max_flops", max_flops), ("min_accuracy", min_accuracy)):

@@ -48,6 +48,21 @@ def test_what_was_asked_for_is_in_the_name_of_the_file(
     assert presets.load(folder / f"{name}.json").name == name
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--max-flops", "2M"], "trial 1 has 20,000,000 FLOPs, more than --max-flops 2,000,000"),
+        (["--min-accuracy", "0.95"], "trial 1 has an accuracy of 0.9000, less than --min-accuracy"),
+    ],
+)
+def test_a_trial_that_is_not_within_the_limits_asked_for_is_not_written_under_their_name(
+    folder: Path, capsys: pytest.CaptureFixture[str], options: list[str], sentence: str
+) -> None:
+    assert export("--pick", "trial=1", *options) == 2
+    assert sentence in capsys.readouterr().err
+    assert not folder.exists()
+
+
 def test_a_file_that_held_something_else_is_replaced_with_a_word(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
