@@ -180,4 +180,4 @@ def label_of(config: Config) -> str:
         case ViTConfig():
             return f"ViT {shape} D{config.mlp_dim} H{config.num_heads}"
         case _:
-            unknown_family(config)
+            raise unknown_family(config)

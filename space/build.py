@@ -29,4 +29,4 @@ def build(config: Config, dtype: Any = jnp.float32) -> nn.Module:
         case ViTConfig():
             return VisionTransformer(config, dtype)
         case _:
-            unknown_family(config)
+            raise unknown_family(config)

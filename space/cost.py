@@ -58,7 +58,7 @@ def cost(config: Config) -> Cost:
         case ViTConfig():
             return Cost(tuple(_vit_layers(config)))
         case _:
-            unknown_family(config)
+            raise unknown_family(config)
 
 
 def training_bytes(config: Config, batch_size: int, bytes_per_value: int = 4) -> int:
@@ -76,7 +76,7 @@ def training_bytes(config: Config, batch_size: int, bytes_per_value: int = 4) ->
             T = config.num_tokens
             block = 8 * T * C + 2 * config.num_heads * T * T + 2 * T * config.mlp_dim
         case _:
-            unknown_family(config)
+            raise unknown_family(config)
     activations = batch_size * (config.num_blocks * block + 2 * S * C)
     return 16 * cost(config).params + bytes_per_value * activations
 

@@ -40,7 +40,7 @@ def initial_params(config: Config, seed: int) -> dict[str, Any]:
         case ViTConfig():
             is_vit = True
         case _:
-            unknown_family(config)
+            raise unknown_family(config)
     shapes = param_shapes(config)
     rng = np.random.Generator(np.random.Philox(seed))
 
