@@ -30,6 +30,7 @@ from search.workers import open_workers
 from search.xla_options import use_xla_options
 from space.command import make_app, run_app
 from space.errors import MixerSearchError
+from space.paths import as_path
 from space.quantities import format_count, parse_count, parse_duration
 
 EXAMPLE = """\b
@@ -107,6 +108,7 @@ def run(
     data_dir: Annotated[
         Path | None,
         typer.Option(
+            parser=as_path,
             help="Folder with prepared TFDS data sets; by default $TFDS_DATA_DIR or "
             "~/tensorflow_datasets.",
             metavar="DIR",
@@ -115,6 +117,7 @@ def run(
     archive: Annotated[
         Path | None,
         typer.Option(
+            parser=as_path,
             help="The data set's original archive, or the folder of its original files, instead "
             "of a download.",
             metavar="FILE|DIR",
@@ -156,6 +159,7 @@ def run(
     checkpoint_dir: Annotated[
         Path | None,
         typer.Option(
+            parser=as_path,
             help="Where to keep checkpoints; by default beside the database's file, with "
             "PostgreSQL in runs/.",
             metavar="DIR",

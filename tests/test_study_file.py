@@ -314,3 +314,18 @@ def test_more_rungs_than_the_epochs_allow_are_refused_with_what_to_do(tmp_path: 
     )
     assert read_study(write(tmp_path, text.replace("8", "9"))).rungs.epochs(9) == (1, 3)
     assert read_study(write(tmp_path, text.replace("count = 2", "count = 0"))).rungs.epochs(8) == ()
+
+
+def test_a_study_file_may_have_a_byte_order_mark_a_name_in_capitals_and_lie_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "MINE.TOML").write_bytes(b'\xef\xbb\xbfname = "mine"\r\ndataset = "digits"\r\n')
+    assert find_study("~/MINE.TOML").name == find_study(f"{tmp_path}/MINE.TOML").name == "mine"
+
+
+def test_a_study_file_in_another_encoding_is_told_to_be_saved_as_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes('name = "mine"'.encode("utf-16"))
+    with pytest.raises(StudyError, match="it is not UTF-8 text; save it as UTF-8"):
+        read_study(path)
