@@ -137,6 +137,7 @@ def preset_of(
         trial.config,
         source={
             "study": study.name,
+            "study_began": study.created_at.isoformat(),
             "trial": trial.number,
             "accuracy": trial.accuracy,
             "accuracy_split": "validation",

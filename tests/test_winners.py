@@ -152,6 +152,7 @@ def test_a_winners_preset_says_where_it_was_found() -> None:
     assert (preset.params, preset.macs) == (cost(found.config).params, cost(found.config).macs)
     assert preset.source == {
         "study": "digits",
+        "study_began": "2026-03-01T09:00:00+00:00",
         "trial": 17,
         "accuracy": found.accuracy,
         "accuracy_split": "validation",
