@@ -26,6 +26,7 @@ from search.rungs import NO_RUNGS
 from search.stopping import Stopping, Terminated
 from search.studies import STUDIES, StudyError, with_changes
 from search.study_file import find_study
+from search.worker_process import check_may_start
 from search.workers import open_workers
 from search.xla_options import use_xla_options
 from space.command import make_app, run_app
@@ -198,6 +199,7 @@ def run(
     interval = _parsed("--checkpoint-every", checkpoint_every, parse_duration)
     checkpoints = Checkpoints(checkpoint_dir, interval, keep_checkpoints)
     checkpoints.check()
+    check_may_start()
     stopping = Stopping()
     stopping.listen()
 
