@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
 
 from dashboard.snapshot import Snapshot
+from runs.lease import Holder, Watch
 from runs.reader import Reading, open_reader
 from runs.record import EpochRecord
 from runs.storage import parse_storage
@@ -19,6 +20,9 @@ SECONDS = 2.0
 """How often to look for news."""
 
 Marker = tuple[object, ...]
+
+_WATCH = Watch()
+"""One for all browser tabs: a new one need not wait to see who is silent."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,12 @@ def latest(study: str, *, follow: bool = True) -> Snapshot:
     if held is not None and marker == held.marker:
         return held.snapshot
     new, snapshot = _read(_storage(), study, marker, held.reading if held else None)
+    is_silent = False
+    if new.holder:
+        _WATCH.saw(new.holder)
+        is_silent = new.holder.lives is None and not _WATCH.lives(new.holder)
+    if snapshot.is_silent != is_silent:
+        snapshot = replace(snapshot, is_silent=is_silent)
     if held is not None and snapshot.news == held.snapshot.news:
         snapshot = held.snapshot
     end = time.monotonic()
@@ -81,10 +91,15 @@ def changed_marker() -> Marker:
     return tuple(_stamp(Path(f"{url.database}{suffix}")) for suffix in ("", "-wal"))
 
 
+def silent_seconds(holder: Holder) -> float:
+    """For how long whoever runs a study has given no sign of life, as far as this program saw."""
+    return _WATCH.silent_seconds(holder)
+
+
 def _lives(held: _Held | None) -> bool | None:
-    """Whether the process is there that ran the study: one that was killed writes nothing."""
+    """Whether who ran the study still does: one that was killed writes nothing."""
     holder = held.reading.holder if held else None
-    return holder.lives if holder else None
+    return _WATCH.lives(holder) if holder else None
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

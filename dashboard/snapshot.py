@@ -42,12 +42,14 @@ class Snapshot:
     trials: list[TrialRecord]
     holder: Holder | None = None
     """Who runs the study, or ran it when its machine failed."""
+    is_silent: bool = False
+    """Whether the holder gives no sign of life, where there is no other way to tell."""
 
     @cached_property
     def is_run(self) -> bool:
         """Whether somebody runs the study, as far as can be told; if not, the trials that have
         not ended were interrupted."""
-        return self.holder is not None and self.holder.lives is not False
+        return self.holder is not None and self.holder.lives is not False and not self.is_silent
 
     @cached_property
     def counts(self) -> Counter[State]:

@@ -12,6 +12,7 @@ import runs
 from runs.options import Storage, StudyName
 from runs.storage import StorageError
 from space.command import make_app, run_app
+from space.paths import as_path
 from space.quantities import counted
 
 app = make_app()
@@ -24,19 +25,22 @@ app = make_app()
 )
 def write(
     study: StudyName,
-    out: Annotated[Path, typer.Option(help="A .csv or .parquet file.", metavar="FILE")],
+    out: Annotated[
+        Path, typer.Option(parser=as_path, help="A .csv or .parquet file.", metavar="FILE")
+    ],
     curves: Annotated[
         bool, typer.Option("--curves", help="Learning curves instead, one row an epoch.")
     ] = False,
     storage: Storage = None,
 ) -> None:
     """Parses, calls, returns."""
-    if out.suffix not in {".csv", ".parquet"}:
+    kind = out.suffix.lower()
+    if kind not in {".csv", ".parquet"}:
         raise StorageError(f"--out {out}: only .csv and .parquet are written; choose one of them")
     frame = runs.curves(study, storage) if curves else runs.frame(study, storage)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        if out.suffix == ".csv":
+        if kind == ".csv":
             frame.to_csv(out, index=False)
         else:
             frame.to_parquet(out, index=False)

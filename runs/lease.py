@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -56,6 +56,8 @@ class Holder:
     process_started: int
     """In ticks since the machine's start: a process number is used again."""
     since: datetime
+    beats: int = field(default=0, compare=False)
+    """Counted up while it lives; whoever it is, it stays the same."""
 
     @classmethod
     def this_process(cls) -> Holder:
@@ -83,6 +85,35 @@ class Holder:
     def __str__(self) -> str:
         since = self.since.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
         return f"process {self.process} on {self.host} since {since}"
+
+
+class Watch:
+    """Whether holders live, for those who only read: by their process, else by their beats.
+
+    Where a process cannot be looked up, on another machine or one without `/proc`, its beats are
+    watched, by the watcher's own clock. One it has just begun to watch is taken to live.
+    """
+
+    def __init__(self) -> None:
+        self._moved: dict[str, tuple[int, float]] = {}
+        """By token: the most beats seen, and when they were seen first."""
+
+    def saw(self, holder: Holder) -> None:
+        """Takes note of its beats, as they were just read."""
+        beats, _ = self._moved.get(holder.token, (-1, 0.0))
+        if holder.beats > beats:
+            self._moved[holder.token] = holder.beats, time.monotonic()
+
+    def silent_seconds(self, holder: Holder) -> float:
+        """For how long its beats have stood still; 0 of one that was never seen."""
+        _, since = self._moved.get(holder.token, (0, time.monotonic()))
+        return time.monotonic() - since
+
+    def lives(self, holder: Holder) -> bool:
+        """Whether it does, as far as can be told."""
+        if holder.lives is None:
+            return self.silent_seconds(holder) <= DEAD_AFTER_SECONDS
+        return holder.lives
 
 
 class Lease:
@@ -215,6 +246,7 @@ def _holder(row: LeaseRow) -> Holder:
         process=row.process,
         process_started=row.process_started,
         since=row.since,
+        beats=row.beats,
     )
 
 

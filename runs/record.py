@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from space.config import Config
+from space.config import Config, MixerConfig, ViTConfig, unknown_family
 
 
 class State(StrEnum):
@@ -169,8 +169,16 @@ class EpochRecord:
 
 
 def label_of(config: Config) -> str:
-    """A short name for a configuration: patch, channels, blocks and MLP dims (or heads)."""
+    """A short name for a configuration: patch, channels, blocks and MLP dims (or heads).
+
+    Raises:
+        TypeError: a configuration of another family.
+    """
     shape = f"p{config.patch_size} C{config.hidden_dim} L{config.num_blocks}"
-    if config.family == "mixer":
-        return f"Mixer {shape} T{config.tokens_mlp_dim} D{config.channels_mlp_dim}"
-    return f"ViT {shape} D{config.mlp_dim} H{config.num_heads}"
+    match config:
+        case MixerConfig():
+            return f"Mixer {shape} T{config.tokens_mlp_dim} D{config.channels_mlp_dim}"
+        case ViTConfig():
+            return f"ViT {shape} D{config.mlp_dim} H{config.num_heads}"
+        case _:
+            raise unknown_family(config)

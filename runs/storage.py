@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 from space.errors import MixerSearchError
+from space.paths import as_path
 
 DEFAULT_STORAGE = "sqlite:///runs/mixer_search.db"
 
@@ -34,7 +35,7 @@ def parse_storage(storage: str | None) -> URL:
     """The database a `--storage` argument means: given, else `MIXER_STORAGE`, else the default.
 
     Raises:
-        StorageError: not a URL, or not of SQLite on a file or PostgreSQL.
+        StorageError: not a URL, or not of SQLite on a file or PostgreSQL, or of a folder.
     """
     text = storage or os.environ.get("MIXER_STORAGE") or DEFAULT_STORAGE
     try:
@@ -77,7 +78,18 @@ def parse_storage(storage: str | None) -> URL:
         raise StorageError(
             f"storage {shown}: results in memory would be lost; name a file: {DEFAULT_STORAGE}"
         )
-    return url
+    if "?" in text:
+        raise StorageError(
+            f"storage {shown}: a file takes no options, which begin after a question mark; "
+            "leave them out, or, where it is part of the file's name, write it as %3F"
+        )
+    path = as_path(url.database)
+    if url.database.endswith("/") or os.path.isdir(path):
+        raise StorageError(
+            f"storage {url.database} is a folder; name a file in it: "
+            f"sqlite:///{os.path.join(url.database, 'mixer_search.db')}"
+        )
+    return url.set(database=str(path))
 
 
 def _check_query(url: URL) -> None:

@@ -73,10 +73,13 @@ def pick(
         min_accuracy: only trials of at least this accuracy are looked at.
 
     Raises:
-        NoWinnerError: unknown rule, no finished trial, none inside the bounds, no trial N.
+        NoWinnerError: unknown rule, no finished trial, none inside the bounds, no trial N, or
+            trial N outside them.
     """
     if rule.startswith("trial="):
-        return _numbered(trials, rule.removeprefix("trial="))
+        trial = _numbered(trials, rule.removeprefix("trial="))
+        _check_limits(trial, max_flops, min_accuracy)
+        return trial
     if rule not in {"best", "knee", "cheapest"}:
         raise NoWinnerError(
             f"--pick {rule!r} is no rule; use best, knee, cheapest or trial=N (N a number)"
@@ -103,10 +106,9 @@ def pick(
     on_front = front(inside, min_accuracy)
     if not on_front:
         best = max(t.accuracy or 0.0 for t in inside)
-        shown = math.floor(best * 1e4) / 1e4  # not rounded up to what none reaches
         raise NoWinnerError(
             f"no finished trial there reaches an accuracy of {min_accuracy}; "
-            f"the best has {shown:.4f}: lower it to that or less with --min-accuracy"
+            f"the best has {_reached(best)}: lower it to that or less with --min-accuracy"
         )
     if rule == "best":
         return next(t for t in on_front if t.flops == on_front[-1].flops)
@@ -135,6 +137,7 @@ def preset_of(
         trial.config,
         source={
             "study": study.name,
+            "study_began": study.created_at.isoformat(),
             "trial": trial.number,
             "accuracy": trial.accuracy,
             "accuracy_split": "validation",
@@ -161,3 +164,22 @@ def _numbered(trials: Sequence[TrialRecord], number: str) -> TrialRecord:
     complete = [t for t in trials if t.state is State.COMPLETE and t.origin is Origin.SEARCH]
     finished = listed([str(t.number) for t in complete], 20) or "none"
     raise NoWinnerError(f"the study has no trial {number!r}; finished ones: {finished}")
+
+
+def _check_limits(trial: TrialRecord, max_flops: float | None, min_accuracy: float) -> None:
+    if max_flops is not None and trial.flops > max_flops:
+        raise NoWinnerError(
+            f"trial {trial.number} has {trial.flops:,} FLOPs, more than --max-flops "
+            f"{max_flops:,.0f}; raise that or leave it out"
+        )
+    accuracy = trial.accuracy or 0.0
+    if not accuracy >= min_accuracy:  # nor is anything at least NaN
+        raise NoWinnerError(
+            f"trial {trial.number} has an accuracy of {_reached(accuracy)}, less than "
+            f"--min-accuracy {min_accuracy}; lower that or leave it out"
+        )
+
+
+def _reached(accuracy: float) -> str:
+    """An accuracy in four figures, not rounded up to what nobody reaches."""
+    return f"{math.floor(accuracy * 1e4) / 1e4:.4f}"

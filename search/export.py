@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +19,18 @@ from runs.record import label_of
 from runs.seeds import behind
 from space import presets
 from space.command import make_app, run_app
-from space.errors import ConfigError
+from space.errors import ConfigError, MixerSearchError
+from space.paths import as_path
 from space.quantities import format_count, parse_count
 
+_MOST_BYTES = 120
+"""Of a study's name in a file's, which has room for 255 with what is added."""
+
 app = make_app()
+
+
+class PresetInTheWayError(MixerSearchError):
+    """A preset of another study has the name under which this one would be written."""
 
 
 @app.command(
@@ -57,6 +67,7 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
+            parser=as_path,
             help="A .json file; by default runs/presets/STUDY_RULE.json, limits in its name too.",
             metavar="FILE",
         ),
@@ -64,24 +75,26 @@ def export(
     storage: Storage = None,
 ) -> None:
     """Parses, calls, returns."""
-    if out is not None and out.suffix != ".json":
+    if out is not None and out.suffix.lower() != ".json":
         raise ConfigError(f"--out {out}: a preset is a .json file; name one that ends so")
     rule = pick or ("best" if max_flops else "knee" if min_accuracy is None else "cheapest")
     with open_reader(storage) as store:
         record, trials = store.study(study), store.trials(study)
+    # What is named by its number, a baseline maybe, need not be what the study calls useful
+    useful = 0.0 if rule.startswith("trial=") else record.min_accuracy
     trial = winners.pick(
         trials,
         rule,
         max_flops=None if max_flops is None else parse_count(max_flops),
-        min_accuracy=record.min_accuracy if min_accuracy is None else min_accuracy,
+        min_accuracy=useful if min_accuracy is None else min_accuracy,
     )
-    asked = f"{study}_{rule}"
+    asked = rule
     for option, limit in (("max_flops", max_flops), ("min_accuracy", min_accuracy)):
         asked += "" if limit is None else f"_{option}_{limit}"
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", asked)
+    name = f"{_for_a_file(study)}_{re.sub('[^A-Za-z0-9_-]+', '_', asked)}"
     path = out or Path("runs") / "presets" / f"{name}.json"
     preset = winners.preset_of(record, trial, name, trials)
-    replaced = _replaced(path, preset)
+    replaced = _replaced(path, preset, may_be_anothers=out is not None)
     presets.save(preset, path)
     accuracy = "" if trial.accuracy is None else f", accuracy {100 * trial.accuracy:.1f} %"
     seeds = len(behind(trials, trial))
@@ -94,15 +107,63 @@ def export(
     print(f"written to {path}{replaced}; load it with space.presets.load({str(path)!r})")
 
 
-def _replaced(path: Path, preset: presets.Preset) -> str:
-    """What a preset takes the place of, to be said; empty for no file, or the same network."""
+def _for_a_file(study: str) -> str:
+    """The name of a study as part of a file's name, another one for every study.
+
+    Letters and digits of all scripts stay. Where anything else was replaced, or the name cut to
+    what a file's name has room for, a digest of the whole name tells such studies apart.
+    """
+    kept = "".join(c if _may_stay(c) else " " for c in study)
+    kept = "_".join(kept.encode()[:_MOST_BYTES].decode(errors="ignore").split())
+    if kept == study:
+        return study
+    digest = hashlib.sha256(study.encode()).hexdigest()[:8]
+    return "-".join(part for part in (kept, digest) if part)
+
+
+def _may_stay(character: str) -> bool:
+    """A letter, a digit, or a mark, without which some scripts have no vowels."""
+    return (
+        character in "_-" or character.isalnum() or unicodedata.category(character).startswith("M")
+    )
+
+
+def _replaced(path: Path, preset: presets.Preset, *, may_be_anothers: bool) -> str:
+    """What a preset takes the place of, to be said; empty for no file, or the same network.
+
+    Raises:
+        PresetInTheWayError: a preset of another study, unless it may be one.
+        NewerPresetError: that of a newer version, whose study nobody can read here, the same.
+    """
     if not os.path.exists(path):  # pathlib's raises where a name is too long
         return ""
     try:
-        before = presets.load(path).config
+        before = presets.load(path)
+    except presets.NewerPresetError:
+        if not may_be_anothers:
+            raise
+        return " in place of a preset of a newer version"
     except ConfigError:
         return " in place of what was no preset"
-    return "" if before == preset.config else f" in place of {label_of(before)}"
+    others = _other_study(before, preset)
+    if others and not may_be_anothers:
+        raise PresetInTheWayError(
+            f"{path} is a preset of another study, {others}; name another file with --out"
+        )
+    if others:
+        return f" in place of {label_of(before.config)} of study {others}"
+    return "" if before.config == preset.config else f" in place of {label_of(before.config)}"
+
+
+def _other_study(before: presets.Preset, preset: presets.Preset) -> str:
+    """The study a preset was found in, where that is known and not the other's; else empty.
+
+    Two of the same name were not begun in the same microsecond; a database may be moved.
+    """
+    study, began = before.source.get("study"), before.source.get("study_began")
+    if study in {None, preset.source["study"]} and began in {None, preset.source["study_began"]}:
+        return ""
+    return repr(study) + (f" of {began}" if began else "")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -46,7 +46,7 @@ class Recipe(Frozen):
     """On kernels only: not on biases, norms, position embeddings or class tokens."""
     label_smoothing: Fraction = 0.0
     clip_norm: Positive = 1.0
-    """Global norm gradients are clipped to."""
+    """Global norm gradients are clipped to; a large one, such as 1e9, clips nothing."""
     augmentation: Augmentation = Augmentation()
 
 

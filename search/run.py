@@ -26,10 +26,12 @@ from search.rungs import NO_RUNGS
 from search.stopping import Stopping, Terminated
 from search.studies import STUDIES, StudyError, with_changes
 from search.study_file import find_study
+from search.worker_process import check_may_start
 from search.workers import open_workers
 from search.xla_options import use_xla_options
 from space.command import make_app, run_app
 from space.errors import MixerSearchError
+from space.paths import as_path
 from space.quantities import format_count, parse_count, parse_duration
 
 EXAMPLE = """\b
@@ -107,6 +109,7 @@ def run(
     data_dir: Annotated[
         Path | None,
         typer.Option(
+            parser=as_path,
             help="Folder with prepared TFDS data sets; by default $TFDS_DATA_DIR or "
             "~/tensorflow_datasets.",
             metavar="DIR",
@@ -115,6 +118,7 @@ def run(
     archive: Annotated[
         Path | None,
         typer.Option(
+            parser=as_path,
             help="The data set's original archive, or the folder of its original files, instead "
             "of a download.",
             metavar="FILE|DIR",
@@ -164,6 +168,7 @@ def run(
     checkpoint_dir: Annotated[
         Path | None,
         typer.Option(
+            parser=as_path,
             help="Where to keep checkpoints; by default beside the database's file, with "
             "PostgreSQL in runs/.",
             metavar="DIR",
@@ -202,6 +207,7 @@ def run(
     interval = _parsed("--checkpoint-every", checkpoint_every, parse_duration)
     checkpoints = Checkpoints(checkpoint_dir, interval, keep_checkpoints)
     checkpoints.check()
+    check_may_start()
     stopping = Stopping()
     stopping.listen()
 

@@ -14,12 +14,13 @@ add most to the hypervolume for what it costs to train.
         sampler=CostAwareSampler(candidates, guess_accuracy=0.1, seed=0),
     )
 
-The first objective of the study is the accuracy, in [0, 1]; what the second one is, it does not
-ask.
+The first objective of the study is the accuracy, in [0, 1], to be maximised. The second one is to
+be minimised; what it is, the sampler does not ask.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -50,6 +51,8 @@ PROPOSED = "cost_aware:positions"
 """System attribute of a trial: what it was proposed, which others must know before it has asked
 for its parameters."""
 
+_DIRECTIONS = ["maximize", "minimize"]
+
 _ONE_AT_A_TIME = threading.Lock()
 """Who proposes: of several threads each must know what the others were given."""
 
@@ -74,6 +77,10 @@ class CostAwareSampler(BaseSampler):
         startup_trials: so many come first that are spread over log FLOPs.
         cost_exponent: what is expected to be gained is divided by FLOPs to this power: 0 minds
             only the number of trials, 1 only the compute they take.
+
+    Raises:
+        ValueError: from the study, where its directions are others, an accuracy is none, or the
+            FLOPs are in its place.
     """
 
     def __init__(
@@ -98,6 +105,36 @@ class CostAwareSampler(BaseSampler):
     def reseed_rng(self) -> None:
         """Another seed, as Optuna asks for where studies run side by side."""
         self._set_seed(None)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Refuses a study whose directions are others, before anything is trained."""
+        directions = [direction.name.lower() for direction in study.directions]
+        if directions != _DIRECTIONS:
+            raise ValueError(
+                f"study {study.study_name!r} has the directions {directions}; make it with "
+                f"directions={_DIRECTIONS} and return the accuracy first, the FLOPs second"
+            )
+
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Refuses objectives in the wrong order as soon as a trial shows it."""
+        if state is not TrialState.COMPLETE or values is None:
+            return
+        _check_accuracy(trial.number, values[0])
+        at = self._candidates.positions(trial.params)
+        if at is None:
+            return
+        flops = 10 ** float(self._candidates.members(np.array([at])).log_flops[0])
+        if math.isclose(values[0], flops) and not math.isclose(values[1], flops):
+            raise ValueError(
+                f"trial {trial.number} has its FLOPs, {flops:g}, as the first objective; "
+                "return the accuracy first, the FLOPs second"
+            )
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -244,11 +281,14 @@ def _place(candidates: CandidateSpace, trial: FrozenTrial) -> tuple[int, ...] | 
 
 
 def _accuracy(trial: FrozenTrial) -> float:
-    accuracy = float(trial.values[0])
+    return _check_accuracy(trial.number, float(trial.values[0]))
+
+
+def _check_accuracy(number: int, accuracy: float) -> float:
     if not 0 <= accuracy <= 1:
         raise ValueError(
-            f"trial {trial.number} has the accuracy {accuracy:g}; the first objective must lie in "
-            "[0, 1], so divide percents by 100"
+            f"trial {number} has the accuracy {accuracy:g}; the first objective must lie in "
+            "[0, 1]: divide percents by 100, and return the accuracy first, the FLOPs second"
         )
     return accuracy
 

@@ -7,7 +7,14 @@ asks now and then.
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType
+
+from space.errors import MixerSearchError
+
+
+class ThreadError(MixerSearchError):
+    """Signals cannot be heard where the search was started."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -29,7 +36,16 @@ class Stopping:
         self._wanted: type[KeyboardInterrupt] | None = None
 
     def listen(self) -> None:
-        """From now on; in the main thread."""
+        """From now on.
+
+        Raises:
+            ThreadError: not in the main thread, which alone hears signals.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise ThreadError(
+                "the search was started in a thread, where Ctrl-C and SIGTERM are not heard; start "
+                "it in the main thread, or as a process: python -m search.run"
+            )
         signal.signal(signal.SIGINT, self._hear)
         signal.signal(signal.SIGTERM, self._hear)
 

@@ -14,6 +14,7 @@ from search.recipe import Augmentation, Recipe
 from search.rungs import RungSpec
 from search.studies import STUDIES, StudyError, StudySpec
 from space.errors import explain_one, nearest
+from space.paths import as_path
 from space.search_space import Ranges
 
 _TABLES: dict[tuple[str, ...], type[pydantic.BaseModel]] = {
@@ -26,13 +27,13 @@ _TABLES: dict[tuple[str, ...], type[pydantic.BaseModel]] = {
 
 
 def find_study(name_or_file: str) -> StudySpec:
-    """A built-in study by its name, or the study a `.toml` file describes.
+    """A built-in study by its name, or the study a `.toml` file (in capitals too) describes.
 
     Raises:
         StudyError: no such study or file, or the file does not describe one.
     """
-    if name_or_file.endswith(".toml"):
-        return read_study(Path(name_or_file))
+    if name_or_file.lower().endswith(".toml"):
+        return read_study(as_path(name_or_file))
     if name_or_file in STUDIES:
         return STUDIES[name_or_file]
     raise StudyError(
@@ -48,9 +49,9 @@ def read_study(path: Path) -> StudySpec:
         StudyError: unreadable, not TOML, or a field unknown, missing, of the wrong type or empty.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows write a byte order mark
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text file"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text; save it as UTF-8"
         raise StudyError(f"study file {str(path)!r} cannot be read: {reason}") from None
     try:
         fields = tomllib.loads(text)

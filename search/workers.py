@@ -38,6 +38,7 @@ from search.messages import (
     TrialRequest,
 )
 from search.recipe import Recipe
+from search.worker_process import WorkerProcess
 from space.config import Config
 from space.errors import MixerSearchError
 from space.quantities import format_seconds
@@ -277,7 +278,7 @@ class Processes:
 
     def _spawn(self, worker: int) -> _Seat:
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(
+        process = WorkerProcess(
             target=self._work, args=(theirs,), name=f"worker {worker}", daemon=True
         )
         own = share(worker, self.count, device_kind=self._device_kind, per_device=self._per_device)

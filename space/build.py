@@ -7,7 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from space.config import Config, MixerConfig
+from space.config import Config, MixerConfig, ViTConfig, unknown_family
 from space.mixer import MlpMixer
 from space.vit import VisionTransformer
 
@@ -19,7 +19,14 @@ def build(config: Config, dtype: Any = jnp.float32) -> nn.Module:
         config: a Mixer's or a ViT's.
         dtype: of the computation (float32, or bfloat16 on accelerators that have it);
             parameters and logits are float32 always.
+
+    Raises:
+        TypeError: a configuration of another family.
     """
-    if isinstance(config, MixerConfig):
-        return MlpMixer(config, dtype)
-    return VisionTransformer(config, dtype)
+    match config:
+        case MixerConfig():
+            return MlpMixer(config, dtype)
+        case ViTConfig():
+            return VisionTransformer(config, dtype)
+        case _:
+            raise unknown_family(config)

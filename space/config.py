@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Never
 
 import pydantic
 from pydantic import ConfigDict, Field, PositiveInt
@@ -11,9 +11,12 @@ from space.errors import ConfigError, explain
 
 
 class Frozen(pydantic.BaseModel):
-    """Immutable, keyword-only, no unknown fields, no silent conversions."""
+    """Immutable, keyword-only, no unknown fields, no silent conversions, no infinity and no NaN.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    The last two are no JSON, which is how all of them are stored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ImageTask(Frozen):
@@ -115,6 +118,14 @@ def parse_config(fields: dict[str, Any]) -> Config:
         return _ANY_CONFIG.validate_python(fields)
     except pydantic.ValidationError as error:
         raise ConfigError(f"not a network configuration: {explain(error)}") from None
+
+
+def unknown_family(config: Never) -> TypeError:
+    """What a choice by family raises in the end; the type checker sees that none was left out."""
+    return TypeError(
+        f"{type(config).__name__} is neither a MixerConfig nor a ViTConfig; "
+        "use one of these, or teach every function that tells the two apart the new family"
+    )
 
 
 def divisors(number: int) -> list[int]:

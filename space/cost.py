@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from space.config import Config, MixerConfig, ViTConfig
+from space.config import Config, MixerConfig, ViTConfig, unknown_family
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,18 @@ class Cost:
 
 
 def cost(config: Config) -> Cost:
-    """The exact bill of a configuration; pinned in the tests to the published counts."""
-    layers = _mixer_layers(config) if isinstance(config, MixerConfig) else _vit_layers(config)
-    return Cost(tuple(layers))
+    """The exact bill of a configuration; pinned in the tests to the published counts.
+
+    Raises:
+        TypeError: a configuration of another family.
+    """
+    match config:
+        case MixerConfig():
+            return Cost(tuple(_mixer_layers(config)))
+        case ViTConfig():
+            return Cost(tuple(_vit_layers(config)))
+        case _:
+            raise unknown_family(config)
 
 
 def training_bytes(config: Config, batch_size: int, bytes_per_value: int = 4) -> int:
@@ -60,11 +69,14 @@ def training_bytes(config: Config, batch_size: int, bytes_per_value: int = 4) ->
     for a ViT, queries, keys, values and the attention weights.
     """
     S, C = config.num_patches, config.hidden_dim
-    if isinstance(config, MixerConfig):
-        block = 4 * S * C + 2 * C * config.tokens_mlp_dim + 2 * S * config.channels_mlp_dim
-    else:
-        T = config.num_tokens
-        block = 8 * T * C + 2 * config.num_heads * T * T + 2 * T * config.mlp_dim
+    match config:
+        case MixerConfig():
+            block = 4 * S * C + 2 * C * config.tokens_mlp_dim + 2 * S * config.channels_mlp_dim
+        case ViTConfig():
+            T = config.num_tokens
+            block = 8 * T * C + 2 * config.num_heads * T * T + 2 * T * config.mlp_dim
+        case _:
+            raise unknown_family(config)
     activations = batch_size * (config.num_blocks * block + 2 * S * C)
     return 16 * cost(config).params + bytes_per_value * activations
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from space.build import build
-from space.config import Config
+from space.config import Config, MixerConfig, ViTConfig, unknown_family
 
 Array = npt.NDArray[np.float32]
 
@@ -30,12 +30,22 @@ def initial_params(config: Config, seed: int) -> dict[str, Any]:
 
     Kernels of a Mixer are LeCun normal, cut off at two standard deviations; a ViT's are Xavier
     uniform but for its patch embedding. Heads start at zero.
+
+    Raises:
+        TypeError: a configuration of another family.
     """
+    match config:
+        case MixerConfig():
+            is_vit = False
+        case ViTConfig():
+            is_vit = True
+        case _:
+            raise unknown_family(config)
     shapes = param_shapes(config)
     rng = np.random.Generator(np.random.Philox(seed))
 
     def draw(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> Array:
-        return _draw(rng, config.family, tuple(key.key for key in path), leaf.shape)
+        return _draw(rng, is_vit, tuple(key.key for key in path), leaf.shape)
 
     tree: dict[str, Any] = jax.tree_util.tree_map_with_path(draw, shapes)
     return tree
@@ -51,18 +61,18 @@ def param_shapes(config: Config) -> dict[str, Any]:
 
 
 def _draw(
-    rng: np.random.Generator, family: str, path: tuple[str, ...], shape: tuple[int, ...]
+    rng: np.random.Generator, is_vit: bool, path: tuple[str, ...], shape: tuple[int, ...]
 ) -> Array:
     module, name = path[-2] if len(path) > 1 else "", path[-1]
     if name == "scale":
         return np.ones(shape, np.float32)
     if name == "pos_embedding":
         return (0.02 * rng.standard_normal(shape)).astype(np.float32)
-    if name == "bias" and family == "vit" and "MlpBlock_0" in path:
+    if name == "bias" and is_vit and "MlpBlock_0" in path:
         return (1e-6 * rng.standard_normal(shape)).astype(np.float32)
     if name != "kernel" or module == "head":
         return np.zeros(shape, np.float32)
-    if family == "vit" and module != "embedding":
+    if is_vit and module != "embedding":
         return _xavier_uniform(rng, shape, split=-1 if module == "out" else 1)
     return _lecun_normal(rng, shape)
 

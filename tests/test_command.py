@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import importlib
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
 
 import pytest
 import typer
 
+from search.data.__main__ import main as data
 from space.command import make_app, run_app
 from space.errors import ConfigError, MixerSearchError
+from space.paths import as_path
 
 
 def app_that(action: str) -> typer.Typer:
@@ -115,3 +122,43 @@ def test_a_command_may_choose_how_it_ends() -> None:
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(KeyError, match="a bug"):
         run_app(app_that("breaks"), [], "python -m it")
+
+
+def _annotated(command: Callable[..., None]) -> dict[str, Any]:
+    """The annotations of a command's options."""
+    hints = get_type_hints(command, include_extras=True)
+    return {name: hint for name, hint in hints.items() if hasattr(hint, "__metadata__")}
+
+
+def test_every_option_that_is_a_path_takes_a_tilde_for_the_home_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No shell replaces it in `--out=~/x`."""
+    monkeypatch.setenv("HOME", "/home/me")
+    found = {}
+    modules = ("search.run", "search.export", "search.data.__main__", "search.check")
+    for module in (*modules, "search.bench", "runs.__main__", "dashboard.__main__"):
+        for command in importlib.import_module(module).app.registered_commands:
+            for name, hint in _annotated(command.callback).items():
+                if Path in (hint.__origin__, *get_args(hint.__origin__)):
+                    found[f"{module} {name}"] = hint.__metadata__[0].parser("~/x")
+    assert {"search.run archive", "search.data.__main__ data_dir", "runs.__main__ out"} < set(found)
+    assert set(found.values()) == {Path("/home/me/x")}
+
+
+def test_a_tilde_that_is_nobodys_home_stays_as_in_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert as_path("~") == Path("/home/me")
+    assert as_path("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
+    assert as_path("a/~/x") == Path("a/~/x")
+
+
+def test_the_advice_for_a_folder_at_home_makes_the_one_that_is_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert data(["list", "--data-dir=~/images"]) == 2
+    advice = re.search("`(mkdir .*)`", capsys.readouterr().err)
+    assert advice
+    subprocess.run(advice[1], shell=True, check=True)
+    assert data(["list", "--data-dir=~/images"]) == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any, Literal
 
 import pydantic
 import pytest
@@ -10,8 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import CIFAR, DIGITS, IMAGENET, mixer, vit
 
-from space.config import Config, ImageTask, MixerConfig, ViTConfig, divisors, parse_config
+from runs.record import label_of
+from space.build import build
+from space.config import (
+    Config,
+    ImageTask,
+    MixerConfig,
+    ViTConfig,
+    _PatchNetwork,
+    divisors,
+    parse_config,
+)
+from space.cost import cost, training_bytes
 from space.errors import ConfigError
+from space.initial import initial_params
 
 
 def test_patches_that_do_not_tile_the_image_are_refused_naming_field_and_remedy() -> None:
@@ -150,3 +164,28 @@ def test_families_share_the_fields_of_a_patch_network() -> None:
     shared = {"image_size", "image_channels", "num_classes", "patch_size", "hidden_dim"}
     shared |= {"num_blocks", "family"}
     assert MixerConfig.model_fields.keys() & ViTConfig.model_fields.keys() == shared
+
+
+def training_bytes_of_one(config: Config) -> int:
+    return training_bytes(config, batch_size=1)
+
+
+def initial_params_of_seed_0(config: Config) -> dict[str, Any]:
+    return initial_params(config, seed=0)
+
+
+class ThirdConfig(_PatchNetwork):
+    """A family nobody has taught the rest of the program."""
+
+    family: Literal["third"] = "third"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [build, cost, training_bytes_of_one, label_of, initial_params_of_seed_0],
+    ids=lambda function: function.__name__,
+)
+def test_a_family_nobody_knows_becomes_no_vit(ask: Callable[[Any], object]) -> None:
+    third = ThirdConfig(**DIGITS.model_dump(), patch_size=2, hidden_dim=12, num_blocks=2)
+    with pytest.raises(TypeError, match="ThirdConfig is neither a MixerConfig nor a ViTConfig; "):
+        ask(third)

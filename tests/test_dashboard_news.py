@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import sqlite3
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 from visits import PAGES, click_point, click_row, heading, visit, words
 
 from dashboard import reading
+from runs import lease
 from runs.lease import Holder
 from runs.record import Origin, State
 from runs.writer import open_writer
@@ -232,6 +236,37 @@ def test_trials_of_a_killed_process_are_interrupted(
         said = words(app.run())
     assert "1 interrupted" in said
     assert "which is gone; its command goes on with it" in said
+
+
+def test_a_coordinator_elsewhere_runs_its_study_while_its_beats_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process cannot be looked up: on another machine, or one without `/proc`."""
+    monkeypatch.setattr(reading, "SECONDS", 0.0)
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 1000.0)
+    storage = a_new_study(tmp_path, monkeypatch, at(2_000_000, 0.5), running(1))
+    app = visit("progress")
+
+    def shown() -> str:
+        app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
+        return words(app.run())
+
+    def change(assignment: str) -> None:
+        with sqlite3.connect(tmp_path / "new.db") as connection:
+            connection.execute(f"UPDATE run_lease SET {assignment}")
+
+    with open_writer(storage) as store, store.hold("new"):
+        change("host = 'far', machine = 'another'")
+        assert "1 running" in shown()
+        assert "on far since" in shown()
+        time.sleep(0.3)
+        monkeypatch.setattr(lease, "DEAD_AFTER_SECONDS", 0.2)
+        said = shown()
+        assert "1 interrupted" in said
+        assert re.search(r"given no sign of life for \d+ s; its command goes on with it", said)
+        assert "1 interrupted" in words(visit("progress")), "another tab knows it at once"
+        change("beats = beats + 1")
+        assert "1 running" in shown()
 
 
 def test_where_all_trials_have_ended_there_is_nothing_to_go_on_with(

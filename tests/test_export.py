@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from records import at, study, trial
+from records import NOON, at, trial
+from records import study as a_study
 
 from runs.record import label_of
 from runs.writer import open_writer
@@ -17,26 +19,27 @@ from space import presets
 def folder(here: Path) -> Path:
     """A working directory with a study of two trials: 0 is cheap, 1 is accurate."""
     with open_writer() as store:
-        store.add_study(study("my study"))
-        store.add_trial("my study", at(2_000_000, 0.3, 0))
-        store.add_trial("my study", at(20_000_000, 0.9, 1))
+        store.add_study(a_study("my-study"))
+        store.add_trial("my-study", at(2_000_000, 0.3, 0))
+        store.add_trial("my-study", at(20_000_000, 0.9, 1))
     return here / "runs" / "presets"
 
 
-def export(*options: str) -> int:
-    return main(["--study", "my study", *options])
+def export(*options: str, study: str = "my-study", storage: str | None = None) -> int:
+    where = [] if storage is None else ["--storage", storage]
+    return main(["--study", study, *where, *options])
 
 
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ([], "my_study_knee"),
-        (["--pick", "trial=1"], "my_study_trial_1"),
-        (["--max-flops", "2M"], "my_study_best_max_flops_2M"),
-        (["--min-accuracy", "0.5"], "my_study_cheapest_min_accuracy_0_5"),
+        ([], "my-study_knee"),
+        (["--pick", "trial=1"], "my-study_trial_1"),
+        (["--max-flops", "2M"], "my-study_best_max_flops_2M"),
+        (["--min-accuracy", "0.5"], "my-study_cheapest_min_accuracy_0_5"),
         (
             ["--pick", "knee", "--max-flops", "20M", "--min-accuracy", "0.5"],
-            "my_study_knee_max_flops_20M_min_accuracy_0_5",
+            "my-study_knee_max_flops_20M_min_accuracy_0_5",
         ),
     ],
 )
@@ -46,6 +49,21 @@ def test_what_was_asked_for_is_in_the_name_of_the_file(
     assert export(*options) == 0
     assert [path.name for path in folder.iterdir()] == [f"{name}.json"]
     assert presets.load(folder / f"{name}.json").name == name
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--max-flops", "2M"], "trial 1 has 20,000,000 FLOPs, more than --max-flops 2,000,000"),
+        (["--min-accuracy", "0.95"], "trial 1 has an accuracy of 0.9000, less than --min-accuracy"),
+    ],
+)
+def test_a_trial_that_is_not_within_the_limits_asked_for_is_not_written_under_their_name(
+    folder: Path, capsys: pytest.CaptureFixture[str], options: list[str], sentence: str
+) -> None:
+    assert export("--pick", "trial=1", *options) == 2
+    assert sentence in capsys.readouterr().err
+    assert not folder.exists()
 
 
 def test_a_file_that_held_something_else_is_replaced_with_a_word(
@@ -68,8 +86,87 @@ def test_a_file_that_held_something_else_is_replaced_with_a_word(
 def test_a_file_that_could_not_be_loaded_again_is_refused_at_once(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for out in ("x.txt", "x", "x.JSON"):
+    for out in ("x.txt", "x", "x.jso"):
         assert export("--out", out) == 2
         said = capsys.readouterr().err
         assert said == f"error: --out {out}: a preset is a .json file; name one that ends so\n"
     assert list(here.iterdir()) == []
+
+
+def exported(study: str, storage: str | None = None) -> set[str]:
+    """The names of all presets, once a study of two trials was made and its most accurate taken."""
+    with open_writer(storage) as store:
+        store.add_study(a_study(study))
+        store.add_trial(study, at(2_000_000, 0.3, 0))
+        store.add_trial(study, at(20_000_000, 0.9, 1))
+    assert export("--pick", "best", study=study, storage=storage) == 0
+    return {path.name for path in Path("runs/presets").iterdir()}
+
+
+@pytest.mark.usefixtures("here")
+def test_letters_and_digits_of_any_script_stay_in_the_name_of_a_preset() -> None:
+    exported("模型一")
+    exported("Größe_β2")
+    assert exported("किताब") == {"模型一_best.json", "Größe_β2_best.json", "किताब_best.json"}
+
+
+@pytest.mark.usefixtures("here")
+def test_no_two_studies_share_the_name_of_a_preset() -> None:
+    names = ["a_b", "a.b", "a b", "a  b", "a:b", "🙂", "🙃", 200 * "語", 199 * "語" + "x"]
+    for count, name in enumerate(names, start=1):
+        files = exported(name)
+        assert len(files) == count
+    assert "a_b_best.json" in files
+    assert all(re.fullmatch(r"[\w-]+\.json", file) for file in files)
+    assert {presets.load(Path("runs/presets") / file).source["study"] for file in files} == {*names}
+
+
+@pytest.mark.usefixtures("here")
+def test_the_preset_of_a_study_of_the_same_name_elsewhere_is_left_as_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    exported("digits", "sqlite:///one.db")
+    path = Path("runs/presets/digits_best.json")
+    before = path.read_bytes()
+    with open_writer("sqlite:///other.db") as store:
+        store.add_study(a_study("digits", created_at=NOON))
+        store.add_trial("digits", at(2_000_000, 0.3, 0))
+    capsys.readouterr()
+    assert export("--pick", "best", study="digits", storage="sqlite:///other.db") == 2
+    assert capsys.readouterr().err == (
+        f"error: {path} is a preset of another study, 'digits' of 2026-03-01T09:00:00+00:00; "
+        "name another file with --out\n"
+    )
+    assert path.read_bytes() == before
+    out = ["--pick", "best", "--out", str(path)]
+    assert export(*out, study="digits", storage="sqlite:///other.db") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"in place of Mixer .* of study 'digits' of 2026-03-01T09:00\S+; load", said)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_study_whose_database_was_moved_replaces_its_own_preset() -> None:
+    exported("digits", "sqlite:///one.db")
+    Path("one.db").rename("moved.db")
+    assert export("--pick", "best", study="digits", storage="sqlite:///moved.db") == 0
+
+
+def test_the_preset_of_a_newer_version_is_replaced_only_where_it_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert export() == 0
+    path = folder / "my-study_knee.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    assert export() == 2
+    assert "newer version of mixer-search (format 2" in capsys.readouterr().err
+    assert '"format": 2' in path.read_text()
+    assert export("--out", str(path)) == 0
+    assert "in place of a preset of a newer version; load" in capsys.readouterr().out
+
+
+def test_a_tilde_in_out_is_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = folder.parent / "home"
+    monkeypatch.setenv("HOME", str(home))
+    assert export("--out", "~/BEST.JSON") == 0
+    assert presets.load(home / "BEST.JSON").source["study"] == "my-study"
+    assert not Path("~").exists()

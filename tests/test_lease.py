@@ -18,7 +18,7 @@ from records import epoch, running, study, trial
 from sqlalchemy.orm import Session
 
 from runs import lease
-from runs.lease import LeaseLostError, StudyHeldError
+from runs.lease import LeaseLostError, StudyHeldError, Watch
 from runs.patience import Patience
 from runs.reader import open_reader
 from runs.storage import AwayError, engine_for, parse_storage
@@ -165,6 +165,40 @@ def test_of_another_machine_a_holder_whose_beats_move_keeps_its_study(
             pass
     assert len(said) == 1
     assert "waiting up to 2 s to see whether it still is" in said[0]
+
+
+def test_who_only_reads_sees_from_the_beats_whether_a_holder_elsewhere_lives(
+    storage: str, elsewhere: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the clock of the reader: the row holds no time to compare with."""
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 1000.0)
+    watch = Watch()
+
+    def look() -> bool:
+        with open_reader(storage) as store:
+            holder = store.holder("digits")
+        assert holder is not None
+        watch.saw(holder)
+        return watch.lives(holder)
+
+    with open_writer(storage) as store, store.hold("digits"):
+        assert look()
+        monkeypatch.setattr(lease, "DEAD_AFTER_SECONDS", 0.0)
+        assert look(), "its process is there, silent or not"
+        elsewhere(storage)
+        monkeypatch.setattr(lease, "DEAD_AFTER_SECONDS", 0.5)
+        for _ in range(4):
+            sql(storage, "UPDATE run_lease SET beats = beats + 1")
+            assert look()
+            time.sleep(0.2)
+        time.sleep(0.5)
+        assert not look()
+        holder = store.holder("digits")
+        assert holder is not None
+        assert 0.5 < watch.silent_seconds(holder) < 30
+        assert Watch().lives(holder), "who has just begun to watch cannot know"
+        sql(storage, "UPDATE run_lease SET beats = beats + 1")
+        assert look()
 
 
 @pytest.mark.fault("a coordinator that stood still while another took over")

@@ -153,3 +153,48 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot be written"):
         save(load("mixer_digits"), tmp_path / "file" / "x.json")
+
+
+def test_a_byte_order_mark_and_a_name_in_capitals_are_no_hindrance(tmp_path: Path) -> None:
+    """As editors on Windows write them."""
+    path = tmp_path / "FOUND.JSON"
+    path.write_bytes(b"\xef\xbb\xbf" + load("mixer_digits").to_json().encode())
+    assert load(path) == load("mixer_digits")
+
+
+def test_a_preset_in_the_home_folder_is_found_under_its_short_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save(load("mixer_digits"), tmp_path / "found.json")
+    assert load("~/found.json") == load("mixer_digits")
+
+
+@pytest.mark.parametrize("changes", [{}, {"colour": "red"}, {"config": {"family": "cnn"}}])
+def test_a_preset_of_a_newer_version_says_so_whatever_is_new_in_it(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    path = tmp_path / "found.json"
+    path.write_bytes(text(format=2, **changes))
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        "preset 'mixer_digits' was written by a newer version of mixer-search (format 2, this one "
+        "reads 1); upgrade mixer-search"
+    )
+
+
+def test_a_preset_says_its_format_and_one_without_is_of_the_first(tmp_path: Path) -> None:
+    written = json.loads(load("mixer_digits").to_json())
+    assert written["format"] == 1
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps({key: written[key] for key in written if key != "format"}))
+    assert load(path) == load("mixer_digits")
+
+
+@pytest.mark.parametrize("wrong", [0, "2", 1.5, None])
+def test_a_format_that_is_no_version_is_refused(tmp_path: Path, wrong: object) -> None:
+    path = tmp_path / "wrong.json"
+    path.write_bytes(text(format=wrong))
+    with pytest.raises(ConfigError, match="is not a preset: format: input should be 1"):
+        load(path)

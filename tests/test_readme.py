@@ -5,10 +5,16 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from records import study
 
+from runs.reader import UnknownStudyError, open_reader
+from runs.writer import open_writer
 from search.study_file import read_study
 
 ROOT = Path(__file__).parents[1]
@@ -61,3 +67,30 @@ def test_every_make_target_and_picture_is_there() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
         assert (ROOT / picture).stat().st_size > 10_000
+
+
+def copying(tool: str) -> str:
+    """The README's command that copies a database with that tool."""
+    (command,) = re.findall(rf"^{tool} .*backup.*", README, flags=re.MULTILINE)
+    return str(command)
+
+
+@pytest.mark.parametrize("tool", ["sqlite3", "python"])
+def test_a_copied_database_has_what_was_written_last(here: Path, tool: str) -> None:
+    """Which lies in its write-ahead log while a study runs: the file alone lacks it."""
+    program = sys.executable if tool == "python" else shutil.which(tool)
+    if program is None:
+        pytest.skip(f"{tool} is not installed: the README's command with it cannot be tried")
+    with open_writer() as store:
+        store.add_study(study("early"))
+        sizes = {path.name: path.stat().st_size for path in (here / "runs").iterdir()}
+        assert sizes["mixer_search.db-wal"] > 0
+        store.add_study(study("late"))
+        subprocess.run(copying(tool).replace(tool, program, 1), shell=True, check=True)
+        shutil.copy("runs/mixer_search.db", "file_alone.db")
+    with open_reader("sqlite:///copy.db") as copy:
+        assert [found.name for found in copy.studies()] == ["late", "early"]
+    with open_writer("sqlite:///copy.db") as copy:
+        copy.add_study(study("goes on"))
+    with pytest.raises(UnknownStudyError), open_reader("sqlite:///file_alone.db") as alone:
+        alone.study("late")

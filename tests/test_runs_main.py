@@ -24,7 +24,7 @@ def storage(tmp_path: Path) -> str:
     return url
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "CSV", "Parquet"])
 @pytest.mark.parametrize("curves", [False, True])
 def test_a_file_read_again_is_the_frame(
     storage: str, tmp_path: Path, suffix: str, curves: bool
@@ -33,7 +33,7 @@ def test_a_file_read_again_is_the_frame(
     argv = ["--study", "digits", "--storage", storage, "--out", str(out)]
     assert main([*argv, "--curves"] if curves else argv) == 0
     expected = runs.curves("digits", storage) if curves else runs.frame("digits", storage)
-    read = pd.read_csv(out) if suffix == "csv" else pd.read_parquet(out)
+    read = pd.read_csv(out) if suffix.lower() == "csv" else pd.read_parquet(out)
     assert list(read.columns) == list(expected.columns)
     numbers = expected.select_dtypes("number").columns
     pd.testing.assert_frame_equal(read[numbers], expected[numbers], check_dtype=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from typing import Any
 
@@ -250,6 +251,57 @@ def test_accuracies_in_percent_are_refused_with_a_sentence() -> None:
     study.add_trial(_trial({"width": 16, "depth": 6, "patch": 4}, TrialState.COMPLETE, [71.0]))
     with pytest.raises(ValueError, match=r"accuracy 71; .* divide percents by 100"):
         study.ask(SPACE)
+
+
+@pytest.mark.parametrize(
+    "directions",
+    [
+        ["minimize", "minimize"],
+        ["minimize", "maximize"],
+        ["maximize", "maximize"],
+        ["maximize"],
+        ["maximize", "minimize", "minimize"],
+    ],
+)
+def test_a_study_that_searches_the_wrong_way_round_is_refused_before_its_first_trial(
+    directions: list[str],
+) -> None:
+    sampler = CostAwareSampler(candidates(), seed=0)
+    study = optuna.create_study(directions=directions, sampler=sampler)
+    called = []
+
+    def wrong(trial: optuna.Trial) -> tuple[float, ...]:
+        called.append(trial.number)
+        return (0.5,) * len(directions)
+
+    says = f"has the directions {directions!r}; make it with directions=['maximize', 'minimize']"
+    with pytest.raises(ValueError, match=re.escape(says)):
+        study.optimize(wrong, n_trials=1)
+    assert not called
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-5])
+def test_flops_returned_in_the_place_of_the_accuracy_are_refused_at_the_first_trial(
+    scale: float,
+) -> None:
+    """Also where they are counted in units so large that they could be an accuracy."""
+    space = CandidateSpace(SPACE, lambda p: scale * flops(p), max_flops=scale * MAX_FLOPS)
+    study = study_of(CostAwareSampler(space, seed=0))
+
+    def swapped(trial: optuna.Trial) -> tuple[float, float]:
+        accuracy, flops = objective(trial)
+        return scale * flops, accuracy
+
+    with pytest.raises(ValueError, match="return the accuracy first, the FLOPs second"):
+        study.optimize(swapped, n_trials=10)
+    assert len(study.trials) == 1
+
+
+def test_an_accuracy_that_is_by_chance_the_flops_is_one() -> None:
+    space = CandidateSpace({"width": IntDistribution(1, 4)}, lambda p: p["width"] / 4)
+    study = study_of(CostAwareSampler(space, seed=0))
+    study.optimize(lambda t: (w := t.suggest_int("width", 1, 4) / 4, w), n_trials=4)
+    assert len(study.trials) == 4
 
 
 def test_the_model_knows_a_smooth_surface_from_few_points() -> None:

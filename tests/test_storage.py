@@ -62,14 +62,43 @@ def test_a_storage_is_sqlite_on_a_file_or_postgresql(text: str, where: str) -> N
         ("postgresql+asyncpg://u@h/d", r"only the psycopg driver .*write postgresql\+psycopg://"),
         ("results.db", "not a URL; write it like sqlite:///runs/mixer_search.db"),
         ("sqlite:/x.db", "not a URL"),
+        ("sqlite:///x?y.db", r"storage sqlite:///x: a file takes no options, .* write it as %3F"),
+        ("sqlite:///x.db?timeout=5", r"storage sqlite:///x.db: a file takes no options"),
+        ("sqlite:///x.db?", "a file takes no options"),
+        ("sqlite:///dir/", "dir/ is a folder; name a file in it: sqlite:///dir/mixer_search.db"),
+        ("sqlite:////", "/ is a folder; name a file in it: sqlite:////mixer_search.db"),
+        ("sqlite:///runs", "runs is a folder; name a file in it: sqlite:///runs/mixer_search.db"),
+        ("sqlite:///.", "is a folder; name a file in it: sqlite:///./mixer_search.db"),
+        ("sqlite:///~", "is a folder; name a file in it: sqlite:///.*/mixer_search.db"),
         ("://", "not a URL"),
         ("postgresql://u@h:port/d", "not a URL"),
         ("postgresql://u@[::1/d", "not a URL"),
     ],
 )
-def test_another_storage_is_refused_with_the_way_to_write_it(text: str, words: str) -> None:
+def test_another_storage_is_refused_with_the_way_to_write_it(
+    here: Path, text: str, words: str
+) -> None:
+    (here / "runs").mkdir()
     with pytest.raises(StorageError, match=words):
         parse_storage(text)
+
+
+def test_a_tilde_is_the_home_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell replaces it in the middle of a word."""
+    monkeypatch.setenv("HOME", str(here / "home"))
+    with open_writer("sqlite:///~/made/z.db"):
+        pass
+    assert [path.name for path in here.iterdir()] == ["home"]
+    assert (here / "home" / "made" / "z.db").is_file()
+    monkeypatch.setenv("MIXER_STORAGE", "sqlite:///~/made/z.db")
+    assert describe(parse_storage(None)) == str(here / "home" / "made" / "z.db")
+
+
+def test_what_is_written_in_percent_is_in_the_name_of_the_file(here: Path) -> None:
+    with open_writer("sqlite:///x%3Fy%20z.db"):
+        pass
+    assert [path.name for path in here.iterdir()] == ["x?y z.db"]
+    assert parse_storage(without_password("sqlite:///x%3Fy.db")).database == "x?y.db"
 
 
 @pytest.mark.parametrize(

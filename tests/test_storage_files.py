@@ -69,7 +69,7 @@ NOT_FIT: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut": (cut, r"is truncated: [\d,]+ of [\d,]+ bytes are there; restore it"),
     "a header alone": (lambda p: p.write_bytes(p.read_bytes()[:50]), "is truncated"),
     "a stranger's": (by_sql("PRAGMA application_id = 7"), "of another program"),
-    "a folder": (lambda p: (p.unlink(), p.mkdir()), "cannot be read .Is a directory"),
+    "a folder": (lambda p: (p.unlink(), p.mkdir()), "is a folder; name a file in it"),
     "from the future": (by_sql("UPDATE run_schema SET version_num = '9999'"), "newer version"),
 }
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
+import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from search.open_study import plan
+from search.recipe import Recipe
 from search.rungs import RungSpec
 from search.studies import STUDIES, StudyError, StudySpec, with_changes
 from search.study_file import find_study, read_study
@@ -110,6 +115,50 @@ def test_a_fault_is_named_with_its_line_and_what_is_allowed(
     for part in says:
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+FLOATS = {
+    "min_accuracy": "min_accuracy = {}",
+    "validation_fraction": "validation_fraction = {}",
+    "rungs.spared": "[rungs]\nspared = {}",
+    "recipe.learning_rate": "[recipe]\nlearning_rate = {}",
+    "recipe.warmup": "[recipe]\nwarmup = {}",
+    "recipe.weight_decay": "[recipe]\nweight_decay = {}",
+    "recipe.label_smoothing": "[recipe]\nlabel_smoothing = {}",
+    "recipe.clip_norm": "[recipe]\nclip_norm = {}",
+    "recipe.augmentation.mixup_alpha": "[recipe.augmentation]\nmixup_alpha = {}",
+    "recipe.augmentation.cutmix_alpha": "[recipe.augmentation]\ncutmix_alpha = {}",
+}
+"""Every field of a study that takes a fraction, by its name, as TOML sets it."""
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize("field", FLOATS)
+def test_a_number_that_is_not_finite_is_refused_with_its_field(
+    tmp_path: Path, field: str, value: str
+) -> None:
+    path = write(tmp_path, f'name = "a"\ndataset = "digits"\n{FLOATS[field].format(value)}')
+    with pytest.raises(StudyError) as caught:
+        read_study(path)
+    assert f"{field}: input should be a finite number, not {value}" in str(caught.value)
+
+
+def test_no_float_of_a_study_is_left_out_of_the_test_above() -> None:
+    def floats(model: type[pydantic.BaseModel], where: str = "") -> Iterator[str]:
+        for name, field in model.model_fields.items():
+            kind = field.annotation
+            if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
+                yield from floats(kind, f"{where}{name}.")
+            elif float in (kind, *typing.get_args(kind)) or "float" in str(kind):
+                yield f"{where}{name}"
+
+    assert set(floats(StudySpec)) == set(FLOATS)
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_recipe_made_in_python_is_finite_too(value: float) -> None:
+    with pytest.raises(pydantic.ValidationError, match="clip_norm"):
+        Recipe(clip_norm=value)
 
 
 def test_a_patch_that_does_not_tile_is_refused_with_those_that_do(tmp_path: Path) -> None:
@@ -265,3 +314,18 @@ def test_more_rungs_than_the_epochs_allow_are_refused_with_what_to_do(tmp_path: 
     )
     assert read_study(write(tmp_path, text.replace("8", "9"))).rungs.epochs(9) == (1, 3)
     assert read_study(write(tmp_path, text.replace("count = 2", "count = 0"))).rungs.epochs(8) == ()
+
+
+def test_a_study_file_may_have_a_byte_order_mark_a_name_in_capitals_and_lie_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "MINE.TOML").write_bytes(b'\xef\xbb\xbfname = "mine"\r\ndataset = "digits"\r\n')
+    assert find_study("~/MINE.TOML").name == find_study(f"{tmp_path}/MINE.TOML").name == "mine"
+
+
+def test_a_study_file_in_another_encoding_is_told_to_be_saved_as_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes('name = "mine"'.encode("utf-16"))
+    with pytest.raises(StudyError, match="it is not UTF-8 text; save it as UTF-8"):
+        read_study(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
@@ -49,6 +50,7 @@ TRIALS = [
         ("cheapest", {"max_flops": 6e7, "min_accuracy": 0.5}, 1),
         ("trial=3", {}, 3),
         ("trial=5", {}, 5),  # a baseline may be named
+        ("trial=1", {"max_flops": 10_000_000, "min_accuracy": 0.80}, 1),
     ],
 )
 def test_a_rule_names_a_trial(rule: str, bounds: dict[str, float], number: int) -> None:
@@ -100,6 +102,19 @@ def test_only_what_the_search_proposed_and_finished_can_win() -> None:
         (TRIALS, "trial=6", {}, "trial 6 is running, not complete; pick a finished one"),
         (TRIALS, "trial=7", {}, "trial 7 is failed, not complete"),
         (TRIALS, "trial=8", {}, "trial 8 is pruned, not complete"),
+        (
+            TRIALS,
+            "trial=1",
+            {"max_flops": 9_999_998},
+            "trial 1 has 10,000,000 FLOPs, more than --max-flops 9,999,998; raise that",
+        ),
+        (
+            TRIALS,
+            "trial=1",
+            {"min_accuracy": 0.81},
+            "trial 1 has an accuracy of 0.8000, less than --min-accuracy 0.81; lower that",
+        ),
+        (TRIALS, "trial=1", {"min_accuracy": math.nan}, "less than --min-accuracy nan"),
     ],
 )
 def test_no_winner_is_explained(
@@ -122,6 +137,11 @@ def test_the_advice_helps_whoever_follows_it(best: float) -> None:
     advised = re.search(r"the cheapest has ([\d,]+)", str(caught.value))
     assert advised
     assert pick(trials, "best", max_flops=parse_count(advised[1])).number == 0
+    with pytest.raises(NoWinnerError) as caught:
+        pick(trials, "trial=0", min_accuracy=0.99999999)
+    advised = re.search(r"an accuracy of ([\d.]+)", str(caught.value))
+    assert advised
+    assert pick(trials, "trial=0", min_accuracy=float(advised[1])).number == 0
 
 
 def test_a_winners_preset_says_where_it_was_found() -> None:
@@ -132,6 +152,7 @@ def test_a_winners_preset_says_where_it_was_found() -> None:
     assert (preset.params, preset.macs) == (cost(found.config).params, cost(found.config).macs)
     assert preset.source == {
         "study": "digits",
+        "study_began": "2026-03-01T09:00:00+00:00",
         "trial": 17,
         "accuracy": found.accuracy,
         "accuracy_split": "validation",

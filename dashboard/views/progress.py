@@ -23,6 +23,9 @@ from runs.record import State
 from runs.stopped import stopped
 from space.quantities import counted, format_seconds
 
+_SECONDS_BETWEEN_SIGNS = 10.0
+"""Of life of who runs the study: fewer are nothing to speak of."""
+
 _ENDS = (State.COMPLETE, State.FAILED, State.PRUNED)
 
 
@@ -76,11 +79,14 @@ def _running(snapshot: Snapshot) -> None:
 
 def _who_runs(snapshot: Snapshot) -> str:
     """Whether the study is being run, where, and what is left of it."""
+    holder = snapshot.holder
+    silent = reading.silent_seconds(holder) if holder and holder.lives is None else 0.0
+    sign = f"no sign of life for {format_seconds(silent)}"
     if snapshot.is_run:
-        return f"Run by {snapshot.holder}."
+        return f"Run by {holder}{f', {sign}' if silent > _SECONDS_BETWEEN_SIGNS else ''}."
     gone = "Nobody runs this study now"
-    if snapshot.holder:
-        gone = f"It was run by {snapshot.holder}, which is gone"
+    if holder:
+        gone = f"It was run by {holder}, which {f'has given {sign}' if silent else 'is gone'}"
     if snapshot.counts[State.RUNNING] or not snapshot.trials:
         return f"{gone}; its command goes on with it."
     return f"{gone}. All its trials have ended; a greater --trials would add more."

@@ -20,6 +20,7 @@ from search.data.naming import parse_name
 from search.data.preparation import prepare
 from search.studies import STUDIES
 from space.command import make_app, run_app
+from space.paths import as_path
 
 app = make_app(
     help="Prepare data sets ahead of a study, and see where they lie.", no_args_is_help=True
@@ -28,6 +29,7 @@ app = make_app(
 DataDir = Annotated[
     Path | None,
     typer.Option(
+        parser=as_path,
         help="Where prepared data sets lie; by default $TFDS_DATA_DIR or ~/tensorflow_datasets.",
         metavar="DIR",
         show_default=False,
@@ -48,6 +50,7 @@ def prepare_command(
     archive: Annotated[
         Path | None,
         typer.Option(
+            parser=as_path,
             help="The original file, or the folder that holds the original files; "
             "by default they are downloaded.",
             metavar="FILE|DIR",

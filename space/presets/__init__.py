@@ -9,8 +9,9 @@ studies lie where `search.export` wrote them. Both load alike:
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import pydantic
 from pydantic import Field
@@ -18,8 +19,16 @@ from pydantic import Field
 from space.config import Config, Frozen
 from space.cost import cost
 from space.errors import ConfigError, explain, nearest
+from space.paths import as_path
+
+FORMAT: Final = 1
+"""Of preset files; a number more with every change that an older version cannot read."""
 
 _FOLDER = Path(__file__).parent
+
+
+class NewerPresetError(ConfigError):
+    """A preset that a newer version of this program wrote."""
 
 
 class Preset(Frozen):
@@ -30,14 +39,28 @@ class Preset(Frozen):
 
     Raises:
         ConfigError: the counts are not the configuration's.
+        NewerPresetError: a newer version wrote it.
     """
 
+    format: Literal[1] = FORMAT
+    """Of the file; 1 where it does not say."""
     name: Annotated[str, Field(min_length=1)]
     config: Annotated[Config, Field(discriminator="family")]
     params: int
     macs: int
     source: dict[str, Any] = Field(default_factory=dict)
     """A paper; or the study, trial, accuracy, recipe and data set it was found with."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _no_newer_version_wrote_it(cls, given: Any) -> Any:
+        found = given.get("format") if isinstance(given, dict) else None
+        if isinstance(found, int) and found > FORMAT:
+            raise NewerPresetError(
+                f"preset {given.get('name')!r} was written by a newer version of mixer-search "
+                f"(format {found}, this one reads {FORMAT}); upgrade mixer-search"
+            )
+        return given
 
     @pydantic.model_validator(mode="after")
     def _counts_are_the_configurations(self) -> Preset:
@@ -70,13 +93,13 @@ def names() -> list[str]:
 
 
 def load(name_or_path: str | Path) -> Preset:
-    """A preset by its name, or from a file (whatever ends in `.json`).
+    """A preset by its name, or from a file: whatever ends in `.json`, in capitals too.
 
     Raises:
         ConfigError: no such preset or file, or the file is not a preset.
     """
-    path = Path(name_or_path)
-    if path.suffix != ".json":
+    path = as_path(name_or_path)
+    if path.suffix.lower() != ".json":
         name = str(name_or_path)
         if name not in names():
             raise ConfigError(
@@ -85,7 +108,7 @@ def load(name_or_path: str | Path) -> Preset:
             )
         path = _FOLDER / f"{name}.json"
     try:
-        return Preset.model_validate_json(path.read_bytes())
+        return Preset.model_validate_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except OSError as error:
         raise ConfigError(f"preset file {path} cannot be read ({error.strerror})") from None
     except pydantic.ValidationError as error:
