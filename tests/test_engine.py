@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import repeat
 
 import jax
 import pytest
@@ -87,6 +89,39 @@ def test_the_seconds_of_a_trial_add_up(engine: Engine) -> None:
     assert timing.images_per_second == pytest.approx(3 * 288 / timing.train_seconds)
     assert timing.trace_seconds > 0
     assert timing.device_bytes > 0
+
+
+def with_sleeps(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, validations: Iterator[float]
+) -> float:
+    """The share of validation in a trial whose validations sleep so long, and its epochs 0.2 s."""
+    train = engine_module.train
+
+    def slow(wanted: TrialRequest, program: Program, *rest: object) -> Iterator[Event]:
+        def epoch(*args: object) -> object:
+            time.sleep(0.2 if args[-1] else next(validations))
+            return jax.block_until_ready(program.epoch(*args))
+
+        return train(wanted, replace(program, epoch=epoch), *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine_module, "train", slow)
+    *_, end = engine.run(request(0))
+    assert isinstance(end, Finished)
+    return end.timing.eval_seconds / (end.timing.eval_seconds + end.timing.train_seconds)
+
+
+def test_a_hiccup_of_one_validation_is_not_taken_for_what_it_costs(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert with_sleeps(engine, monkeypatch, iter([0.0, 0.5, *[0.0] * 9])) < 0.1
+
+
+def test_validation_takes_no_more_than_its_share_of_the_flops(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow every validation was that was timed: 144 images forward against 3 x 288."""
+    share = with_sleeps(engine, monkeypatch, repeat(0.3))
+    assert share == pytest.approx(144 / (144 + 3 * 288))
 
 
 def test_curves_are_the_same_to_the_bit_with_and_without_compiling_ahead(engine: Engine) -> None:
