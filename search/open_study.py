@@ -19,7 +19,6 @@ from space.cost import cost
 from space.ladder import vit_ladder
 from space.search_space import SearchSpace
 
-
 _ROOM = 10**0.01
 """Between the dearest configuration and the ceiling, where no budget is below: the reference point
 must lie beyond what is measured to it, or the dearest adds nothing however accurate it is. As much
