@@ -10,7 +10,7 @@ from statistics import fmean
 import jax
 import jax.numpy as jnp
 
-from runs.record import EpochRecord, Timing
+from runs.record import EpochRecord, Failure, Timing
 from search.checkpoint import Checkpoint
 from search.device_data import DeviceData
 from search.keeper import Keeper
@@ -115,7 +115,12 @@ def train(
                 continue
             step = (number - 1) * steps + (bad_step if bad_step >= 0 else steps)
             reason = f"diverged: the loss was not finite at step {step} (epoch {number})"
-            failure = Failed(trial=trial, reason=reason, timing=watch.timing(trial))
+            failure = Failed(
+                trial=trial,
+                reason=reason,
+                failure=Failure.DIVERGED,
+                timing=watch.timing(trial),
+            )
             yield failure
             failures = (*failures, failure)
             del sound[i], records[trial]

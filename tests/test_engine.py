@@ -12,6 +12,7 @@ import jax
 import pytest
 from records import mixer
 
+from runs.record import Failure
 from search import data as images
 from search import engine as engine_module
 from search.device_data import DeviceData, put
@@ -198,6 +199,7 @@ def test_a_trial_that_diverges_names_the_step(data: DeviceData) -> None:
     with Engine(data, jax.devices()[0]) as engine:
         *_, last = engine.run(request(0, recipe=wild))
     assert isinstance(last, Failed)
+    assert last.failure is Failure.DIVERGED
     assert last.reason.startswith("diverged: the loss was not finite at step ")
 
 
@@ -219,6 +221,7 @@ def test_a_device_without_room_fails_the_trial_and_serves_the_next(
         events = list(engine.run(request(0, 1)))
     assert [event.trial for event in events if isinstance(event, Failed)] == [10, 11]
     assert len(events) == 2
+    assert {event.failure for event in events} == {Failure.OUT_OF_MEMORY}
     assert "out of memory" in events[0].reason
     assert "8589934592 bytes" in events[0].reason
     assert "batch size 32" in events[0].reason
@@ -244,28 +247,29 @@ def test_what_cannot_fit_is_not_even_compiled(
     engine.announce(large, RECIPE, 1)
     (event,) = engine.run(request(0, config=large))
     assert isinstance(event, Failed)
+    assert event.failure is Failure.DOES_NOT_FIT
     assert event.reason.startswith("does not fit: training needs at least ")
     assert event.reason.endswith(", small has 0.00")
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "last"),
     [
         (
             jax.errors.JaxRuntimeError("INTERNAL: something else\nat length"),
-            "its device failed: INTERNAL: something else",
+            Broken("its device failed: INTERNAL: something else", Failure.LOST_WORKER),
         ),
-        (MemoryError(), "its process ran out of memory"),
+        (MemoryError(), Broken("its process ran out of memory", Failure.OUT_OF_MEMORY)),
     ],
 )
 def test_any_other_error_of_the_device_is_its_last_event(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception, last: Broken
 ) -> None:
     def broken(*args: object) -> None:
         raise error
 
     monkeypatch.setattr(engine_module, "train", broken)
-    assert list(engine.run(request(0))) == [Broken(reason)]
+    assert list(engine.run(request(0))) == [last]
 
 
 def test_a_bug_is_not_swallowed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
