@@ -16,6 +16,7 @@ from test_loop import RUNGED, SURROUNDINGS, VIT, Learning, Listener, Quick, sear
 from runs.reader import open_reader
 from runs.record import Failure, State
 from runs.writer import Writer, open_writer
+from search.checkpoint_folder import Checkpoints
 from search.messages import EpochDone, Event, Failed, Idle, Lost, TrialRequest
 from search.retry import RetryPolicy, causes
 from search.run import main as run
@@ -42,6 +43,8 @@ class Hindered(OneWorker):
     def start(self, worker: int, request: TrialRequest) -> None:
         super().start(worker, request)
         self.requested.append(request.numbers)
+        if request.checkpointing:
+            request.checkpointing.file.touch()
         self._now = request
 
     def next(self) -> tuple[int, Event | Idle | Lost]:
@@ -199,6 +202,26 @@ def test_the_time_of_the_first_attempt_stays_in_the_sum(store: Writer) -> None:
     assert after is not None
     assert before < after
     assert sum(t.wall_seconds or 0 for t in store.trials("s")) <= elapsed
+
+
+def test_what_had_too_little_time_goes_on_from_its_checkpoint(
+    store: Writer, tmp_path: Path
+) -> None:
+    """It is kept through studies that do not try it again; that of a worker that died is not."""
+    searched, _ = search(store)
+    kept = Checkpoints(tmp_path / "kept").of(searched.study, None)
+
+    def at_end(ends: dict[int, Lost | Failure], retry: RetryPolicy) -> list[Path]:
+        workers = Hindered(ends)
+        again = replace(search(store, workers=workers)[0], checkpoints=kept, retry=retry)
+        again.go(num_trials=4)
+        return sorted(kept.folder.iterdir())
+
+    kept.folder.mkdir()
+    first = kept.of(1).file
+    assert at_end({1: TIMED_OUT, 2: DIED}, RetryPolicy(trial_seconds=5.0)) == [first]
+    assert at_end({}, RetryPolicy(trial_seconds=5.0)) == [first]
+    assert at_end({}, RetryPolicy(trial_seconds=6.0)) == []
 
 
 def test_what_was_not_begun_again_in_time_has_failed_still(store: Writer) -> None:
