@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from one_worker import OneWorker
 from records import WIDE_SPACE, running, trial
+from records import epoch as an_epoch
 from test_loop import RUNGED, SURROUNDINGS, VIT, Learning, Listener, Quick, search
 
 from runs.reader import open_reader
 from runs.record import Failure, State
 from runs.writer import Writer, open_writer
 from search.checkpoint_folder import Checkpoints
-from search.messages import EpochDone, Event, Failed, Idle, Lost, TrialRequest
+from search.messages import EpochDone, Event, Failed, Idle, Lost, Started, TrialRequest
 from search.retry import RetryPolicy, causes
 from search.run import main as run
 
@@ -202,6 +203,26 @@ def test_the_time_of_the_first_attempt_stays_in_the_sum(store: Writer) -> None:
     assert after is not None
     assert before < after
     assert sum(t.wall_seconds or 0 for t in store.trials("s")) <= elapsed
+
+
+def test_time_that_was_counted_when_a_trial_failed_is_not_counted_again(store: Writer) -> None:
+    """Although its epochs of then, of 1.1 s each, are part of its curve."""
+
+    class GoesOn(Quick):
+        def run(
+            self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+        ) -> Iterator[Event]:
+            (number,) = request.numbers
+            _, *events = super().run(request)
+            yield Started((an_epoch(1, number), an_epoch(2, number)))
+            yield from events[2:]
+
+    go(store, 2, {1: TIMED_OUT})
+    go(store, 2, retry=FLAG, trainer=GoesOn())
+    again = store.trial("s", 1)
+    assert len(store.epochs("s", 1)) == 3
+    assert again.wall_seconds is not None
+    assert again.wall_seconds < 1.1
 
 
 def test_what_had_too_little_time_goes_on_from_its_checkpoint(
