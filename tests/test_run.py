@@ -46,6 +46,7 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
         *("--study", "--list", "--study-name", "--trials", "--epochs", "--timeout", "--seed"),
         *("--storage", "--max-flops", "--min-accuracy", "--train-limit", "--sampler"),
         *("--no-baselines", "--data-dir", "--archive", "--device", "--engine", "--ray-address"),
+        "--retry-failed",
     ):
         assert flag in text
     assert "Example" in text
