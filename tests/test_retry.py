@@ -289,13 +289,13 @@ def test_the_command_with_a_higher_limit_trains_what_ran_into_the_first(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     command = ["--study", "mixer_smoke", "--trials", "1", "--no-baselines", "--device", "cpu"]
-    command += ["--epochs", "400", "--no-rungs"]
-    assert run([*command, "--trial-timeout", "0.5s"]) == 0
+    command += ["--epochs", "100", "--no-rungs"]
+    assert run([*command, "--trial-timeout", "0.1s"]) == 0
     said = capsys.readouterr().out
     assert (
-        "1 failed: 1 ran into --trial-timeout 0.5s; try it again with --retry-failed, or " in said
+        "1 failed: 1 ran into --trial-timeout 0.1s; try it again with --retry-failed, or " in said
     )
-    assert run([*command, "--trial-timeout", "0.5s"]) == 0
+    assert run([*command, "--trial-timeout", "0.1s"]) == 0
     said = capsys.readouterr().out
     assert "nothing was left to train: the 1 trial asked for has ended" in said
     assert run([*command, "--trial-timeout", "1h"]) == 0
@@ -305,4 +305,4 @@ def test_the_command_with_a_higher_limit_trains_what_ran_into_the_first(
     with open_reader() as reader:
         (only,) = reader.trials("mixer_smoke")
         assert (only.state, only.failure) == (State.COMPLETE, None)
-        assert len(reader.epochs("mixer_smoke", 0)) == 400
+        assert len(reader.epochs("mixer_smoke", 0)) == 100

@@ -141,14 +141,17 @@ def test_the_learning_rate_climbs_then_falls_to_zero(warmup: int, total: int) ->
     np.testing.assert_allclose(rates, expected, atol=1e-7)
 
 
+RATES = jax.jit(learning_rate)
+
+
 @settings(max_examples=60)
 @given(st.integers(1, 400), st.floats(0, 0.99), st.floats(1e-6, 1.0))
 def test_the_learning_rate_reaches_its_peak_and_never_passes_it(
     total: int, warmup: float, peak: float
 ) -> None:
     recipe = Recipe(epochs=1, learning_rate=peak, warmup=warmup)
-    rates = learning_rate(np.arange(total, dtype=np.int32), hyper_of(recipe, total))
-    assert float(rates.max()) == np.float32(peak)
+    rates = RATES(np.arange(400, dtype=np.int32), hyper_of(recipe, total))
+    assert float(np.asarray(rates)[:total].max()) == np.float32(peak)
 
 
 @pytest.mark.parametrize(("total", "warmup"), [(100, 0.1), (93, 0.0), (20, 0.5), (6, 5 / 6)])
