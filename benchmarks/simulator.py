@@ -23,7 +23,7 @@ import numpy as np
 from learning_curves import PARAMETERS, LearningCurves, TableError
 
 from runs import pareto
-from runs.record import EpochRecord, StudyRecord, Surroundings, Timing, TrialRecord
+from runs.record import EpochRecord, Failure, StudyRecord, Surroundings, Timing, TrialRecord
 from search.loop import Search
 from search.messages import EpochDone, Event, Failed, Finished, Idle, Lost, Started, TrialRequest
 from search.open_study import plan
@@ -273,7 +273,14 @@ class _Crew:
         """Seconds that pass, and what happens then."""
         number, config = request.numbers[0], request.config
         if config in self._table.failed:
-            yield 0.0, Failed(trial=number, reason="failed when the table was made")
+            yield (
+                0.0,
+                Failed(
+                    trial=number,
+                    reason="failed when the table was made",
+                    failure=Failure.DIVERGED,
+                ),
+            )
             yield 0.0, Idle()
             return
         lot = random.Random(f"{self._seed}/{config.model_dump_json()}")

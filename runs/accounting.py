@@ -56,7 +56,8 @@ class Account:
 
 def account(trials: Sequence[TrialRecord]) -> Account:
     """The account of a study, given all its trials."""
-    known = [t for t in trials if t.wall_seconds is not None and t.state is not State.REFUSED]
+    ended = [t for t in trials if t.state not in {State.REFUSED, State.RUNNING}]
+    known = [t for t in ended if t.wall_seconds is not None]
     timings = [t.timing for t in known if t.timing is not None]
     programs = [
         (sum(t.compile_seconds for t in made), all(t.cache_hit for t in made))

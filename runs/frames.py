@@ -20,7 +20,8 @@ def trials_frame(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> pd
     `min_accuracy`), accuracy, loss, params, macs, flops,
     seed, epochs, rung (after which it was, or would have been, stopped), the timings,
     train_flop_per_second (3 x FLOPs x images a second), device_bytes, device_kind, git_revision,
-    error, started_at, finished_at, and the fields of the configurations.
+    failure (why it failed, in a word), timeout_seconds (the limit it ran into), error, started_at,
+    finished_at, and the fields of the configurations.
     """
     rows = []
     on_front = {
@@ -61,6 +62,8 @@ def trials_frame(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> pd
                 "device_bytes": timing and timing.device_bytes,
                 "device_kind": surroundings and surroundings.device_kind,
                 "git_revision": surroundings and surroundings.git_revision,
+                "failure": trial.failure and trial.failure.value,
+                "timeout_seconds": trial.timeout_seconds,
                 "error": trial.error,
                 "started_at": trial.started_at,
                 "finished_at": trial.finished_at,
@@ -80,6 +83,6 @@ _COLUMNS = [
     *("number", "state", "origin", "family", "label", "on_front", "accuracy", "loss", "params"),
     *("macs", "flops", "seed", "epochs", "rung", "wall_seconds", "trace_seconds"),
     *("compile_seconds", "cache_hit", "train_seconds", "eval_seconds", "images_per_second"),
-    *("train_flop_per_second", "device_bytes", "device_kind", "git_revision", "error"),
-    *("started_at", "finished_at"),
+    *("train_flop_per_second", "device_bytes", "device_kind", "git_revision"),
+    *("failure", "timeout_seconds", "error", "started_at", "finished_at"),
 ]

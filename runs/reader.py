@@ -87,7 +87,8 @@ class Reader:
         """A study with its trials; quicker where an earlier reading has most of them.
 
         While one process holds a study nobody else writes to it, and it writes to no trial that
-        has ended: of those an earlier reading has, only the ones that ran are read again then.
+        has ended, unless it failed and is tried again: of those an earlier reading has, only these
+        and the ones that ran are read again then.
 
         Raises:
             UnknownStudyError: there is no such study.
@@ -99,8 +100,9 @@ class Reader:
             known: list[TrialRecord] = []
             if before and holder and (found, holder) == (before.study, before.holder):
                 known = before.trials
-            ended = [t for t in known if t.state is not State.RUNNING]
-            ran = [t.number for t in known if t.state is State.RUNNING]
+            open_ = [t for t in known if t.state is State.RUNNING or t.may_be_tried_again]
+            ran = {t.number for t in open_}
+            ended = [t for t in known if t.number not in ran]
             last = known[-1].number if known else -1
             unknown = sa.or_(TrialRow.number > last, TrialRow.number.in_(ran))
             new = self._trial_records(session, row.id, unknown)

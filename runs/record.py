@@ -20,8 +20,18 @@ class State(StrEnum):
     RUNNING = "running"
     COMPLETE = "complete"
     PRUNED = "pruned"  # stopped early on purpose
-    FAILED = "failed"  # a known failure: diverged, out of memory
+    FAILED = "failed"  # a known failure: see `Failure`
     REFUSED = "refused"  # never started: over the budget, or tried before
+
+
+class Failure(StrEnum):
+    """Why a trial failed."""
+
+    DIVERGED = "diverged"  # its loss was not finite: the configuration's own fault
+    TIMEOUT = "timeout"  # it took longer than --trial-timeout
+    LOST_WORKER = "lost_worker"  # who trained it died, twice
+    OUT_OF_MEMORY = "out_of_memory"
+    DOES_NOT_FIT = "does_not_fit"  # by estimate: it was not even compiled
 
 
 class Origin(StrEnum):
@@ -122,6 +132,10 @@ class TrialRecord:
     surroundings: Surroundings | None = None
     error: str | None = None
     """Why it failed, was pruned or refused, in words."""
+    failure: Failure | None = None
+    """Why it failed; None where an older version recorded no more than words."""
+    timeout_seconds: float | None = None
+    """The time limit it ran into; None where an older version did not record it."""
     sampler_attrs: dict[str, Any] = field(default_factory=dict)
     """What Optuna's sampler wrote on the trial; NSGA-II keeps its generation there."""
     started_at: datetime
@@ -131,6 +145,11 @@ class TrialRecord:
     def flops(self) -> int:
         """2 x MACs, one image, forward."""
         return 2 * self.macs
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Whether it failed, and nothing says that its configuration is at fault."""
+        return self.state is State.FAILED and self.failure is not Failure.DIVERGED
 
     @property
     def train_flop_per_second(self) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from runs.record import (
     EpochRecord,
+    Failure,
     Origin,
     State,
     StudyRecord,
@@ -69,6 +70,8 @@ def trial_columns(trial: TrialRecord) -> dict[str, Any]:
         "versions": surroundings and surroundings.versions,
         "git_revision": surroundings and surroundings.git_revision,
         "error": trial.error,
+        "failure": trial.failure and trial.failure.value,
+        "timeout_seconds": trial.timeout_seconds,
         "sampler_attrs": trial.sampler_attrs,
         "started_at": trial.started_at,
         "finished_at": trial.finished_at,
@@ -116,6 +119,8 @@ def trial_record(row: Any) -> TrialRecord:
         num_workers=row.num_workers,
         surroundings=surroundings,
         error=row.error,
+        failure=None if row.failure is None else Failure(row.failure),
+        timeout_seconds=row.timeout_seconds,
         sampler_attrs=row.sampler_attrs,
         started_at=row.started_at,
         finished_at=row.finished_at,

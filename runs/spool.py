@@ -25,7 +25,9 @@ from runs.record import EpochRecord, State, StudyRecord, TrialRecord
 from runs.storage import StorageError, beside, exists, parse_storage, without_password
 from space.errors import ConfigError, explain
 
-_VERSION = 1
+_VERSION = 2
+_SINCE_2 = ("failure", "timeout_seconds")
+"""Fields of a trial that version 1 did not have, and a spool of it need not."""
 _WHERE = ("host", "hostaddr", "port", "dbname", "service")
 """Parameters of a URL that may say which server it is."""
 _STUDY = pydantic.TypeAdapter(StudyRecord)
@@ -153,13 +155,13 @@ def read_spool(path: Path) -> Spool:
     try:
         first, *others = [json.loads(line) for line in body.splitlines()]
         version = first["spool"]
-        if version == _VERSION:
+        if version in (1, _VERSION):
             spool = Spool(
                 study=strict_study(first["study"]),
                 trials=tuple(strict_trial(line["trial"]) for line in others if "trial" in line),
                 epochs=tuple(strict_epoch(line["epoch"]) for line in others if "epoch" in line),
             )
-            _check(spool, body)
+            _check(spool, body, version)
             return spool
     except pydantic.ValidationError as error:
         raise _not_a_spool(path, explain(error)) from None
@@ -169,7 +171,7 @@ def read_spool(path: Path) -> Spool:
         raise _not_a_spool(path, str(error)) from None
     raise SpoolError(
         f"spool {path} was written by another version of this program (format {version!r}, "
-        f"this one reads {_VERSION}); use that version"
+        f"this one reads 1 to {_VERSION}); use that version"
     )
 
 
@@ -225,19 +227,22 @@ def _folder(storage: str | None) -> Path:
     return folder / hashlib.sha256(server.encode()).hexdigest()[:12]
 
 
-def _body(spool: Spool) -> bytes:
-    """All lines but the last."""
+def _body(spool: Spool, version: int = _VERSION) -> bytes:
+    """All lines but the last, as a version of the format has them."""
+    trials = [plain(trial) for trial in spool.trials]
+    if version == 1:
+        trials = [{k: v for k, v in fields.items() if k not in _SINCE_2} for fields in trials]
     lines = [
-        {"spool": _VERSION, "study": plain(spool.study)},
-        *({"trial": plain(trial)} for trial in spool.trials),
+        {"spool": version, "study": plain(spool.study)},
+        *({"trial": trial} for trial in trials),
         *({"epoch": plain(epoch)} for epoch in spool.epochs),
     ]
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
 
-def _check(spool: Spool, body: bytes) -> None:
+def _check(spool: Spool, body: bytes, version: int) -> None:
     """Raises ValueError where a line is not as we write it, or lines do not fit together."""
-    if _body(spool) != body:
+    if _body(spool, version) != body:
         raise ValueError("it has fields or lines of other kinds")
     numbers = [trial.number for trial in spool.trials]
     if len(set(numbers)) < len(numbers):

@@ -110,6 +110,8 @@ class TrialRow(Base):
     wall_seconds: Mapped[float | None] = mapped_column(sa.Double)
     num_workers: Mapped[int] = mapped_column(server_default="1")
     rung: Mapped[int | None]
+    failure: Mapped[str | None] = mapped_column(sa.String(16))
+    timeout_seconds: Mapped[float | None] = mapped_column(sa.Double)
 
 
 class EpochRow(Base):

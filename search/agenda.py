@@ -66,8 +66,11 @@ class Agenda:
     ) -> None:
         groups = by_configuration(history)
         searched = [t for t in history if t.origin is Origin.SEARCH]
-        newest = next((t.config for t in searched[::-1] if t.state is not State.REFUSED), None)
-        unheard = {t.config for t in searched if t.state is State.RUNNING}
+        running = {t.config for t in searched if t.state is State.RUNNING}
+        # in the order of their starts: what was tried again ended after trials of higher numbers
+        ended = [t for t in searched if t.state not in {State.REFUSED, State.RUNNING}]
+        last = max(ended, key=lambda t: (t.started_at, t.number), default=None)
+        newest = last.config if last and not running else None
         self._proposer = Proposer(
             space,
             task,
@@ -77,7 +80,7 @@ class Agenda:
             min_accuracy=spec.min_accuracy,
             history=searched,
             curves=curves,
-            unheard=unheard if newest is None else unheard | {newest},
+            unheard=running if newest is None else {newest},
         )
         self._curves = curves
         self._max_flops = max_flops

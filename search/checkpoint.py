@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from flax import serialization
 
-from runs.record import EpochRecord, Timing
+from runs.record import EpochRecord, Failure, Timing
 from search.messages import Failed, TrialRequest
 from search.train import TrainState, state_shapes
 
@@ -103,9 +103,10 @@ def load(file: Path, request: TrialRequest) -> Checkpoint | None:
     )
 
 
-def _failure(trial: int, reason: str, timing: dict[str, float] | None) -> Failed:
+def _failure(trial: int, reason: str, timing: dict[str, float] | None, **_: object) -> Failed:
+    """Of a seed without which the others train on: it diverged, or all would have failed."""
     known = None if timing is None else Timing(**timing)  # type: ignore[arg-type]
-    return Failed(trial=trial, reason=reason, timing=known)
+    return Failed(trial=trial, reason=reason, failure=Failure.DIVERGED, timing=known)
 
 
 def _fingerprint(request: TrialRequest) -> str:

@@ -83,7 +83,8 @@ class Desk:
         for number, trial in self.running.items():
             self.curves[number] = []
             rung = trial.rung if trial.rung is not None and trial.rung <= last else None
-            fresh = {"error": None, "accuracy": None, "loss": None, "timing": None, "rung": rung}
+            unknown = ("error", "failure", "timeout_seconds", "accuracy", "loss", "timing")
+            fresh = dict.fromkeys((*unknown, "finished_at")) | {"rung": rung}
             self.running[number] = replace(trial, state=State.RUNNING, **fresh)  # type: ignore[arg-type]
         self.add(epochs)
         rungs = {trial.rung for trial in self.running.values()}
@@ -113,6 +114,8 @@ class Desk:
             self.running[event.trial],
             state=State.FAILED,
             error=event.reason,
+            failure=event.failure,
+            timeout_seconds=event.timeout_seconds,
             timing=event.timing,
         )
 

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import jax
 
+from runs.record import Failure
 from search.device_data import DeviceData
 from search.devices import compute_dtype, memory_bytes, step_bytes_needed
 from search.messages import Broken, Event, Failed, TrialRequest
@@ -57,7 +58,7 @@ class Engine:
         wanted = request.config, request.recipe, len(request.seeds)
         shortage = self._shortage(*wanted)
         if shortage:
-            yield from self._all_failed(request, shortage)
+            yield from self._all_failed(request, shortage, Failure.DOES_NOT_FIT)
             return
         ended = set()
         try:
@@ -74,9 +75,10 @@ class Engine:
                 yield Broken(f"its device failed: {words}")
                 return
             reason = f"out of memory: {self._need(*wanted)}; {words}"
-            yield from (e for e in self._all_failed(request, reason) if e.trial not in ended)
+            failed = self._all_failed(request, reason, Failure.OUT_OF_MEMORY)
+            yield from (event for event in failed if event.trial not in ended)
         except MemoryError:
-            yield Broken("its process ran out of memory")
+            yield Broken("its process ran out of memory", Failure.OUT_OF_MEMORY)
 
     def _compile(self, config: Config, recipe: Recipe, num_seeds: int) -> Program:
         dtype = compute_dtype(self._device)
@@ -100,5 +102,5 @@ class Engine:
             f"{recipe.batch_size}{has}"
         )
 
-    def _all_failed(self, request: TrialRequest, reason: str) -> list[Failed]:
-        return [Failed(trial=number, reason=reason) for number in request.numbers]
+    def _all_failed(self, request: TrialRequest, reason: str, failure: Failure) -> list[Failed]:
+        return [Failed(trial=n, reason=reason, failure=failure) for n in request.numbers]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from runs.record import EpochRecord, Origin, State, StudyRecord, Surroundings, TrialRecord
+from runs.record import EpochRecord, Failure, Origin, State, StudyRecord, Surroundings, TrialRecord
 from runs.writer import Writer
 from search.agenda import Agenda, Job
 from search.checkpoint_folder import CheckpointFolder
@@ -27,10 +27,12 @@ from search.messages import (
 )
 from search.proposer import Proposal
 from search.recipe import Recipe
+from search.retry import RetryPolicy, causes
 from search.rungs import Rule, objection
 from search.studies import StudySpec
 from space.config import Config, ImageTask
 from space.cost import cost
+from space.quantities import counted
 from space.search_space import SearchSpace
 
 
@@ -91,6 +93,7 @@ class Search:
         check_stop: called at every event of a trial; raises to stop the study.
         rule: who is stopped at a rung.
         checkpoints: where trials under way are kept; None keeps none.
+        retry: which trials that failed are tried again.
     """
 
     study: StudyRecord
@@ -104,16 +107,27 @@ class Search:
     check_stop: Callable[[], None] = lambda: None
     rule: Rule = objection
     checkpoints: CheckpointFolder | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
         """Runs until `num_trials` configurations of the search's own are finished.
 
-        Trials that a former process left running go on first, from their checkpoints. No trial
-        begins after `deadline` (of `time.monotonic()`); one that runs is finished.
+        Trials that a former process left running go on first, from their checkpoints, and with
+        them those that failed and are tried again: to all but the database they are running from
+        the start. No trial begins after `deadline` (of `time.monotonic()`); one that runs is
+        finished.
         """
         history = self.store.trials(self.study.name)
         if self.checkpoints:
-            self.checkpoints.tidy([t.number for t in history if t.state is State.RUNNING])
+            self.checkpoints.tidy([t.number for t in history if _keeps_checkpoint(t)])
+        again = [trial for trial in history if self._tries_again(trial)]
+        if again:
+            said = counted(len(again), "trial")
+            self.reporter.note(f"tried again: {said}; {causes(again)}")
+            numbers = {trial.number for trial in again}
+            history = [
+                replace(t, state=State.RUNNING) if t.number in numbers else t for t in history
+            ]
         curves = self.store.curves(self.study.name)
         early_stopping = EarlyStopping(
             self.spec.rungs,
@@ -171,7 +185,7 @@ class Search:
                     desk.finished(event)
                 case Failed():
                     desk.failed(event)
-                case Lost(reason, True) if desk.under_way and not desk.has_lost:
+                case Lost(reason) if event.may_retry and desk.under_way and not desk.has_lost:
                     desk.has_lost, desk.setback = True, f"lost its worker ({reason})"
                     self.workers.start(desk.worker, self._request(desk))
                 case Idle() | Lost():
@@ -199,8 +213,13 @@ class Search:
         if job is None:
             return
         if job.stored:
-            trials = list(job.stored)
-            desk.setback, desk.was_elsewhere = "was interrupted", True
+            now = datetime.now(UTC)
+            trials = [
+                replace(t, started_at=now) if t.state is State.RUNNING else t for t in job.stored
+            ]
+            has_failed = any(t.failure or t.error for t in trials if t.state is State.RUNNING)
+            desk.setback = "had failed" if has_failed else "was interrupted"
+            desk.was_elsewhere = True
         else:
             attrs = job.proposal.sampler_attrs if job.proposal else {}
             records = [
@@ -237,7 +256,8 @@ class Search:
                 self.reporter.epoch(epoch)
         if desk.was_elsewhere:
             desk.was_elsewhere = False
-            desk.clock -= seconds_in(epochs)  # of a wall clock nobody has given to a trial yet
+            if all(trial.wall_seconds is None for trial in trials):
+                desk.clock -= seconds_in(epochs)  # of a wall clock nobody has given to a trial yet
             if desk.job.origin is Origin.SEARCH:
                 early_stopping.recall(desk.job.config, trials, desk.curves)
 
@@ -293,7 +313,8 @@ class Search:
             replace(
                 trial,
                 finished_at=datetime.now(UTC),
-                wall_seconds=elapsed / len(desks) / len(desk.running),
+                wall_seconds=(trial.wall_seconds or 0.0)  # of an attempt that failed
+                + elapsed / len(desks) / len(desk.running),
                 num_workers=len(desks),
             )
             for trial in desk.running.values()
@@ -301,7 +322,7 @@ class Search:
         self.store.update_trials(self.study.name, ended)
         for trial in ended:
             self.reporter.ended(trial)
-        if self.checkpoints:
+        if self.checkpoints and not any(map(_keeps_checkpoint, ended)):
             self.checkpoints.discard(desk.first)
         trials = [t for t in desk.trials if t.number not in desk.running] + ended
         curve = desk.curve
@@ -309,6 +330,11 @@ class Search:
             early_stopping.ended(desk.job.config, curve)
         agenda.tell(desk.job, trials, curve)
         desk.job = None
+
+    def _tries_again(self, trial: TrialRecord) -> bool:
+        """Whether a trial that failed is trained once more; baselines where they are wanted."""
+        is_wanted = trial.origin is Origin.SEARCH or trial.config in self.baselines
+        return is_wanted and self.retry.takes(trial)
 
     def _refuse(self, proposal: Proposal, reason: str) -> TrialRecord:
         """Writes down a proposal that is not tried."""
@@ -365,7 +391,17 @@ def _following(desk: Desk, desks: list[Desk]) -> Job | None:
     return None
 
 
+def _keeps_checkpoint(trial: TrialRecord) -> bool:
+    """Whether a trial may go on from its checkpoint: it runs, or had too little time."""
+    return trial.state is State.RUNNING or trial.failure is Failure.TIMEOUT
+
+
 def _given_up(trial: TrialRecord, event: Idle | Lost) -> Failed:
     assert isinstance(event, Lost), "a worker that is idle has told how its trials ended"
     reason = f"its worker died twice ({event.reason})" if event.may_retry else event.reason
-    return Failed(trial=trial.number, reason=reason)
+    return Failed(
+        trial=trial.number,
+        reason=reason,
+        failure=event.failure,
+        timeout_seconds=event.timeout_seconds,
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runs.record import EpochRecord, Surroundings, Timing
+from runs.record import EpochRecord, Failure, Surroundings, Timing
 from search.recipe import Recipe
 from space.config import Config
 
@@ -79,6 +79,9 @@ class Failed:
 
     trial: int
     reason: str
+    failure: Failure
+    timeout_seconds: float | None = None
+    """The time limit it ran into."""
     timing: Timing | None = None
 
 
@@ -92,6 +95,8 @@ class Broken:
     """A device failed under what it trained, and may be of no use any more."""
 
     reason: str
+    failure: Failure = Failure.LOST_WORKER
+    """What that makes of the trials, should it happen to them again."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,15 @@ class Lost:
     """Whoever trained is no more; somebody else is there in its place, with nothing to do."""
 
     reason: str
-    may_retry: bool = True
-    """Whether what it trained may be tried once more."""
+    failure: Failure = Failure.LOST_WORKER
+    """Why the trials have failed, should they not be tried once more."""
+    timeout_seconds: float | None = None
+    """The time limit they ran into."""
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether what it trained may be tried once more."""
+        return self.failure is not Failure.TIMEOUT
 
 
 Event = Started | Warned | EpochDone | Finished | Failed

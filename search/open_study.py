@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +24,11 @@ from space.cost import cost
 from space.ladder import vit_ladder
 from space.search_space import SearchSpace
 
+_ROOM = 10**0.01
+"""Between the dearest configuration and the ceiling, where no budget is below: the reference point
+must lie beyond what is measured to it, or the dearest adds nothing however accurate it is. As much
+as `search.sampler` has for its own reference point, and 2 % of FLOPs are too few to tell apart."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -33,6 +39,7 @@ class Plan:
     affordable: SearchSpace
     """Without the values that nothing under the ceiling can have."""
     flops_ceiling: int
+    """What a new study keeps: one that was begun goes on with its own."""
     baselines: tuple[Config, ...]
 
 
@@ -45,14 +52,16 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
         StudyError: a baseline is made for other images, or not under `max_flops`.
     """
     space = spec.space.fitted(task)
-    ceiling = cost(space.dearest(task)).flops
+    dearest = cost(space.dearest(task)).flops
+    ceiling = math.ceil(dearest * _ROOM)
     if spec.max_flops is not None:
         ceiling = min(ceiling, spec.max_flops)
+    budget = min(ceiling, dearest)
     return Plan(
         space=space,
-        affordable=space.within(task, ceiling),
+        affordable=space.within(task, budget),
         flops_ceiling=ceiling,
-        baselines=_baselines(spec, task, cost(space.cheapest(task)).flops, ceiling),
+        baselines=_baselines(spec, task, cost(space.cheapest(task)).flops, budget),
     )
 
 

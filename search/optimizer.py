@@ -25,6 +25,20 @@ class Hyper(NamedTuple):
     clip_norm: jax.Array
 
 
+ARGUMENTS = ("epochs", "learning_rate", "warmup", "weight_decay", "label_smoothing", "clip_norm")
+"""The fields of a recipe that `hyper_of` turns into arguments of the program."""
+
+
+def without_arguments(recipe: Recipe) -> Recipe:
+    """The recipe as a program is made from it, and known by: the same for all values of arguments.
+
+    What is not an argument stays, a field that a later version adds too: programs that may differ
+    can never be taken for one another.
+    """
+    fields = type(recipe).model_fields
+    return recipe.model_copy(update={name: fields[name].default for name in ARGUMENTS})
+
+
 def hyper_of(recipe: Recipe, steps_per_epoch: int) -> Hyper:
     """The recipe's numbers for epochs of so many steps."""
     total = recipe.epochs * steps_per_epoch
@@ -39,8 +53,11 @@ def hyper_of(recipe: Recipe, steps_per_epoch: int) -> Hyper:
 
 
 def learning_rate(step: jax.Array, hyper: Hyper) -> jax.Array:
-    """Linear warm-up to the peak, then half a cosine down to zero at `total_steps`."""
-    climb = (step + 1) / jnp.maximum(hyper.warmup_steps, 1)
+    """Linear warm-up to the peak, then half a cosine down to zero at `total_steps`.
+
+    A warm-up that is no whole number of steps is over within a step, at the peak.
+    """
+    climb = jnp.minimum((step + 1) / jnp.maximum(hyper.warmup_steps, 1), 1)
     rest = jnp.maximum(hyper.total_steps - hyper.warmup_steps, 1)
     fall = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip((step - hyper.warmup_steps) / rest, 0, 1)))
     return hyper.learning_rate * jnp.where(step < hyper.warmup_steps, climb, fall)

@@ -14,7 +14,7 @@ from jax import export
 
 from search.cache_hits import counted_hits
 from search.device_data import DeviceData
-from search.optimizer import hyper_of
+from search.optimizer import hyper_of, without_arguments
 from search.recipe import Recipe, steps_per_epoch
 from search.traced import kept
 from search.train import Epoch, EpochMetrics, TrainState, epoch_of, shuffle, state_shapes
@@ -43,7 +43,7 @@ def compile_program(
 
     Args:
         config: the network.
-        recipe: its batch size and augmentation are part of the program, its numbers are not.
+        recipe: of the values that `hyper_of` makes arguments, any will do.
         data: on the device to compile for; only shapes matter.
         dtype: of the computation.
         num_seeds: how many are trained at once.
@@ -57,6 +57,7 @@ def compile_program(
     order, step_keys = jax.eval_shape(lambda: shuffle(keys, jnp.int32(0), num_train=data.num_train))
     hyper = hyper_of(recipe, steps_per_epoch(recipe.batch_size, data.num_train))
     state = state_shapes(config, num_seeds)
+    recipe = without_arguments(recipe)  # from here on: nothing that is not in the program's name
     function = epoch_of(config, recipe, dtype, num_seeds)
     state_leaves, state_tree = jax.tree.flatten(state)
     others, others_tree = jax.tree.flatten((data, hyper, order, step_keys, jnp.bool(True)))
@@ -71,7 +72,7 @@ def compile_program(
         return export.export(jax.jit(flat), platforms=[platform])(state_leaves, others)
 
     shapes = [jax.typeof(leaf).str_short() for leaf in jax.tree.leaves((state, others))]
-    facts = [config, recipe.batch_size, recipe.augmentation, jnp.dtype(dtype), device.platform]
+    facts = [config, recipe, jnp.dtype(dtype), device.platform]
     call: Callable[..., Any] = flat
     with suppress(ValueError, NotImplementedError):  # it cannot be exported; a bug raises again
         call = kept(" ".join(map(repr, [*facts, num_seeds, shapes])), trace).call

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runs.record import Surroundings
+from runs.record import Failure, Surroundings
 from search.devices import DeviceError
 from search.messages import Broken, Event, Idle, Lost, Refusal, Started, TrialRequest, Warned
 from search.ray_cluster import ClusterError, Places, agreed, connected, find_places, resources
@@ -202,8 +202,10 @@ class RayWorkers:
             for actor in self._actors:
                 if why := self._objection(actor):
                     self._ray.kill(actor.handle, no_restart=False)
-                    may_retry = not self._is_late(actor)
-                    if (lost := self._lose(actor, why, may_retry)) is not None:
+                    failure = Failure.LOST_WORKER
+                    if self._is_late(actor):
+                        failure = Failure.TIMEOUT
+                    if (lost := self._lose(actor, why, failure)) is not None:
                         return lost
             self._actors.rotate(-1)  # whoever tells much keeps nobody waiting
             watched = [actor.awaited for actor in self._actors if actor.awaited is not None]
@@ -243,22 +245,27 @@ class RayWorkers:
         except RayTaskError as error:
             raise WorkerError(f"worker {worker} had an unexpected exception\n{error}") from None
         except OutOfMemoryError:
-            lost = self._lose(actor, f"Ray ended it: {actor.node} ran out of memory")
+            why = f"Ray ended it: {actor.node} ran out of memory"
+            lost = self._lose(actor, why, Failure.OUT_OF_MEMORY)
         except RayError:
             lost = self._lose(actor, f"its process on {actor.node} is gone")
         else:
             if not isinstance(event, Broken):
                 actor.has_started |= isinstance(event, Started)
                 return worker, event
-            lost = self._lose(actor, event.reason)  # asked whether it is ready, it begins anew
+            # asked whether it is ready, it begins anew
+            lost = self._lose(actor, event.reason, event.failure)
         assert lost is not None, "it was training"
         return lost
 
-    def _lose(self, actor: _Actor, why: str, may_retry: bool = True) -> tuple[int, Lost] | None:
+    def _lose(
+        self, actor: _Actor, why: str, failure: Failure = Failure.LOST_WORKER
+    ) -> tuple[int, Lost] | None:
         """Waits for an actor's next life; what is to be said if it was training."""
         was_training, worker = actor.events is not None, actor.worker
         self._begin(actor)
-        return (worker, Lost(why, may_retry)) if was_training else None
+        limit = self._trial_seconds if failure is Failure.TIMEOUT else None
+        return (worker, Lost(why, failure, limit)) if was_training else None
 
     def _begin(self, actor: _Actor) -> None:
         """Has an actor become ready, in whatever process Ray gives it."""

@@ -22,6 +22,7 @@ from search.checkpoint_folder import Checkpoints
 from search.compile_cache import use_compile_cache
 from search.devices import KINDS, check_kind
 from search.progress import print_line
+from search.retry import RetryPolicy
 from search.rungs import NO_RUNGS
 from search.stopping import Stopping, Terminated
 from search.studies import STUDIES, StudyError, with_changes
@@ -158,6 +159,15 @@ def run(
     trial_timeout: Annotated[
         str, typer.Option(help="A trial that takes longer has failed.", metavar="TIME")
     ] = "6h",
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Train those again that failed by no fault of their own: they ran into the time "
+            "limit, lost their worker, or had no memory. With a higher --trial-timeout those that "
+            "ran into it are trained again without being asked to.",
+        ),
+    ] = False,
     checkpoint_every: Annotated[
         str,
         typer.Option(
@@ -234,6 +244,7 @@ def run(
                 archive=archive,
                 with_baselines=baselines,
                 checkpoints=checkpoints,
+                retry=RetryPolicy(failed=retry_failed, trial_seconds=trial_seconds),
                 deadline=None if seconds is None else began + seconds,
                 check_stop=stopping.check,
             )

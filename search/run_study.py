@@ -20,13 +20,17 @@ from search.loop import Search, Workers
 from search.open_study import images_of, plan, reachable, study_of
 from search.progress import open_reporter, print_line
 from search.recipe import steps_per_epoch
+from search.retry import RetryPolicy
 from search.standing import Standing
 from search.studies import StudyError, StudySpec
 from search.summary import (
     counts_line,
+    failures_line,
     front_table,
+    idle_line,
     next_commands,
     nothing_line,
+    retried_line,
     stopping_line,
     time_line,
 )
@@ -43,6 +47,7 @@ def run_study(
     archive: Path | None = None,
     with_baselines: bool = True,
     checkpoints: Checkpoints | None = None,
+    retry: RetryPolicy | None = None,
     deadline: float | None = None,
     check_stop: Callable[[], None] = lambda: None,
 ) -> Standing:
@@ -57,6 +62,7 @@ def run_study(
         archive: the data set's original archive, where it has to be prepared.
         with_baselines: False leaves baselines that are missing for another time.
         checkpoints: where and how often trials under way are kept.
+        retry: which trials that failed are tried again; None for those that had a time limit.
         deadline: of `time.monotonic()`, after which no trial is started.
         check_stop: called between epochs; raises to stop the study.
 
@@ -123,12 +129,20 @@ def run_study(
                 reporter=reporter,
                 check_stop=check_stop,
                 checkpoints=(checkpoints or Checkpoints()).of(study, storage),
+                retry=retry or RetryPolicy(),
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
         if standing.front:
             console.print(front_table(standing))
         say(counts_line(standing))
-        for line in (stopping_line(standing), time_line(standing), nothing_line(standing)):
+        for line in (
+            retried_line(standing),
+            failures_line(standing),
+            stopping_line(standing),
+            time_line(standing),
+            idle_line(standing, spec.trials),
+            nothing_line(standing),
+        ):
             if line:
                 say(line)
         for command in next_commands(study.name, storage, found=bool(standing.front)):

@@ -68,21 +68,33 @@ class Standing:
         """By number, those of every configuration that is not refused."""
         for trial in trials:
             self._place(trial)
+        self.retried: tuple[int, ...] = ()
+        """Of the trials that had failed before and began again, the numbers."""
+        self.begun = 0
+        """How many trials began in this process."""
         self.counts = Counter(
             t.state for t in self.trials if t.origin is Origin.SEARCH and _has_ended(t)
         )
         """How many trials of the search ended in which state."""
-        self._done = Counter(
-            origin
-            for (_, origin), seeds in self._seeds.items()
-            if all(map(_has_ended, seeds.values()))
-        )
+        self._done: Counter[Origin] = Counter()
+        self.finished_baselines = 0
+        """Baselines that are complete."""
+        for seeds in self._seeds.values():
+            self._count(list(seeds.values()), 1)
         self._find_front(winners.candidates(self.trials))
         self._began = time.monotonic()
         self._done_before = self._done.total()
 
     def start(self, trial: TrialRecord) -> None:
-        """A trial begins."""
+        """A trial begins, or is tried again after it failed."""
+        self.begun += 1
+        before = self._trials.get(trial.number)
+        if before is not None and _has_ended(before):
+            self.retried = (*self.retried, trial.number)
+            if before.origin is Origin.SEARCH:
+                self.counts = self.counts - Counter([before.state])
+            gone = self._count(self._seeds_of(before), -1)
+            self._done_before += gone
         self._place(trial)
         others = tuple(r for r in self.running if r.trial.number != trial.number)
         if all(r.trial.config != trial.config for r in others):
@@ -104,11 +116,9 @@ class Standing:
             self.counts = self.counts + Counter([trial.state])
         if trial.state is State.REFUSED:
             return
-        seeds = list(self._seeds[trial.config, trial.origin].values())
-        if all(map(_has_ended, seeds)):
-            self._done[trial.origin] += 1
-            if is_searched:
-                self._find_front([*self.front, *over_seeds(seeds)])
+        seeds = self._seeds_of(trial)
+        if self._count(seeds, 1) and is_searched:
+            self._find_front([*self.front, *over_seeds(seeds)])
 
     @property
     def trials(self) -> list[TrialRecord]:
@@ -121,9 +131,9 @@ class Standing:
         return self._done[Origin.SEARCH]
 
     @property
-    def finished_baselines(self) -> int:
-        """Baselines that ended."""
-        return self._done[Origin.BASELINE]
+    def failed_baselines(self) -> int:
+        """Baselines that ended and are not complete."""
+        return self._done[Origin.BASELINE] - self.finished_baselines
 
     @property
     def hypervolume(self) -> float:
@@ -136,7 +146,7 @@ class Standing:
         here = self._done.total() - self._done_before
         if not here:
             return None
-        missing = self.goal - self.finished + max(0, self.baselines - self.finished_baselines)
+        missing = self.goal - self.finished + max(0, self.baselines - self._done[Origin.BASELINE])
         return max(0, missing) * (time.monotonic() - self._began) / here
 
     def _place(self, trial: TrialRecord) -> None:
@@ -144,6 +154,20 @@ class Standing:
         self._trials[trial.number] = trial
         if trial.state is not State.REFUSED:
             self._seeds.setdefault((trial.config, trial.origin), {})[trial.number] = trial
+
+    def _seeds_of(self, trial: TrialRecord) -> list[TrialRecord]:
+        """All trials of its configuration."""
+        return list(self._seeds[trial.config, trial.origin].values())
+
+    def _count(self, seeds: Sequence[TrialRecord], by: int) -> int:
+        """Counts a configuration, or takes it back: 0 where one of its seeds has not ended."""
+        if not all(map(_has_ended, seeds)):
+            return 0
+        origin = seeds[0].origin
+        self._done[origin] += by
+        if origin is Origin.BASELINE and all(t.state is State.COMPLETE for t in seeds):
+            self.finished_baselines += by
+        return by
 
     def _find_front(self, candidates: Sequence[TrialRecord]) -> None:
         """The front of what may be on it."""

@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.accounting import account
-from runs.record import Origin, State
+from runs.record import Failure, Origin, State
 from runs.seeds import over_seeds
 from runs.stopped import stopped
 from runs.storage import without_password
 from runs.winners import candidates, nearest_in_flops
+from search.retry import causes
 from search.standing import Standing
 from space.command import visible
 from space.quantities import counted, format_count, format_seconds
@@ -54,11 +55,61 @@ def counts_line(standing: Standing) -> str:
         for state in (State.PRUNED, State.FAILED, State.REFUSED)
         if counts[state]
     ]
-    parts.append(counted(standing.finished_baselines, "baseline"))
+    failed = f" ({standing.failed_baselines} failed)" if standing.failed_baselines else ""
+    parts.append(counted(standing.finished_baselines, "baseline") + failed)
     seeds = standing.study.spec.get("seeds", 1)
     if seeds > 1:
         parts[0] += f" ({seeds} a configuration)"
     return f"{', '.join(parts)}; hypervolume {standing.hypervolume:.3f} (accuracy x decades)"
+
+
+def retried_line(standing: Standing) -> str | None:
+    """What became of trials that were tried again; None where there were none."""
+    if not standing.retried:
+        return None
+    retried = set(standing.retried)
+    ends = Counter(t.state.value for t in standing.trials if t.number in retried)
+    how = ", ".join(f"{count} {state}" for state, count in ends.most_common())
+    return f"{len(retried)} tried again: {how}"
+
+
+def failures_line(standing: Standing) -> str | None:
+    """Why trials failed, baselines too, and what to do about it; None where none did."""
+    failed = [trial for trial in standing.trials if trial.state is State.FAILED]
+    if not failed:
+        return None
+    line = f"{len(failed)} failed: {causes(failed)}"
+    again = [trial for trial in failed if trial.may_be_tried_again]
+    if not again:
+        return line
+    late = [trial for trial in again if trial.failure is Failure.TIMEOUT]
+    whom = "it" if len(failed) == 1 else "them" if len(again) == len(failed) else f"{len(again)}"
+    line += f"; try {whom} again with --retry-failed"
+    if late:
+        which = "" if len(late) == len(again) else f" {len(late)} of these"
+        line += f", or{which} with a longer --trial-timeout"
+    return line
+
+
+def idle_line(standing: Standing, asked: int) -> str | None:
+    """That there was nothing to train, and what to do; None where something was, or is left.
+
+    Args:
+        standing: of the study, at its end.
+        asked: how many trials it was to have, more than the goal where there are not so many.
+    """
+    if standing.begun or standing.finished < standing.goal:
+        return None
+    if standing.goal < asked:
+        return (
+            "nothing was left to train: the study has tried all there is within its budget; name "
+            "another with --study-name, and give it a larger space or --max-flops"
+        )
+    verb = "has" if asked == 1 else "have"
+    return (
+        f"nothing was left to train: the {counted(asked, 'trial')} asked for {verb} ended; ask "
+        "for more with --trials"
+    )
 
 
 def nothing_line(standing: Standing) -> str | None:

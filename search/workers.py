@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
+from runs.record import Failure
 from search.devices import DeviceError
 from search.machine import count_accelerators, num_cores, share
 from search.messages import (
@@ -213,7 +214,8 @@ class Processes:
                     seat.process.kill()
                     limit = format_seconds(self._trial_seconds)
                     why = f"it took longer than {limit} (--trial-timeout)"
-                    return worker, Lost(self._replace(worker, why), may_retry=False)
+                    ended = self._replace(worker, why)
+                    return worker, Lost(ended, Failure.TIMEOUT, self._trial_seconds)
                 if seat.pipe in ready:
                     told = self._hear(worker)
                     if told is not None:
@@ -258,7 +260,7 @@ class Processes:
             return None
         if isinstance(told, Broken):
             seat.process.kill()
-            return Lost(self._replace(worker, told.reason))
+            return Lost(self._replace(worker, told.reason), told.failure)
         if isinstance(told, Bug):
             raise WorkerError(f"worker {worker} had an unexpected exception\n{told.traceback}")
         if isinstance(told, Idle):

@@ -61,6 +61,15 @@ def parse_duration(text: str) -> float:
     raise MixerSearchError(f"{text!r} is no positive duration; write it like 45s, 30m, 2h or 1h30m")
 
 
+def write_duration(seconds: float) -> str:
+    """As `parse_duration` reads it: `45s`, `0.5s`, `1h30m`."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((f"{hours:.0f}", "h"), (f"{minutes:.0f}", "m"), (f"{rest:.6f}".rstrip("0"), "s"))
+    written = [f"{part.rstrip('.')}{unit}" for part, unit in parts if float(part)]
+    return "".join(written) or "0s"
+
+
 def format_seconds(seconds: float) -> str:
     """`47 s`, `12 min`, `3 h 05 min`."""
     if seconds < 90:

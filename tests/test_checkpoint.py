@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from records import mixer
 
-from runs.record import EpochRecord
+from runs.record import EpochRecord, Failure
 from search import data as images
 from search.checkpoint import Checkpoint, CheckpointError, load, save
 from search.device_data import put
@@ -111,7 +111,7 @@ def test_a_seed_that_diverged_stays_failed_when_the_others_go_on(
     parts = interrupted(engine, request_, 2)
     assert not any(isinstance(e, Failed) for e in parts)
     found = load_it(request_)
-    failed = Failed(trial=4, reason="diverged")
+    failed = Failed(trial=4, reason="diverged", failure=Failure.DIVERGED)
     mended = replace(
         found, failures=(failed,), epochs=tuple(e for e in found.epochs if e.trial == 3)
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from records import epoch, running, trial
 
 from runs.mending.contradictions import contradictions, reconciled, steady
-from runs.record import EpochRecord, State, TrialRecord
+from runs.record import EpochRecord, Failure, State, TrialRecord
 
 EPOCHS = 4
 CURVE = [epoch(number) for number in range(1, EPOCHS + 1)]
@@ -33,6 +33,17 @@ SOUND: dict[str, tuple[TrialRecord, list[EpochRecord]]] = {
         running(epochs=EPOCHS, state=State.FAILED, error="diverged", finished_at=ENDED),
         CURVE[:2],
     ),
+    "took too long": (
+        running(
+            epochs=EPOCHS,
+            state=State.FAILED,
+            error="it took longer than 5 s (--trial-timeout)",
+            failure=Failure.TIMEOUT,
+            timeout_seconds=5.0,
+            finished_at=ENDED,
+        ),
+        CURVE[:2],
+    ),
     "failed at once": (
         running(epochs=EPOCHS, state=State.FAILED, error="no room", finished_at=ENDED),
         [],
@@ -52,6 +63,7 @@ DAMAGES: dict[str, dict[str, Any]] = {
     "bill": {"params": [1, 7], "macs": [1, 7]},
     "end": {"finished_at": [None, ENDED]},
     "reason": {"error": [None, "for some reason"]},
+    "cause": {"failure": [None, *Failure], "timeout_seconds": [None, 5.0]},
 }
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import jax
 import pytest
 from records import mixer
 
+from runs.record import Failure
 from search import data as images
 from search import engine as engine_module
 from search.device_data import DeviceData, put
@@ -91,6 +94,39 @@ def test_the_seconds_of_a_trial_add_up(engine: Engine) -> None:
     assert timing.device_bytes > 0
 
 
+def with_sleeps(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, validations: Iterator[float]
+) -> float:
+    """The share of validation in a trial whose validations sleep so long, and its epochs 0.2 s."""
+    train = engine_module.train
+
+    def slow(wanted: TrialRequest, program: Program, *rest: object) -> Iterator[Event]:
+        def epoch(*args: object) -> object:
+            time.sleep(0.2 if args[-1] else next(validations))
+            return jax.block_until_ready(program.epoch(*args))
+
+        return train(wanted, replace(program, epoch=epoch), *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine_module, "train", slow)
+    *_, end = engine.run(request(0))
+    assert isinstance(end, Finished)
+    return end.timing.eval_seconds / (end.timing.eval_seconds + end.timing.train_seconds)
+
+
+def test_a_hiccup_of_one_validation_is_not_taken_for_what_it_costs(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert with_sleeps(engine, monkeypatch, iter([0.0, 0.5, *[0.0] * 9])) < 0.1
+
+
+def test_validation_takes_no_more_than_its_share_of_the_flops(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow every validation was that was timed: 144 images forward against 3 x 288."""
+    share = with_sleeps(engine, monkeypatch, repeat(0.3))
+    assert share == pytest.approx(144 / (144 + 3 * 288))
+
+
 def test_curves_are_the_same_to_the_bit_with_and_without_compiling_ahead(engine: Engine) -> None:
     other = mixer(patch_size=2, hidden_dim=24, num_blocks=2)
     alone = curves(list(engine.run(request(0))))
@@ -165,6 +201,7 @@ def test_a_trial_that_diverges_names_the_step(data: DeviceData) -> None:
     with Engine(data, jax.devices()[0]) as engine:
         *_, last = engine.run(request(0, recipe=wild))
     assert isinstance(last, Failed)
+    assert last.failure is Failure.DIVERGED
     assert last.reason.startswith("diverged: the loss was not finite at step ")
 
 
@@ -186,6 +223,7 @@ def test_a_device_without_room_fails_the_trial_and_serves_the_next(
         events = list(engine.run(request(0, 1)))
     assert [event.trial for event in events if isinstance(event, Failed)] == [10, 11]
     assert len(events) == 2
+    assert {event.failure for event in events} == {Failure.OUT_OF_MEMORY}
     assert "out of memory" in events[0].reason
     assert "8589934592 bytes" in events[0].reason
     assert "batch size 32" in events[0].reason
@@ -213,28 +251,29 @@ def test_what_cannot_fit_is_not_even_compiled(
     engine.announce(large, RECIPE, 1)
     (event,) = engine.run(request(0, config=large))
     assert isinstance(event, Failed)
+    assert event.failure is Failure.DOES_NOT_FIT
     assert event.reason.startswith("does not fit: training needs at least ")
     assert event.reason.endswith(", small has 0.00")
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "last"),
     [
         (
             jax.errors.JaxRuntimeError("INTERNAL: something else\nat length"),
-            "its device failed: INTERNAL: something else",
+            Broken("its device failed: INTERNAL: something else", Failure.LOST_WORKER),
         ),
-        (MemoryError(), "its process ran out of memory"),
+        (MemoryError(), Broken("its process ran out of memory", Failure.OUT_OF_MEMORY)),
     ],
 )
 def test_any_other_error_of_the_device_is_its_last_event(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception, last: Broken
 ) -> None:
     def broken(*args: object) -> None:
         raise error
 
     monkeypatch.setattr(engine_module, "train", broken)
-    assert list(engine.run(request(0))) == [Broken(reason)]
+    assert list(engine.run(request(0))) == [last]
 
 
 def test_a_bug_is_not_swallowed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from records import study as a_study
 from runs.reader import open_reader
 from runs.record import (
     EpochRecord,
+    Failure,
     Origin,
     State,
     StudyRecord,
@@ -142,7 +143,7 @@ class Failing(Quick):
             return
         if self.starts:
             yield Started()
-        yield Failed(trial=self.number, reason="diverged at step 7")
+        yield Failed(trial=self.number, reason="diverged at step 7", failure=Failure.DIVERGED)
         for number in request.numbers:
             if number != self.number:
                 yield Finished(trial=number, accuracy=0.5, loss=1.0, timing=TIMING)
@@ -310,7 +311,7 @@ def test_a_failed_trial_is_kept_with_its_reason_and_the_study_goes_on(
     assert [t.state for t in finished].count(State.FAILED) == 1
     assert len(finished) == 4
     failed = next(t for t in finished if t.state is State.FAILED)
-    assert failed.error == "diverged at step 7"
+    assert (failed.error, failed.failure) == ("diverged at step 7", Failure.DIVERGED)
     assert failed.accuracy is None
 
 
@@ -482,6 +483,7 @@ def test_a_trial_whose_worker_died_twice_has_failed_and_the_study_goes_on(store:
     failed = [t for t in trials if t.state is State.FAILED]
     assert [t.number for t in failed] == [1]
     assert failed[0].error == "its worker died twice (killed by SIGKILL)"
+    assert failed[0].failure is Failure.LOST_WORKER
     assert [t.state for t in trials].count(State.COMPLETE) == 4
 
 

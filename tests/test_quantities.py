@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from space.errors import MixerSearchError
-from space.quantities import format_count, format_seconds, parse_count, parse_duration
+from space.quantities import (
+    format_count,
+    format_seconds,
+    parse_count,
+    parse_duration,
+    write_duration,
+)
 
 
 @pytest.mark.parametrize(
@@ -121,3 +127,13 @@ def test_what_is_no_duration_is_refused_in_a_sentence(text: str) -> None:
 )
 def test_a_duration_is_shown_in_the_units_of_its_size(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize("text", ["5s", "0.5s", "30m", "6h", "1h30m", "1h1m1.25s", "48h"])
+def test_a_duration_is_written_as_people_write_it(text: str) -> None:
+    assert write_duration(parse_duration(text)) == text
+
+
+@given(st.floats(0.001, 1e6))
+def test_a_duration_that_is_written_is_read_as_it_was(seconds: float) -> None:
+    assert parse_duration(write_duration(seconds)) == pytest.approx(seconds, abs=1e-6)

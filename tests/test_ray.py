@@ -19,7 +19,7 @@ from ray_nodes import Nodes, cluster, needs_ray
 from records import mixer
 
 from runs.reader import StorageError, open_reader
-from runs.record import Origin, State, Surroundings
+from runs.record import Failure, Origin, State, Surroundings
 from search import data as images
 from search.checkpoint import load
 from search.device_data import put
@@ -212,7 +212,7 @@ def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again(nodes: Nodes) 
         workers = ready(RayWorkers(replace(TWO, count=1), trial_seconds=3))
         workers.start(0, request(0, epochs=10**6))
         why = "it took longer than 3 s (--trial-timeout)"
-        assert until_idle(workers, 1)[0][-1] == Lost(why, may_retry=False)
+        assert until_idle(workers, 1)[0][-1] == Lost(why, Failure.TIMEOUT, 3)
         workers.start(0, request(0))
         assert isinstance(until_idle(workers, 1)[0][-2], Finished)
 

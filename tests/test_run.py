@@ -47,6 +47,7 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
         *("--storage", "--max-flops", "--min-accuracy", "--train-limit", "--sampler"),
         *("--no-baselines", "--data-dir", "--archive", "--device", "--engine", "--ray-address"),
         *("--workers", "--workers-per-device"),
+        "--retry-failed",
     ):
         assert flag in text
     assert "Example" in text

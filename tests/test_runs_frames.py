@@ -10,7 +10,7 @@ from records import at, epoch, running, seeds, study, trial, vit
 
 from runs import winners
 from runs.frames import epochs_frame, trials_frame
-from runs.record import EpochRecord, Origin, State, label_of
+from runs.record import EpochRecord, Failure, Origin, State, label_of
 from runs.winners import candidates, front
 
 BASELINE = {"origin": Origin.BASELINE}
@@ -21,7 +21,7 @@ TRIALS = [
     at(500_000, 0.99, 3, config=vit(), **BASELINE),
     at(600_000, 0.98, 4, config=vit(num_blocks=3), **BASELINE),
     running(5),
-    running(6, state=State.FAILED, surroundings=None, error="diverged"),
+    running(6, state=State.FAILED, surroundings=None, error="diverged", failure=Failure.DIVERGED),
 ]
 
 
@@ -29,6 +29,7 @@ def test_there_is_one_row_a_trial_in_the_order_given() -> None:
     frame = trials_frame(TRIALS[::-1])
     assert list(frame["number"]) == [6, 5, 4, 3, 2, 1, 0]
     assert list(frame["state"])[:3] == ["failed", "running", "complete"]
+    assert list(frame["failure"])[:1] == ["diverged"]
 
 
 def test_columns_hold_what_the_records_hold() -> None:
@@ -75,8 +76,9 @@ def test_columns_hold_what_the_records_hold() -> None:
         "channels_mlp_dim": 20,
     }
     assert {name: row[name] for name in expected} == expected
-    of_vits = {"mlp_dim", "num_heads", "classifier"}
-    assert set(trials_frame(TRIALS).columns) - set(expected) == of_vits
+    empty = {"failure", "timeout_seconds", *("mlp_dim", "num_heads", "classifier")}
+    assert set(trials_frame(TRIALS).columns) - set(expected) == empty
+    assert row[[*empty]].isna().all()
     assert list(trials_frame(TRIALS).columns)[:9] == list(expected)[:9]
 
 
@@ -121,8 +123,8 @@ def test_a_study_that_has_hardly_begun_has_the_same_first_columns(trials: list[o
     frame = trials_frame(trials)
     assert len(frame) == len(trials)
     full = trials_frame(TRIALS)
-    assert list(frame.columns)[:28] == list(full.columns)[:28]
-    assert frame.columns[27] == "finished_at"
+    assert list(frame.columns)[:30] == list(full.columns)[:30]
+    assert frame.columns[29] == "finished_at"
 
 
 def test_a_frame_survives_csv() -> None:

@@ -21,7 +21,7 @@ from sample_study import write_study
 
 from runs import schema
 from runs.reader import open_reader
-from runs.record import EpochRecord, State, StudyRecord, Timing, TrialRecord
+from runs.record import EpochRecord, Failure, State, StudyRecord, Timing, TrialRecord
 from runs.rows import epoch_columns, study_columns, trial_columns
 from runs.storage import APPLICATION_ID, StorageError, engine_for, parse_storage
 from runs.tables import Base
@@ -210,6 +210,28 @@ def test_a_database_of_the_first_version_keeps_its_rows(storage: str) -> None:
         assert store.epochs("digits") == epochs
     flops = on(storage, lambda c: c.exec_driver_sql("SELECT macs, flops FROM run_trial").all())
     assert [flop for _, flop in flops] == [2 * macs for macs, _ in flops]
+
+
+WORDS = {
+    "diverged: the loss was not finite at step 7 (epoch 1)": Failure.DIVERGED,
+    "it took longer than 5 s (--trial-timeout)": Failure.TIMEOUT,
+    "its worker died twice (killed by SIGKILL)": Failure.LOST_WORKER,
+    "its worker died twice (its process ran out of memory)": Failure.OUT_OF_MEMORY,
+    "out of memory: training needs at least 9 GiB; RESOURCE_EXHAUSTED": Failure.OUT_OF_MEMORY,
+    "does not fit: training needs at least 9 GiB": Failure.DOES_NOT_FIT,
+    "the reason is lost": None,
+}
+
+
+def test_why_a_trial_of_an_older_version_failed_is_told_by_its_words(storage: str) -> None:
+    """Of one that did not fail they say nothing, and its limit nobody wrote down."""
+    old = [running(n, state=State.FAILED, error=words) for n, words in enumerate(WORDS)]
+    old.append(running(len(old), state=State.REFUSED, error="diverged: "))
+    write_0001(storage, old, [])
+    with open_writer(storage) as store:
+        found = store.trials("digits")
+    assert [t.failure for t in found] == [*WORDS.values(), None]
+    assert all(t.timeout_seconds is None for t in found)
 
 
 def test_an_upgraded_database_is_like_a_new_one(storage: str, tmp_path: Path) -> None:

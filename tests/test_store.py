@@ -17,7 +17,7 @@ from sample_study import write_study
 
 import runs
 from runs.reader import Reader, UnknownStudyError, open_reader
-from runs.record import Origin, State, Timing, TrialRecord
+from runs.record import Failure, Origin, State, Timing, TrialRecord
 from runs.storage import StorageError
 from runs.writer import Writer, open_writer
 
@@ -63,6 +63,13 @@ TRIALS = {
     "a ViT": trial(config=vit(classifier="gap")),
     "a baseline": trial(origin=Origin.BASELINE),
     "failed": running(state=State.FAILED, error="the loss was not finite at epoch 2"),
+    **{
+        f"failed: {failure}": running(state=State.FAILED, error="why", failure=failure)
+        for failure in Failure
+    },
+    "took too long": running(
+        state=State.FAILED, error="why", failure=Failure.TIMEOUT, timeout_seconds=0.1 + 0.2
+    ),
     "pruned": running(state=State.PRUNED, error="below the best half"),
     "refused": running(state=State.REFUSED, surroundings=None, error="tried before"),
     "outside git": trial(surroundings=replace(trial().surroundings, git_revision=None)),

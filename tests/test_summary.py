@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
+import pytest
 from records import epoch, mixer, running, study, trial, vit
 from rich.console import Console
 
-from runs.record import Origin, State
+from runs.record import Failure, Origin, State, TrialRecord
 from search.standing import Standing
-from search.summary import counts_line, front_table, next_commands, nothing_line, stopping_line
+from search.summary import (
+    counts_line,
+    failures_line,
+    front_table,
+    idle_line,
+    next_commands,
+    nothing_line,
+    retried_line,
+    stopping_line,
+)
 
 
 def standing(
@@ -64,6 +75,82 @@ def test_the_counts_leave_out_what_did_not_happen() -> None:
     )
     one = standing(vits=False, accuracies=(0.5,))
     assert counts_line(one).startswith("1 trial complete, 1 refused, 0 baselines; hypervolume")
+
+
+def test_a_baseline_that_failed_is_none_of_those_there_are_to_compare_with() -> None:
+    now = standing(vits=False)
+    now.start(running(5, config=vit(), origin=Origin.BASELINE))
+    now.end(failed(5, Failure.DIVERGED, config=vit(), origin=Origin.BASELINE))
+    assert "1 refused, 0 baselines (1 failed); hypervolume" in counts_line(now)
+    again = Standing(now.study, now.trials, goal=4, baselines=1, images_per_epoch=100)
+    assert counts_line(again) == counts_line(now)
+
+
+def failed(number: int, failure: Failure | None, **changes: Any) -> TrialRecord:
+    return running(number, state=State.FAILED, error="why", failure=failure, **changes)
+
+
+LIMIT = {"timeout_seconds": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("trials", "says"),
+    [
+        ([], None),
+        ([failed(4, Failure.DIVERGED)], "1 failed: 1 diverged"),
+        (
+            [failed(4, Failure.TIMEOUT, **LIMIT), failed(5, Failure.DIVERGED)],
+            "2 failed: 1 ran into --trial-timeout 5s, 1 diverged; try 1 again with --retry-failed, "
+            "or with a longer --trial-timeout",
+        ),
+        (
+            [failed(4, Failure.TIMEOUT, **LIMIT)],
+            "1 failed: 1 ran into --trial-timeout 5s; try it again with --retry-failed, or with a "
+            "longer --trial-timeout",
+        ),
+        (
+            [failed(4, Failure.LOST_WORKER), failed(5, Failure.LOST_WORKER)],
+            "2 failed: 2 lost a worker twice; try them again with --retry-failed",
+        ),
+        (
+            [failed(4, Failure.TIMEOUT, **LIMIT), failed(5, Failure.OUT_OF_MEMORY)],
+            "2 failed: 1 ran into --trial-timeout 5s, 1 ran out of memory; try them again with "
+            "--retry-failed, or 1 of these with a longer --trial-timeout",
+        ),
+    ],
+)
+def test_failures_are_summed_up_with_what_to_do(
+    trials: list[TrialRecord], says: str | None
+) -> None:
+    now = Standing(study(), trials, goal=4, baselines=0, images_per_epoch=100)
+    assert failures_line(now) == says
+
+
+def test_a_trial_that_is_tried_again_is_counted_once() -> None:
+    before = [*standing(vits=False).trials, failed(5, Failure.TIMEOUT, **LIMIT)]
+    now = Standing(study(), before, goal=4, baselines=0, images_per_epoch=100)
+    assert (now.finished, now.counts[State.FAILED]) == (3, 1)
+    assert retried_line(now) is None
+    now.start(running(5))
+    assert (now.finished, now.counts[State.FAILED], now.seconds_left) == (2, 0, None)
+    now.end(trial(5, accuracy=0.75))
+    assert (now.finished, now.counts[State.COMPLETE], now.counts[State.FAILED]) == (3, 3, 0)
+    assert now.front[-1].number == 5
+    assert now.seconds_left is not None
+    assert retried_line(now) == "1 tried again: 1 complete"
+
+
+def test_that_there_was_nothing_to_train_is_said_with_what_to_do() -> None:
+    ended = [trial(0), trial(1)]
+    now = Standing(study(), ended, goal=2, baselines=0, images_per_epoch=100)
+    assert idle_line(now, asked=2) == (
+        "nothing was left to train: the 2 trials asked for have ended; ask for more with --trials"
+    )
+    assert "has tried all there is within its budget" in (idle_line(now, asked=3) or "")
+    late = Standing(study(), ended, goal=3, baselines=0, images_per_epoch=100)
+    assert idle_line(late, asked=3) is None, "the same command goes on"
+    now.start(running(2, config=vit(), origin=Origin.BASELINE))
+    assert idle_line(now, asked=2) is None
 
 
 def test_the_counts_of_several_seeds_say_of_what() -> None:

@@ -17,6 +17,7 @@ from search import traced
 from search.device_data import DeviceData, put
 from search.engine import Engine
 from search.messages import EpochDone, TrialRequest
+from search.optimizer import hyper_of, without_arguments
 from search.recipe import Augmentation, Recipe
 from space.config import Config
 
@@ -102,6 +103,49 @@ def test_numbers_of_a_recipe_are_no_part_of_it_and_everything_else_is(
     losses(data, config)
     assert len(traces) == 6
     assert len(list(folder.glob("*-traced"))) == 6
+
+
+class NewRecipe(Recipe):
+    """The recipe of a version that knows one field more."""
+
+    schedule_free: bool = False
+
+
+class NewAugmentation(Augmentation):
+    """As `NewRecipe`."""
+
+    random_erasing: float = 0.0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (NewRecipe(**dict(RECIPE)), NewRecipe(**dict(RECIPE), schedule_free=True)),
+        (
+            RECIPE.model_copy(update={"augmentation": NewAugmentation()}),
+            RECIPE.model_copy(update={"augmentation": NewAugmentation(random_erasing=0.25)}),
+        ),
+    ],
+)
+def test_a_field_that_a_later_version_adds_makes_another_program(
+    folder: Path, traces: list[Config], data: DeviceData, one: Recipe, other: Recipe
+) -> None:
+    config = mixer(num_blocks=1)
+    losses(data, config, one)
+    losses(data, config, other)
+    assert len(traces) == 2
+    assert len(list(folder.glob("*-traced"))) == 2
+    losses(data, config, other.model_copy(update={"learning_rate": 1e-4}))
+    assert len(traces) == 2
+
+
+@pytest.mark.parametrize("name", Recipe.model_fields)
+def test_a_field_of_the_recipe_is_an_argument_of_the_program_or_part_of_it(name: str) -> None:
+    changes = {"batch_size": 7, "epochs": 7, "augmentation": Augmentation(flip=True)}
+    other = RECIPE.model_copy(update={name: changes.get(name, 0.37)})
+    is_argument = hyper_of(other, 5) != hyper_of(RECIPE, 5)
+    is_part = without_arguments(other) != without_arguments(RECIPE)
+    assert is_argument != is_part
 
 
 def test_a_program_that_cannot_be_exported_is_compiled_all_the_same(

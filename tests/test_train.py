@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from search import data as images
 from search.device_data import DeviceData, put
-from search.optimizer import hyper_of, learning_rate
+from search.optimizer import Hyper, hyper_of, learning_rate
 from search.program import Program, compile_program
 from search.recipe import Augmentation, Recipe, steps_per_epoch
 from search.train import TrainState, initial_state, shuffle
@@ -137,6 +139,37 @@ def test_the_learning_rate_climbs_then_falls_to_zero(warmup: int, total: int) ->
     expected = [0.1 * (s + 1) / warmup for s in range(warmup)]
     expected += [float(cosine(s)) for s in range(total - warmup + 1)]
     np.testing.assert_allclose(rates, expected, atol=1e-7)
+
+
+RATES = jax.jit(learning_rate)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 400), st.floats(0, 0.99), st.floats(1e-6, 1.0))
+def test_the_learning_rate_reaches_its_peak_and_never_passes_it(
+    total: int, warmup: float, peak: float
+) -> None:
+    recipe = Recipe(epochs=1, learning_rate=peak, warmup=warmup)
+    rates = RATES(np.arange(400, dtype=np.int32), hyper_of(recipe, total))
+    assert float(np.asarray(rates)[:total].max()) == np.float32(peak)
+
+
+@pytest.mark.parametrize(("total", "warmup"), [(100, 0.1), (93, 0.0), (20, 0.5), (6, 5 / 6)])
+def test_whole_steps_of_warm_up_give_the_rates_they_always_gave(total: int, warmup: float) -> None:
+    """To the bit: studies that were begun go on."""
+    hyper = hyper_of(Recipe(epochs=1, learning_rate=3e-3, warmup=warmup), total)
+    assert float(hyper.warmup_steps).is_integer()
+
+    def before(step: jax.Array, hyper: Hyper) -> jax.Array:
+        climb = (step + 1) / jnp.maximum(hyper.warmup_steps, 1)
+        rest = jnp.maximum(hyper.total_steps - hyper.warmup_steps, 1)
+        fall = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip((step - hyper.warmup_steps) / rest, 0, 1)))
+        return hyper.learning_rate * jnp.where(step < hyper.warmup_steps, climb, fall)
+
+    steps = np.arange(total + 1, dtype=np.int32)
+    np.testing.assert_array_equal(
+        jax.jit(learning_rate)(steps, hyper), jax.jit(before)(steps, hyper)
+    )
 
 
 def test_one_step_is_optax_adamw_with_decay_on_kernels_only(data: DeviceData) -> None:

@@ -18,6 +18,7 @@ from broken_workers import device_fails, ends, hangs
 from one_worker import OneWorker
 from records import mixer
 
+from runs.record import Failure
 from search import data as images
 from search.checkpoint import load
 from search.device_data import put
@@ -390,7 +391,7 @@ def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again() -> None:
         workers.give(images.load("digits", train_limit=256))
         workers.start(0, request(0, epochs=10**6))
         why = "it took longer than 3 s (--trial-timeout)"
-        assert first_loss(workers) == (0, Lost(why, may_retry=False))
+        assert first_loss(workers) == (0, Lost(why, Failure.TIMEOUT, 3))
         workers.start(0, request(0))
         assert isinstance(until_idle(workers, 1)[0][-1], Finished)
 

@@ -47,6 +47,8 @@ def contradictions(trial: TrialRecord, curve: Curve, asked: int | None = None) -
         found.append(
             f"it is {trial.state.value} and has {'no' if not trial.finished_at else 'an'} end"
         )
+    if trial.state is not State.FAILED and (trial.failure, trial.timeout_seconds) != (None, None):
+        found.append(f"it is {trial.state.value} and has a cause of failure")
     if trial.error is None and trial.state in {State.FAILED, State.PRUNED, State.REFUSED}:
         found.append(f"it is {trial.state.value} for no reason")
     return found
@@ -98,6 +100,8 @@ def reconciled(
         timing=None,
         wall_seconds=None,
         error=None,
+        failure=None,
+        timeout_seconds=None,
         finished_at=None,
         **nothing,  # type: ignore[arg-type]
     )
@@ -122,6 +126,8 @@ def _ended(trial: TrialRecord, trained: Sequence[EpochRecord]) -> TrialRecord:
     if trial.finished_at is None:
         seconds = trained[-1].elapsed_seconds if trained else 0.0
         trial = replace(trial, finished_at=trial.started_at + timedelta(seconds=seconds))
+    if trial.state is not State.FAILED:
+        trial = replace(trial, failure=None, timeout_seconds=None)
     if trial.error is None and trial.state is not State.COMPLETE:
         trial = replace(trial, error=_LOST)
     return trial

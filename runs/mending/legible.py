@@ -12,7 +12,7 @@ from typing import Any
 import pydantic
 import sqlalchemy as sa
 
-from runs.record import EpochRecord, State, StudyRecord, TrialRecord
+from runs.record import EpochRecord, Failure, State, StudyRecord, TrialRecord
 from runs.rows import epoch_record, study_record, trial_record
 from runs.spool import plain, strict_epoch, strict_study, strict_trial
 from runs.tables import EpochRow, StudyRow, TrialRow
@@ -27,6 +27,8 @@ _FORGETTABLE: dict[str, Any] = {
     "num_workers": 1,
     "surroundings": None,
     "error": None,
+    "failure": None,
+    "timeout_seconds": None,
     "sampler_attrs": {},
     "finished_at": None,
 }
@@ -153,6 +155,11 @@ def _trial_record(row: Any) -> tuple[TrialRecord, set[str]]:
         row = SimpleNamespace(**row._mapping if hasattr(row, "_mapping") else vars(row))
         row.state = State.RUNNING
         return _trial_record(row)[0], {"state"}
+    if row.failure is not None and row.failure not in list(Failure):
+        row = SimpleNamespace(**row._mapping if hasattr(row, "_mapping") else vars(row))
+        row.failure = None
+        record, forgotten = _trial_record(row)
+        return record, forgotten | {"failure"}
     record = trial_record(row)
     try:
         return strict_trial(plain(record)), set()
