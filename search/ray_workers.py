@@ -22,7 +22,7 @@ from search.ray_worker import CONTROL, RayWorker
 from search.recipe import Recipe
 from search.workers import WorkerError
 from space.config import Config
-from space.quantities import format_seconds
+from space.quantities import format_seconds, write_duration
 
 if TYPE_CHECKING:
     from search.data import ImageData
@@ -337,7 +337,7 @@ class RayWorkers:
     def _objection(self, actor: _Actor) -> str | None:
         """Why an actor is to be killed."""
         if self._trial_seconds is not None and self._is_late(actor):
-            return f"it took longer than {format_seconds(self._trial_seconds)} (--trial-timeout)"
+            return f"it took longer than {write_duration(self._trial_seconds)} (--trial-timeout)"
         if actor.silent_seconds > self._silent_seconds:
             return f"it gave no sign of life for {self._silent_seconds:.0f} s"
         return None

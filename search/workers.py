@@ -42,7 +42,7 @@ from search.recipe import Recipe
 from search.worker_process import WorkerProcess
 from space.config import Config
 from space.errors import MixerSearchError
-from space.quantities import format_seconds
+from space.quantities import format_seconds, write_duration
 
 if TYPE_CHECKING:
     from search.data import ImageData
@@ -212,7 +212,7 @@ class Processes:
                 self._turn = (worker + 1) % self.count  # whoever tells much keeps nobody waiting
                 if self._trial_seconds and (seat.busy_seconds or 0.0) > self._trial_seconds:
                     seat.process.kill()
-                    limit = format_seconds(self._trial_seconds)
+                    limit = write_duration(self._trial_seconds)
                     why = f"it took longer than {limit} (--trial-timeout)"
                     ended = self._replace(worker, why)
                     return worker, Lost(ended, Failure.TIMEOUT, self._trial_seconds)

@@ -211,7 +211,7 @@ def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again(nodes: Nodes) 
     with connected(nodes.address):
         workers = ready(RayWorkers(replace(TWO, count=1), trial_seconds=3))
         workers.start(0, request(0, epochs=10**6))
-        why = "it took longer than 3 s (--trial-timeout)"
+        why = "it took longer than 3s (--trial-timeout)"
         assert until_idle(workers, 1)[0][-1] == Lost(why, Failure.TIMEOUT, 3)
         workers.start(0, request(0))
         assert isinstance(until_idle(workers, 1)[0][-2], Finished)
