@@ -4,13 +4,22 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-faults test-slow lint clean
+# Python 3.12 with the newest JAX, in an environment of its own: what trains must train there too.
+NEWEST_PYTHON ?= python3.12
+NEWEST_VENV ?= .venv-newest
+NEWEST_TESTS = $(addprefix tests/test_,train.py networks.py gradients.py augment.py engine.py \
+  traced.py checkpoint.py initial.py cost.py)
+
+.PHONY: demo test test-newest test-faults test-slow lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m search.run --study mixer_digits
 
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -m "not slow"
+
+test-newest: $(NEWEST_VENV)/.installed
+	PYTHONPATH=. $(NEWEST_VENV)/bin/python -m pytest -m "not slow and not fault" $(NEWEST_TESTS)
 
 test-faults: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m fault
@@ -37,5 +46,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	  echo "Ray cannot be installed for this Python from here: the tests that need it skip"
 	@touch $@
 
+$(NEWEST_VENV)/.installed: .ci/newest.txt
+	$(NEWEST_PYTHON) -m venv $(NEWEST_VENV)
+	$(NEWEST_VENV)/bin/python -m pip install --quiet --no-compile --no-deps --requirement .ci/newest.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

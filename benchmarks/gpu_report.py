@@ -43,7 +43,8 @@ from search.studies import STUDIES, StudySpec, with_changes
 from search.surroundings import git_revision
 from space.errors import MixerSearchError
 
-PARTS_SCRIPT = Path(__file__).with_name("gpu_parts.py")
+ROOT = Path(__file__).resolve().parents[1]
+PARTS_SCRIPT = Path(__file__).with_name("gpu_parts.py").resolve()
 LIBRARIES = (
     *("jax", "jaxlib", "jax-cuda13-pjrt", "jax-cuda12-pjrt", "flax", "optax", "optuna", "numpy"),
     *("tensorflow-datasets", "pillow"),
@@ -207,10 +208,10 @@ def make(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="gpu-report-") as folder:
         here = Path(folder)
         report = _begin(args, size, here)
-        # decoded here once, and kept for all parts
-        data = images.load(dataset, data_dir=args.data_dir, report=print)
+        reading = time.monotonic()
+        data = images.load(dataset, data_dir=args.data_dir, report=print)  # kept for all parts
         report["images"] = {"dataset": dataset, "digest": data.digest}
-        report["seconds"]["images"] = time.monotonic() - began
+        report["seconds"]["images"] = time.monotonic() - reading
         _write(report, args.out)
         for number, name in enumerate(limits, start=1):
             left = size.total_seconds - (time.monotonic() - began)
@@ -272,7 +273,10 @@ def _begin(args: argparse.Namespace, size: Size, here: Path) -> dict[str, Any]:
     task = here / "device.json"
     task.write_text(json.dumps({"device": size.device, "file": str(here / "device.jsonl")}))
     asked = subprocess.run(
-        [sys.executable, str(PARTS_SCRIPT), "device", str(task)], capture_output=True, text=True
+        [sys.executable, str(PARTS_SCRIPT), "device", str(task)],
+        env=os.environ | {"PYTHONPATH": _python_path()},
+        capture_output=True,
+        text=True,
     )
     if asked.returncode:
         why = asked.stderr.strip().splitlines()[-1]
@@ -352,7 +356,7 @@ def run(part: Part, log: Path) -> Ended:
         process = subprocess.Popen(
             part.command,
             cwd=log.parent,
-            env=os.environ | part.environment,
+            env=os.environ | {"PYTHONPATH": _python_path()} | part.environment,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -369,6 +373,12 @@ def run(part: Part, log: Path) -> Ended:
     last = log.read_text(errors="replace").strip().splitlines()[-1:]
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     return Ended(started, ": ".join([how, *last]))
+
+
+def _python_path() -> str:
+    """Where commands in other folders find this code, installed or not."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join([str(ROOT), *(os.path.abspath(folder) for folder in given if folder)])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
