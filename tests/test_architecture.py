@@ -96,7 +96,7 @@ def test_no_test_folder_shadows_a_package() -> None:
 def test_who_coordinates_other_processes_never_loads_the_accelerator_stack() -> None:
     """It would take memory of a device that a worker needs, and seconds to start."""
     code = (
-        "import sys, search.run, search.run_study\n"
+        "import sys, search.run, search.study.run_study\n"
         "print([name for name in ('jax', 'flax', 'optax') if name in sys.modules])"
     )
     done = subprocess.run(

@@ -87,7 +87,9 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_writer_is_killed(tmp_pat
         time.sleep(wait)
         writer.kill()
         assert writer.stdout is not None
-        output = writer.stdout.read()  # communicate() would pass over what readline() has read ahead
+        output = (
+            writer.stdout.read()
+        )  # communicate() would pass over what readline() has read ahead
         writer.communicate()
         acknowledged = [1, *map(int, output.split())]
         with open_reader(url) as store:
