@@ -4,9 +4,9 @@
     python benchmarks/stub_trials.py --trials 2000 --workers 1 --trial-seconds 0.005 --readers 8
 
 All is real but the training: the study is run by `search.study.run_study` with its display, its
-SQLite database and its lease, workers are processes, and readers are processes that look for news of the
-study as a page of the dashboard does. Timed from when the workers are ready, so their start is
-not in it, to when the study has ended and its summary is printed. With readers the study is run
+SQLite database and its lease, workers are processes, and readers are processes that look for news
+of the study as a page of the dashboard does. Timed from when the workers are ready, so their start
+is not in it, to when the study has ended and its summary is printed. With readers the study is run
 without them too, and both take turns at going first.
 
 Judge by the CPU time too on a machine that does other things at the same time.

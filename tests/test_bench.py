@@ -10,8 +10,8 @@ from published import PUBLISHED
 from records import CIFAR, mixer
 from rich.console import Console
 
-from search.bench.command import command as bench
-from search.bench.command import speed
+from search.bench import command as bench
+from search.bench import speed
 from search.bench.roofline import Ceilings, Roofline, roofline, step_bytes, step_flops
 from search.bench.speed import empty_cache, steps_at_once
 from space.cost import cost

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from search.train import compile_cache
 from search.train.compile_cache import mend
-from search.train.epoch import compile_cache
 
 COMPILE = """
 import jax, jax.numpy as jnp

@@ -17,10 +17,10 @@ from runs.record import Failure
 from search import data as images
 from search.protocol import Broken, EpochDone, Event, Failed, Finished, Started, TrialRequest
 from search.spec.recipe import Recipe
+from search.train import engine as engine_module
 from search.train.device_data import DeviceData, put
 from search.train.devices import memory_bytes
 from search.train.engine import Engine
-from search.train.epoch import engine as engine_module
 from search.train.program import Program
 from space.config import MixerConfig
 

@@ -14,10 +14,10 @@ from records import mixer
 from search import data as images
 from search.protocol import EpochDone, TrialRequest
 from search.spec.recipe import Augmentation, Recipe
+from search.train import program as program_module
+from search.train import traced_programs as traced
 from search.train.device_data import DeviceData, put
 from search.train.engine import Engine
-from search.train.epoch import program as program_module
-from search.train.epoch import traced_programs as traced
 from search.train.optimizer import hyper_of, without_arguments
 from space.config import Config
 

@@ -22,7 +22,7 @@ MAX_BYTES = 4 * 2**30
 """When the folder holds more, the oldest entries are deleted."""
 
 TRACED = "-traced"
-"""How the names of traced programs end, which `search.train.traced_programs` keeps in this folder."""
+"""How the names of traced programs end, which `search.train.traced_programs` keeps here too."""
 
 _CHECKED = "checked"
 """An empty file whose time says until when entries are known to be whole."""
