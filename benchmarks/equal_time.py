@@ -21,9 +21,9 @@ from runs import pareto
 from runs.reader import open_reader
 from runs.record import State
 from runs.winners import candidates, objectives, reference_of
-from search.machine import num_cores
-from search.studies import STUDIES
-from search.surroundings import git_revision
+from search.spec.studies import STUDIES
+from search.train.environment import git_revision
+from search.train.machine import num_cores
 
 SIDES = {
     "ours": ["--sampler", "cost_aware"],

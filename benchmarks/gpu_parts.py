@@ -24,16 +24,16 @@ import jax.numpy as jnp
 
 from runs.record import EpochRecord, label_of
 from search import data as images
-from search.bench import LADDER
-from search.device_data import put
-from search.devices import choose, compute_dtype, memory_bytes
-from search.messages import EpochDone, Failed, TrialRequest
-from search.program import compile_program
-from search.recipe import Recipe
-from search.roofline import Ceilings, measure_ceilings
-from search.speed import RoomError, measure
-from search.trial import train
-from search.xla_options import use_xla_options
+from search.bench.command import LADDER
+from search.bench.roofline import Ceilings, measure_ceilings
+from search.bench.speed import RoomError, measure
+from search.protocol import EpochDone, Failed, TrialRequest
+from search.spec.recipe import Recipe
+from search.train.device_data import put
+from search.train.devices import choose, compute_dtype, memory_bytes
+from search.train.program import compile_program
+from search.train.trial import train
+from search.train.xla_options import use_xla_options
 from space.config import Config, ImageTask, MixerConfig, ViTConfig
 from space.cost import cost
 from space.errors import MixerSearchError
@@ -224,7 +224,7 @@ def _limits(device: jax.Device) -> Ceilings:
 
 
 def _speed(task: dict[str, Any], config: Config) -> dict[str, Any]:
-    """As `search.speed.measure`; a network without room is a line too."""
+    """As `search.bench.speed.measure`; a network without room is a line too."""
     device = choose(task["device"])
     limits = _limits(device) if task["ceilings"] is None else Ceilings(**task["ceilings"])
     try:

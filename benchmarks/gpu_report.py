@@ -37,10 +37,10 @@ from runs.accounting import account
 from runs.reader import open_reader
 from runs.record import State
 from search import data as images
-from search.machine import num_cores
-from search.rungs import NO_RUNGS
-from search.studies import STUDIES, StudySpec, with_changes
-from search.surroundings import git_revision
+from search.spec.rungs import NO_RUNGS
+from search.spec.studies import STUDIES, StudySpec, with_changes
+from search.train.environment import git_revision
+from search.train.machine import num_cores
 from space.errors import MixerSearchError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -26,9 +26,9 @@ from learning_curves import PARAMETERS, TABLES, LearningCurves, rows_of, write_t
 from runs.reader import open_reader
 from runs.record import State
 from search.data import find_task
-from search.machine import num_cores
-from search.studies import StudySpec
-from search.study_file import find_study
+from search.spec.studies import StudySpec
+from search.spec.study_file import find_study
+from search.train.machine import num_cores
 from space.errors import MixerSearchError
 
 ALL = 1_000_000

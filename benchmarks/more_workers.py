@@ -24,10 +24,10 @@ from typing import Any
 
 from runs.accounting import account
 from runs.reader import open_reader
-from search.devices import choose
-from search.machine import num_cores
-from search.studies import STUDIES
-from search.surroundings import surroundings
+from search.spec.studies import STUDIES
+from search.train.devices import choose
+from search.train.environment import surroundings
+from search.train.machine import num_cores
 
 
 def main() -> None:

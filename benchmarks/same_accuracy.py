@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 from trials_per_hour import measure, run_ours, run_plain, write_study, write_task
 
-from search.devices import choose
-from search.studies import STUDIES, StudySpec, with_changes
-from search.surroundings import surroundings
+from search.spec.studies import STUDIES, StudySpec, with_changes
+from search.train.devices import choose
+from search.train.environment import surroundings
 
 
 def main() -> None:

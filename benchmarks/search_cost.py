@@ -27,9 +27,10 @@ from learning_curves import read_table
 from simulator import Recorded, Replay, recorded, replay
 
 from runs.record import State
-from search.machine import num_cores
-from search.rungs import NO_RUNGS, Objection, Peer, RungSpec
-from search.surroundings import git_revision
+from search.schedule.stopping_rule import Objection, Peer
+from search.spec.rungs import NO_RUNGS, RungSpec
+from search.train.environment import git_revision
+from search.train.machine import num_cores
 from space.errors import MixerSearchError
 
 Floats = npt.NDArray[np.float64]

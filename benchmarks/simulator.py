@@ -24,12 +24,12 @@ from learning_curves import PARAMETERS, LearningCurves, TableError
 
 from runs import pareto
 from runs.record import EpochRecord, Failure, StudyRecord, Surroundings, Timing, TrialRecord
-from search.loop import Search
-from search.messages import EpochDone, Event, Failed, Finished, Idle, Lost, Started, TrialRequest
-from search.open_study import plan
-from search.recipe import Recipe
-from search.rungs import Rule, objection
-from search.studies import StudySpec, with_changes
+from search.protocol import EpochDone, Event, Failed, Finished, Idle, Lost, Started, TrialRequest
+from search.schedule.stopping_rule import Rule, objection
+from search.spec.recipe import Recipe
+from search.spec.studies import StudySpec, with_changes
+from search.study.loop import Search
+from search.study.open_study import plan
 from space.config import Config, ImageTask, MixerConfig
 from space.cost import cost
 

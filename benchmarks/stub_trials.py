@@ -3,10 +3,10 @@
     python benchmarks/stub_trials.py                        # 10,000 trials of 200 ms, 16 workers
     python benchmarks/stub_trials.py --trials 2000 --workers 1 --trial-seconds 0.005 --readers 8
 
-All is real but the training: the study is run by `search.run_study` with its display, its SQLite
-database and its lease, workers are processes, and readers are processes that look for news of the
-study as a page of the dashboard does. Timed from when the workers are ready, so their start is
-not in it, to when the study has ended and its summary is printed. With readers the study is run
+All is real but the training: the study is run by `search.study.run_study` with its display, its
+SQLite database and its lease, workers are processes, and readers are processes that look for news
+of the study as a page of the dashboard does. Timed from when the workers are ready, so their start
+is not in it, to when the study has ended and its summary is printed. With readers the study is run
 without them too, and both take turns at going first.
 
 Judge by the CPU time too on a machine that does other things at the same time.
@@ -36,8 +36,8 @@ from stub_worker import work
 if TYPE_CHECKING:  # workers and readers are spawned: they import this file, and little else
     from runs.reader import Reading
     from search.data import ImageData
-    from search.studies import StudySpec
-    from search.workers import Processes
+    from search.spec.studies import StudySpec
+    from search.workers.processes import Processes
 
 
 def main() -> None:
@@ -122,8 +122,8 @@ def run(
     """Runs a study while readers look on: what the coordinator took, and what readers met."""
     from rich.console import Console
 
-    from search.run_study import run_study
-    from search.workers import Processes
+    from search.study.run_study import run_study
+    from search.workers.processes import Processes
 
     watch = Watch(spec.trials, events_per_trial=spec.recipe.epochs + 3)  # start, finish, idle
     pipes: list[Connection] = []
@@ -185,9 +185,9 @@ class Watch:
 
 def study_of(trials: int, epochs: int, sampler: str = "random") -> StudySpec:
     """A study of digits whose space has 28,800 configurations."""
-    from search.recipe import Recipe
-    from search.rungs import NO_RUNGS
-    from search.studies import StudySpec
+    from search.spec.recipe import Recipe
+    from search.spec.rungs import NO_RUNGS
+    from search.spec.studies import StudySpec
     from space.search_space import Ranges
 
     return StudySpec(
@@ -249,7 +249,7 @@ def look_on(pipe: Connection, storage: str, study: str, seconds: float) -> None:
 
 def facts() -> dict[str, Any]:
     """What it was measured on."""
-    from search.surroundings import git_revision
+    from search.train.environment import git_revision
 
     libraries = ("sqlalchemy", "optuna", "pydantic", "rich")
     versions = {library: version(library) for library in libraries}

@@ -7,7 +7,7 @@ import time
 from multiprocessing.connection import Connection
 
 from runs.record import EpochRecord, Surroundings, Timing
-from search.messages import (
+from search.protocol import (
     Decision,
     EpochDone,
     Event,
@@ -22,7 +22,7 @@ NOTHING = Surroundings(device_kind="nothing, it sleeps", versions={}, git_revisi
 
 
 def work(pipe: Connection, seconds: float) -> None:
-    """As `search.worker.work`; a trial takes so many seconds, each epoch its share."""
+    """As `search.workers.worker.work`; a trial takes so many seconds, each epoch its share."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         pipe.recv()

@@ -24,17 +24,17 @@ from rich.console import Console
 
 from runs.record import EpochRecord, StudyRecord, Timing
 from runs.writer import open_writer
-from search.agenda import Agenda
-from search.devices import choose
-from search.loop import Search
-from search.messages import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
-from search.open_study import plan
-from search.progress import LiveReporter
-from search.recipe import Recipe
-from search.rungs import NO_RUNGS
-from search.standing import Standing
-from search.studies import STUDIES, with_changes
-from search.surroundings import surroundings
+from search.protocol import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
+from search.report.progress import LiveReporter
+from search.report.status import Standing
+from search.schedule.scheduler import Agenda
+from search.spec.recipe import Recipe
+from search.spec.rungs import NO_RUNGS
+from search.spec.studies import STUDIES, with_changes
+from search.study.loop import Search
+from search.study.open_study import plan
+from search.train.devices import choose
+from search.train.environment import surroundings
 from space.config import Config, ImageTask
 from space.cost import cost
 

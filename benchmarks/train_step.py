@@ -23,13 +23,13 @@ import jax.numpy as jnp
 import numpy as np
 from plain_loop import MlpMixer, create_train_state, train_step
 
-from search.devices import choose, compute_dtype
-from search.optimizer import hyper_of
-from search.program import compile_program
-from search.recipe import Recipe
-from search.speed import random_data
-from search.surroundings import surroundings
-from search.train import initial_state
+from search.bench.speed import random_data
+from search.spec.recipe import Recipe
+from search.train.devices import choose, compute_dtype
+from search.train.environment import surroundings
+from search.train.epoch import initial_state
+from search.train.optimizer import hyper_of
+from search.train.program import compile_program
 from space.config import MixerConfig
 
 SHAPE = {"patch_size": 4, "hidden_dim": 128, "num_blocks": 8, "num_classes": 10}

@@ -27,13 +27,13 @@ import numpy as np
 
 import runs
 from search import data as images
-from search.devices import choose
-from search.machine import num_cores
-from search.open_study import plan
-from search.rungs import NO_RUNGS
-from search.studies import STUDIES, StudySpec, with_changes
-from search.surroundings import surroundings
-from search.untried import Untried
+from search.schedule.untried import Untried
+from search.spec.rungs import NO_RUNGS
+from search.spec.studies import STUDIES, StudySpec, with_changes
+from search.study.open_study import plan
+from search.train.devices import choose
+from search.train.environment import surroundings
+from search.train.machine import num_cores
 
 PLAIN_LOOP = Path(__file__).with_name("plain_loop.py")
 PARAMETERS = ("patch_size", "hidden_dim", "tokens_mlp_dim", "channels_mlp_dim", "num_blocks")

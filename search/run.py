@@ -18,18 +18,18 @@ from rich.table import Table
 
 from runs.options import Storage
 from runs.storage import has_password, without_password
-from search.checkpoint_folder import Checkpoints
-from search.compile_cache import use_compile_cache
-from search.devices import KINDS, check_kind
-from search.progress import print_line
-from search.retry import RetryPolicy
-from search.rungs import NO_RUNGS
-from search.stopping import Stopping, Terminated
-from search.studies import STUDIES, StudyError, with_changes
-from search.study_file import find_study
-from search.worker_process import check_may_start
-from search.workers import open_workers
-from search.xla_options import use_xla_options
+from search.report.progress import print_line
+from search.spec.retry import RetryPolicy
+from search.spec.rungs import NO_RUNGS
+from search.spec.studies import STUDIES, StudyError, with_changes
+from search.spec.study_file import find_study
+from search.study.checkpoint_folder import Checkpoints
+from search.study.stop_signals import Stopping, Terminated
+from search.train.compile_cache import use_compile_cache
+from search.train.devices import KINDS, check_kind
+from search.train.xla_options import use_xla_options
+from search.workers.processes import open_workers
+from search.workers.spawned import check_may_start
 from space.command import make_app, run_app
 from space.errors import MixerSearchError
 from space.paths import as_path
@@ -43,7 +43,7 @@ Example, a quick look at CIFAR-10 on a laptop:
 
 if TYPE_CHECKING:
     from search.data import ImageData
-    from search.loop import Workers
+    from search.protocol import Workers
 
 T = TypeVar("T")
 
@@ -233,7 +233,7 @@ def run(
             trial_seconds,
             storage,
         ) as give:
-            from search.run_study import run_study  # takes a second, in which workers start
+            from search.study.run_study import run_study  # takes a second, in which workers start
 
             run_study(
                 spec,
@@ -269,7 +269,7 @@ def main(argv: list[str] | None = None) -> int:
 def studies_table() -> Table:
     """The built-in studies, a line each."""
     from search.data import find_task
-    from search.open_study import plan
+    from search.study.open_study import plan
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("study", "data set", "images", "space", "FLOPs", "trials", "epochs", "ViTs"):
@@ -316,7 +316,7 @@ def _open_workers(
                 "--storage holds a password; name the storage in MIXER_STORAGE, or keep the "
                 "password in ~/.pgpass"
             )
-        from search.ray_workers import open_ray_workers
+        from search.workers.ray_pool import open_ray_workers
 
         address = ray_address or "auto"
         return open_ray_workers(

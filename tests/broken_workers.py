@@ -12,10 +12,10 @@ def device_fails(pipe: Connection) -> None:
     """Trains as any worker does, on a device that fails within the trial of seed 1."""
     import jax
 
-    import search.engine
-    from search.worker import work
+    import search.train.engine
+    from search.workers.worker import work
 
-    train = search.engine.train
+    train = search.train.engine.train
 
     def train_or_fail(request: Any, *args: Any) -> Any:
         for event in train(request, *args):
@@ -23,7 +23,7 @@ def device_fails(pipe: Connection) -> None:
             if request.seeds == (1,):
                 raise jax.errors.JaxRuntimeError("INTERNAL: illegal address\nand much more")
 
-    search.engine.train = train_or_fail
+    search.train.engine.train = train_or_fail
     work(pipe)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from runs.record import Surroundings
-from search.messages import Event, Idle, Lost, TrialRequest
-from search.recipe import Recipe
+from search.protocol import Event, Idle, Lost, TrialRequest
+from search.spec.recipe import Recipe
 from space.config import Config
 
 
 class Trainer(Protocol):
-    """What trains within a process: `search.engine.Engine`, or something quicker."""
+    """What trains within a process: `search.train.engine.Engine`, or something quicker."""
 
     def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None: ...
 
@@ -20,7 +20,7 @@ class Trainer(Protocol):
 
 
 class OneWorker:
-    """`search.loop.Workers` over one trainer."""
+    """`search.protocol.Workers` over one trainer."""
 
     count = 1
 

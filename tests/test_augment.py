@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from search.augment import augment, cutmix, cutout, flip, mixup, pad_and_crop
-from search.recipe import Augmentation
+from search.spec.recipe import Augmentation
+from search.train.augment import augment, cutmix, cutout, flip, mixup, pad_and_crop
 
 KEY = jax.random.key(7)
 

@@ -10,9 +10,10 @@ from published import PUBLISHED
 from records import CIFAR, mixer
 from rich.console import Console
 
-from search import bench, speed
-from search.roofline import Ceilings, Roofline, roofline, step_bytes, step_flops
-from search.speed import empty_cache, steps_at_once
+from search.bench import command as bench
+from search.bench import speed
+from search.bench.roofline import Ceilings, Roofline, roofline, step_bytes, step_flops
+from search.bench.speed import empty_cache, steps_at_once
 from space.cost import cost
 
 CIFAR_MIXER, PARAMS, MACS = PUBLISHED["CIFAR Mixer"]

@@ -18,10 +18,7 @@ from records import mixer
 
 from runs.record import EpochRecord, Failure
 from search import data as images
-from search.checkpoint import Checkpoint, CheckpointError, load, save
-from search.device_data import put
-from search.engine import Engine
-from search.messages import (
+from search.protocol import (
     Checkpointing,
     EpochDone,
     Event,
@@ -31,8 +28,11 @@ from search.messages import (
     TrialRequest,
     Warned,
 )
-from search.recipe import Augmentation, Recipe
-from search.train import TrainState, state_shapes
+from search.spec.recipe import Augmentation, Recipe
+from search.train.checkpoint import Checkpoint, CheckpointError, load, save
+from search.train.device_data import put
+from search.train.engine import Engine
+from search.train.epoch import TrainState, state_shapes
 
 RECIPE = Recipe(
     epochs=6, batch_size=64, augmentation=Augmentation(crop_padding=1, flip=True, cutout=2)

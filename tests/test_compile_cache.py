@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from search import compile_cache
-from search.compile_cache import mend
+from search.train import compile_cache
+from search.train.compile_cache import mend
 
 COMPILE = """
 import jax, jax.numpy as jnp
-from search.cache_hits import counted_hits
-from search.compile_cache import use_compile_cache
+from search.train.cache_hits import counted_hits
+from search.train.compile_cache import use_compile_cache
 said = []
 use_compile_cache(said.append)
 with counted_hits() as hits:

@@ -19,7 +19,7 @@ import pytest
 
 from runs.reader import StorageError, open_reader
 from runs.record import Origin, State, TrialRecord
-from search.machine import num_cores
+from search.train.machine import num_cores
 from space import presets
 from space.build import build
 from space.cost import cost

@@ -15,13 +15,13 @@ from records import mixer
 
 from runs.record import Failure
 from search import data as images
-from search import engine as engine_module
-from search.device_data import DeviceData, put
-from search.devices import memory_bytes
-from search.engine import Engine
-from search.messages import Broken, EpochDone, Event, Failed, Finished, Started, TrialRequest
-from search.program import Program
-from search.recipe import Recipe
+from search.protocol import Broken, EpochDone, Event, Failed, Finished, Started, TrialRequest
+from search.spec.recipe import Recipe
+from search.train import engine as engine_module
+from search.train.device_data import DeviceData, put
+from search.train.devices import memory_bytes
+from search.train.engine import Engine
+from search.train.program import Program
 from space.config import MixerConfig
 
 MIXER = mixer(patch_size=4, hidden_dim=16, num_blocks=1)

@@ -28,8 +28,8 @@ from dashboard.wording import memory, training_flops
 from runs.frames import trials_frame
 from runs.record import Origin, State, Timing
 from runs.winners import nearest_in_flops
-from search.rungs import RungSpec
-from search.standing import Standing
+from search.report.status import Standing
+from search.spec.rungs import RungSpec
 from space.cost import cost
 
 BASELINE = {"config": vit(), "origin": Origin.BASELINE}

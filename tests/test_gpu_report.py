@@ -141,7 +141,7 @@ def test_without_a_gpu_only_a_rehearsal_is_made(tmp_path: Path) -> None:
 def test_a_report_needs_no_page_no_server_no_cluster_and_no_test() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import gpu_report, gpu_parts;"
-        "import search.run_study, search.worker; print(*sys.modules)"
+        "import search.study.run_study, search.workers.worker; print(*sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(SCRIPT.parent)], capture_output=True, text=True, check=True

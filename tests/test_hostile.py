@@ -19,12 +19,12 @@ from runs.record import State, StudyRecord
 from runs.spool import spool_path, spooled
 from runs.storage import StorageError
 from runs.writer import open_writer
-from search.checkpoint_folder import Checkpoints
-from search.open_study import plan
-from search.progress import PlainReporter
-from search.standing import Standing
-from search.studies import StudySpec, check_name
-from search.study_file import read_study
+from search.report.progress import PlainReporter
+from search.report.status import Standing
+from search.spec.studies import StudySpec, check_name
+from search.spec.study_file import read_study
+from search.study.checkpoint_folder import Checkpoints
+from search.study.open_study import plan
 from space.config import ImageTask
 from space.errors import MixerSearchError
 

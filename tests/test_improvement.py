@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from scipy.stats import multivariate_normal
 
 from runs.pareto import Reference, hypervolume
-from search.improvement import _both_below, expected_excess, expected_improvement
+from search.schedule.improvement import _both_below, expected_excess, expected_improvement
 
 REFERENCE = Reference(accuracy=0.1, flops=4e6)
 POINTS = st.lists(st.tuples(st.floats(4e4, 3.9e6), st.floats(0.11, 0.999)), max_size=8)

@@ -32,8 +32,7 @@ from runs.record import (
 )
 from runs.seeds import by_configuration
 from runs.writer import Writer, open_writer
-from search.loop import Search, Workers
-from search.messages import (
+from search.protocol import (
     EpochDone,
     Event,
     Failed,
@@ -43,12 +42,14 @@ from search.messages import (
     Started,
     TrialRequest,
     Warned,
+    Workers,
 )
-from search.proposer import Proposer
-from search.recipe import Recipe
-from search.rungs import NO_RUNGS, RungSpec
-from search.stopping import Stopping, Terminated
-from search.studies import StudySpec
+from search.schedule.optuna_adapter import Proposer
+from search.spec.recipe import Recipe
+from search.spec.rungs import NO_RUNGS, RungSpec
+from search.spec.studies import StudySpec
+from search.study.loop import Search
+from search.study.stop_signals import Stopping, Terminated
 from space.config import Config, ImageTask, ViTConfig
 from space.cost import cost
 from space.search_space import SearchSpace

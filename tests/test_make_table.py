@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search.study_file import find_study
+from search.spec.study_file import find_study
 from space.config import ImageTask, MixerConfig
 from space.cost import cost
 

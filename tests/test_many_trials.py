@@ -15,11 +15,11 @@ from rich.console import Console
 
 from runs.reader import open_reader
 from runs.record import Origin, State, TrialRecord
-from search.agenda import Agenda
-from search.progress import LiveReporter
-from search.rungs import NO_RUNGS
-from search.standing import Standing
-from search.studies import StudySpec
+from search.report.progress import LiveReporter
+from search.report.status import Standing
+from search.schedule.scheduler import Agenda
+from search.spec.rungs import NO_RUNGS
+from search.spec.studies import StudySpec
 from space.cost import cost
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

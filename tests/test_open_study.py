@@ -17,10 +17,10 @@ from runs.record import StudyRecord
 from runs.writer import Writer, open_writer
 from search import data as images
 from search.data import DataError, ImageData
-from search.open_study import images_of, plan, reachable, study_of
-from search.run_study import run_study
-from search.rungs import NO_RUNGS
-from search.studies import STUDIES, StudyError, StudySpec, with_changes
+from search.spec.rungs import NO_RUNGS
+from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
+from search.study.open_study import images_of, plan, reachable, study_of
+from search.study.run_study import run_study
 from space.cost import cost
 
 SPEC = STUDIES["mixer_smoke"]

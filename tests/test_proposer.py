@@ -10,7 +10,7 @@ import pytest
 from records import WIDE_SPACE, running
 
 from runs.record import State, TrialRecord
-from search.proposer import SAMPLERS, Proposer
+from search.schedule.optuna_adapter import SAMPLERS, Proposer
 from space.config import ImageTask
 from space.cost import cost
 

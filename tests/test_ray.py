@@ -21,11 +21,7 @@ from records import mixer
 from runs.reader import StorageError, open_reader
 from runs.record import Failure, Origin, State, Surroundings
 from search import data as images
-from search.checkpoint import load
-from search.device_data import put
-from search.devices import DeviceError
-from search.engine import Engine
-from search.messages import (
+from search.protocol import (
     Checkpointing,
     EpochDone,
     Event,
@@ -36,11 +32,15 @@ from search.messages import (
     TrialRequest,
     Warned,
 )
-from search.ray_cluster import ClusterError, Places, agreed, connected, find_places
-from search.ray_workers import RayWorkers
-from search.recipe import Recipe
 from search.run import main as run
-from search.workers import WorkerError
+from search.spec.recipe import Recipe
+from search.train.checkpoint import load
+from search.train.device_data import put
+from search.train.devices import DeviceError
+from search.train.engine import Engine
+from search.workers.processes import WorkerError
+from search.workers.ray_cluster import ClusterError, Places, agreed, connected, find_places
+from search.workers.ray_pool import RayWorkers
 from space.config import Config
 
 ROOT = Path(__file__).parents[1]
@@ -170,9 +170,9 @@ def test_an_actor_whose_device_fails_comes_back_and_the_other_trains_on(two: Ray
     import ray
 
     def break_device(actor: object) -> None:  # within a function: Ray takes its code along
-        import search.engine
+        import search.train.engine
 
-        train = search.engine.train
+        train = search.train.engine.train
 
         def train_or_fail(request: TrialRequest, *args: Any) -> Iterator[Event]:
             for event in train(request, *args):
@@ -180,7 +180,7 @@ def test_an_actor_whose_device_fails_comes_back_and_the_other_trains_on(two: Ray
                 if request.seeds == (1,):
                     raise jax.errors.JaxRuntimeError("INTERNAL: illegal address\nand much more")
 
-        search.engine.train = train_or_fail
+        search.train.engine.train = train_or_fail
 
     ray.get([two._call(actor, "__ray_call__", break_device) for actor in two._actors])
     for worker in (0, 1):
@@ -346,7 +346,7 @@ def test_nodes_may_have_different_devices_but_not_different_libraries() -> None:
 
 
 def test_who_coordinates_actors_never_loads_the_accelerator_stack() -> None:
-    code = "import sys, search.ray_workers; print({'jax', 'flax', 'ray'} & {*sys.modules})"
+    code = "import sys, search.workers.ray_pool; print({'jax', 'flax', 'ray'} & {*sys.modules})"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -475,7 +475,7 @@ def test_what_a_node_trained_that_is_gone_is_trained_by_another(nodes: Nodes) ->
 def test_a_study_waits_for_a_node_where_none_is_left(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.ray_workers._SECONDS_STRANDED", 2.0)
+    monkeypatch.setattr("search.workers.ray_pool._SECONDS_STRANDED", 2.0)
     only = nodes.add("--num-cpus=2")
     with connected(nodes.address):
         workers = ready(RayWorkers(Places(count=1, device_kind="cpu", num_cores=2)))

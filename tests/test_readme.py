@@ -15,7 +15,7 @@ from records import study
 
 from runs.reader import UnknownStudyError, open_reader
 from runs.writer import open_writer
-from search.study_file import read_study
+from search.spec.study_file import read_study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -17,10 +17,10 @@ from test_loop import RUNGED, SURROUNDINGS, VIT, Learning, Listener, Quick, sear
 from runs.reader import open_reader
 from runs.record import Failure, State
 from runs.writer import Writer, open_writer
-from search.checkpoint_folder import Checkpoints
-from search.messages import EpochDone, Event, Failed, Idle, Lost, Started, TrialRequest
-from search.retry import RetryPolicy, causes
+from search.protocol import EpochDone, Event, Failed, Idle, Lost, Started, TrialRequest
 from search.run import main as run
+from search.spec.retry import RetryPolicy, causes
+from search.study.checkpoint_folder import Checkpoints
 
 TIMED_OUT = Lost(
     "it took longer than 5 s (--trial-timeout)", failure=Failure.TIMEOUT, timeout_seconds=5.0

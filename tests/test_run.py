@@ -14,12 +14,12 @@ from runs.reader import open_reader
 from runs.record import Surroundings
 from runs.writer import open_writer
 from search.export import main as export
-from search.messages import TrialRequest
+from search.protocol import TrialRequest
 from search.run import _same_command
 from search.run import main as run
-from search.run_study import run_study
-from search.stopping import Interrupted
-from search.studies import StudySpec
+from search.spec.studies import StudySpec
+from search.study.run_study import run_study
+from search.study.stop_signals import Interrupted
 
 SMOKE = ["--study", "mixer_smoke"]
 

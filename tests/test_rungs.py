@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from records import mixer, trial
 
 from runs.record import Origin, State
-from search.early_stopping import EarlyStopping
-from search.rungs import NO_RUNGS, Peer, RungSpec, gain_after, objection, spread_of
+from search.schedule.early_stopping import EarlyStopping
+from search.schedule.stopping_rule import Peer, gain_after, objection, spread_of
+from search.spec.rungs import NO_RUNGS, RungSpec
 
 ACCURACIES = st.floats(0, 1)
 PEERS = st.builds(Peer, st.integers(10_000, 4_000_000), ACCURACIES, st.booleans())

@@ -15,9 +15,9 @@ from optuna.trial import TrialState
 from scipy.special import ndtr
 
 from runs.pareto import Reference, hypervolume
-from search.accuracy_model import AccuracyModel, probit
-from search.candidates import CandidateSpace
-from search.sampler import CURVE, CostAwareSampler, _Known
+from search.schedule.accuracy_model import AccuracyModel, probit
+from search.schedule.candidates import CandidateSpace
+from search.schedule.sampler import CURVE, CostAwareSampler, _Known
 
 SPACE = {
     "width": IntDistribution(16, 128, step=16),

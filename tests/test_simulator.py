@@ -19,7 +19,7 @@ sys.path.insert(0, str(BENCHMARKS))
 from learning_curves import TABLES, LearningCurves, TableError, read_table  # noqa: E402
 from simulator import Recorded, recorded, replay  # noqa: E402
 
-from search.rungs import NO_RUNGS  # noqa: E402
+from search.spec.rungs import NO_RUNGS  # noqa: E402
 
 
 @pytest.fixture(scope="module")

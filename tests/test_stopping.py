@@ -9,7 +9,7 @@ from processes import start
 
 CAUGHT = """
 import os, signal, sys
-from search.stopping import Stopping
+from search.study.stop_signals import Stopping
 stopping = Stopping()
 stopping.listen()
 try:

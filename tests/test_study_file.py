@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from search.open_study import plan
-from search.recipe import Recipe
-from search.rungs import RungSpec
-from search.studies import STUDIES, StudyError, StudySpec, with_changes
-from search.study_file import find_study, read_study
+from search.spec.recipe import Recipe
+from search.spec.rungs import RungSpec
+from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
+from search.spec.study_file import find_study, read_study
+from search.study.open_study import plan
 from space.config import ImageTask
 
 FASHION = ImageTask(image_size=28, image_channels=1, num_classes=10)

@@ -10,8 +10,8 @@ from records import epoch, mixer, running, study, trial, vit
 from rich.console import Console
 
 from runs.record import Failure, Origin, State, TrialRecord
-from search.standing import Standing
-from search.summary import (
+from search.report.status import Standing
+from search.report.summary import (
     counts_line,
     failures_line,
     front_table,

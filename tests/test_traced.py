@@ -12,13 +12,13 @@ from jax import export
 from records import mixer
 
 from search import data as images
-from search import program as program_module
-from search import traced
-from search.device_data import DeviceData, put
-from search.engine import Engine
-from search.messages import EpochDone, TrialRequest
-from search.optimizer import hyper_of, without_arguments
-from search.recipe import Augmentation, Recipe
+from search.protocol import EpochDone, TrialRequest
+from search.spec.recipe import Augmentation, Recipe
+from search.train import program as program_module
+from search.train import traced_programs as traced
+from search.train.device_data import DeviceData, put
+from search.train.engine import Engine
+from search.train.optimizer import hyper_of, without_arguments
 from space.config import Config
 
 RECIPE = Recipe(epochs=2, batch_size=32, augmentation=Augmentation(crop_padding=1))

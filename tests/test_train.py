@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search import data as images
-from search.device_data import DeviceData, put
-from search.optimizer import Hyper, hyper_of, learning_rate
-from search.program import Program, compile_program
-from search.recipe import Augmentation, Recipe, steps_per_epoch
-from search.train import TrainState, initial_state, shuffle
+from search.spec.recipe import Augmentation, Recipe, steps_per_epoch
+from search.train.device_data import DeviceData, put
+from search.train.epoch import TrainState, initial_state, shuffle
+from search.train.optimizer import Hyper, hyper_of, learning_rate
+from search.train.program import Program, compile_program
 from space.build import build
 from space.config import MixerConfig, ViTConfig
 

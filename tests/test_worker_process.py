@@ -12,7 +12,7 @@ from processes import HERE
 
 START = """
 import os
-from search.worker_process import WorkerProcess
+from search.workers.spawned import WorkerProcess
 print("the program runs", flush=True)
 process = WorkerProcess(target=os.getcwd)
 process.start()

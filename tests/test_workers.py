@@ -20,12 +20,7 @@ from records import mixer
 
 from runs.record import Failure
 from search import data as images
-from search.checkpoint import load
-from search.device_data import put
-from search.devices import DeviceError, memory_bytes, step_bytes_needed
-from search.engine import Engine
-from search.machine import count_accelerators, memory_limit, num_cores, share
-from search.messages import (
+from search.protocol import (
     Checkpointing,
     EpochDone,
     Event,
@@ -36,9 +31,14 @@ from search.messages import (
     Started,
     TrialRequest,
 )
-from search.recipe import Recipe
-from search.surroundings import surroundings
-from search.workers import Processes, WorkerError, WorkerStartError, open_workers
+from search.spec.recipe import Recipe
+from search.train.checkpoint import load
+from search.train.device_data import put
+from search.train.devices import DeviceError, memory_bytes, step_bytes_needed
+from search.train.engine import Engine
+from search.train.environment import surroundings
+from search.train.machine import count_accelerators, memory_limit, num_cores, share
+from search.workers.processes import Processes, WorkerError, WorkerStartError, open_workers
 from space.config import Config
 
 RECIPE = Recipe(epochs=2, batch_size=64)

@@ -8,17 +8,17 @@ import sys
 
 import pytest
 
-from search.xla_options import use_xla_options
+from search.train.xla_options import use_xla_options
 
 OURS = "--xla_backend_extra_options=xla_cpu_disable_loop_unrolling,xla_cpu_use_multi_output_fusion"
 
 TRAIN = """
 import jax
 from search import data as images
-from search.device_data import put
-from search.engine import Engine
-from search.messages import EpochDone, TrialRequest
-from search.recipe import Recipe
+from search.train.device_data import put
+from search.train.engine import Engine
+from search.protocol import EpochDone, TrialRequest
+from search.spec.recipe import Recipe
 from space.config import MixerConfig
 
 device = jax.devices("cpu")[0]

@@ -18,7 +18,7 @@ from search.data.arrays import TASKS, to_stderr
 from search.data.errors import DataError
 from search.data.naming import parse_name
 from search.data.preparation import prepare
-from search.studies import STUDIES
+from search.spec.studies import STUDIES
 from space.command import make_app, run_app
 from space.paths import as_path
 

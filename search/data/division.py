@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 
 from search.data.errors import DataError
 from search.data.split import Labels
-
-Division = Literal["stratified", "random"]
-"""Each class in its share, or as chance has it."""
+from search.spec.studies import Division
 
 Indices = npt.NDArray[np.int64]
 

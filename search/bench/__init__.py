@@ -1,0 +1,1 @@
+"""How fast is this machine, and how far is that from its limits?"""

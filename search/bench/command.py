@@ -1,0 +1,174 @@
+"""`python -m search.bench`: how fast this machine trains, and how far that is from its limits."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from runs.record import label_of
+from search.bench.roofline import Ceilings, measure_ceilings
+from search.bench.speed import Speed, check_room, measure
+from search.data.arrays import to_stderr
+from search.train.devices import KINDS, choose, compute_dtype
+from search.train.environment import surroundings
+from search.train.machine import num_cores
+from search.train.xla_options import use_xla_options
+from space import presets
+from space.command import make_app, run_app
+from space.config import Config, MixerConfig
+from space.errors import MixerSearchError
+from space.quantities import format_count
+
+LADDER: tuple[Config, ...] = (
+    *(
+        MixerConfig(
+            image_size=32,
+            image_channels=3,
+            num_classes=10,
+            patch_size=4,
+            hidden_dim=hidden_dim,
+            num_blocks=num_blocks,
+            tokens_mlp_dim=hidden_dim // 2,
+            channels_mlp_dim=4 * hidden_dim,
+        )
+        for hidden_dim in (64, 128, 256)
+        for num_blocks in (4, 8)
+    ),
+    presets.load("vit_ti4_cifar").config,
+)
+"""The networks measured, in this order."""
+
+app = make_app()
+
+
+class BenchError(MixerSearchError):
+    """A number that nothing can be measured with."""
+
+
+@app.command(
+    help="Measure this machine: its fastest matrix product and copy, then how fast a ladder of "
+    "Mixers and a ViT train beside what those two allow, and how long they compile.",
+    epilog="Example: python -m search.bench --json > bench.json",
+)
+def bench(
+    batch_size: Annotated[
+        int | None, typer.Option(help="By default 64 on a CPU, 512 elsewhere.", metavar="N")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(help="To train each network, at least two epochs.", metavar="S")
+    ] = 3.0,
+    device: Annotated[str, typer.Option(help="What to measure.", metavar="|".join(KINDS))] = "auto",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON and nothing else (progress: stderr).")
+    ] = False,
+) -> None:
+    """Parses, measures, prints."""
+    if batch_size is not None and batch_size < 1:
+        raise BenchError(f"--batch-size {batch_size}: a step needs images; give 1 or more")
+    if not 0 < seconds < math.inf:
+        raise BenchError(f"--seconds {seconds:g}: measuring takes time; give 3, more or less")
+    use_xla_options()
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")  # type: ignore[no-untyped-call]  # claim no other
+    chosen = choose(device)
+    batch = batch_size or (64 if chosen.platform == "cpu" else 512)
+    for config in LADDER:
+        check_room(config, batch, chosen)
+    to_stderr(f"{_name(chosen)}: matrix products and copies")
+    ceilings = measure_ceilings(chosen, compute_dtype(chosen), seconds / 3)
+    speeds = []
+    for number, config in enumerate(LADDER, start=1):
+        to_stderr(f"[{number}/{len(LADDER)}] {label_of(config)}")
+        speeds.append(measure(config, batch, chosen, ceilings, seconds))
+    if as_json:
+        print(json.dumps(facts(chosen, batch, seconds, ceilings, speeds), indent=2))
+        return
+    console = Console()
+    for line in heading(chosen, batch, ceilings):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(table_of(speeds))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code: 0, or 2 for bad input."""
+    return run_app(app, argv, "python -m search.bench")
+
+
+def facts(
+    device: jax.Device, batch_size: int, seconds: float, ceilings: Ceilings, speeds: list[Speed]
+) -> dict[str, Any]:
+    """All that was measured and on what, ready for JSON; units are in the names."""
+    around = surroundings(device)
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device_kind": device.device_kind,
+        "cpu": {"model": cpu_model(), "cores": num_cores()},
+        "versions": around.versions,
+        "git_revision": around.git_revision,
+        "dtype": jnp.dtype(compute_dtype(device)).name,
+        "batch_size": batch_size,
+        "seconds": seconds,
+        "ceilings": asdict(ceilings),
+        "networks": [asdict(speed) for speed in speeds],
+    }
+
+
+def heading(device: jax.Device, batch_size: int, ceilings: Ceilings) -> list[str]:
+    """What the table was measured on, and the two ceilings."""
+    dtype = jnp.dtype(compute_dtype(device)).name
+    size = ceilings.matrix_size
+    return [
+        f"{_name(device)}, {dtype}, batch size {batch_size}, no augmentation",
+        f"matrix product  {format_count(ceilings.flops_per_second)}FLOP/s ({size} x {size})",
+        f"copy            {format_count(ceilings.bytes_per_second)}B/s, read and written",
+        "",
+    ]
+
+
+def table_of(speeds: list[Speed]) -> Table:
+    """A row a network."""
+    table = Table(box=None, padding=(0, 1, 0, 0))  # eight columns in a terminal of 80 characters
+    table.add_column("\nnetwork", no_wrap=True)
+    for column in (
+        *("\nMACs", "training\nimages/s", "\nFLOP/s", "roof-\nline"),
+        *("trace\ns", "compile\ns", "cached\ns"),
+    ):
+        table.add_column(column, justify="right", no_wrap=True)
+    for speed in speeds:
+        warm = speed.compile_seconds_warm
+        table.add_row(
+            speed.name,
+            format_count(speed.macs),
+            f"{speed.images_per_second:,.0f}",
+            format_count(speed.flops_per_second),
+            f"{100 * speed.roofline_fraction:.0f} %",
+            f"{speed.trace_seconds:.1f}",
+            f"{speed.compile_seconds_cold:.1f}",
+            "-" if warm is None else f"{warm:.2f}",
+        )
+    return table
+
+
+def cpu_model() -> str:
+    """The processor's name, as its maker or the operating system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _name(device: jax.Device) -> str:
+    return f"{cpu_model()}, {num_cores()} cores" if device.platform == "cpu" else device.device_kind

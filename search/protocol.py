@@ -1,0 +1,220 @@
+"""What crosses the border between the coordinator and whoever trains: no JAX, no SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from runs.record import EpochRecord, Failure, Surroundings, Timing, TrialRecord
+from search.spec.recipe import Recipe
+from space.config import Config
+
+if TYPE_CHECKING:
+    from search.data import ImageData
+
+
+@dataclass(frozen=True)
+class Checkpointing:
+    """How trials under way are kept, so that whoever takes them up again need not start anew."""
+
+    file: Path
+    every_seconds: float
+    """Between two checkpoints, at least; the first comes so long after the first step."""
+    keeps_last: bool = False
+    """Whether there is one of the last epoch too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRequest:
+    """All that trials of one configuration need besides the data: a number and a seed each."""
+
+    numbers: tuple[int, ...]
+    seeds: tuple[int, ...]
+    config: Config
+    recipe: Recipe
+    rungs: tuple[int, ...] = ()
+    """Epochs after which the coordinator says whether the trials go on."""
+    checkpointing: Checkpointing | None = None
+    """If there is a checkpoint of these trials, they go on from there."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """The device is at work: whoever reads the events may take a moment for something else."""
+
+    epochs: tuple[EpochRecord, ...] = ()
+    """What was trained before, as a checkpoint has it: the trials go on after that."""
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something a person should know; the trials go on."""
+
+    sentence: str
+    is_lasting: bool = False
+    """Whether saying the same once more tells nobody anything."""
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch was trained and validated, by every trial that is still sound."""
+
+    epochs: tuple[EpochRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A trial has trained all its epochs, or up to the rung where it was told to stop."""
+
+    trial: int
+    accuracy: float
+    loss: float
+    timing: Timing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A failure of a trial that is a result: the study goes on."""
+
+    trial: int
+    reason: str
+    failure: Failure
+    timeout_seconds: float | None = None
+    """The time limit it ran into."""
+    timing: Timing | None = None
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A request is through: whoever trained it may be given the next."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A device failed under what it trained, and may be of no use any more."""
+
+    reason: str
+    failure: Failure = Failure.LOST_WORKER
+    """What that makes of the trials, should it happen to them again."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Whoever trained is no more; somebody else is there in its place, with nothing to do."""
+
+    reason: str
+    failure: Failure = Failure.LOST_WORKER
+    """Why the trials have failed, should they not be tried once more."""
+    timeout_seconds: float | None = None
+    """The time limit they ran into."""
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether what it trained may be tried once more."""
+        return self.failure is not Failure.TIMEOUT
+
+
+Event = Started | Warned | EpochDone | Finished | Failed
+"""Of the trials of a request; `Idle` or `Lost` come after the last."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker has to know before it can train."""
+
+    images: ImageData
+    device_kind: str
+    sharers: int = 1
+    """How many workers share the memory of a CPU."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A worker has its device and the images on it."""
+
+    surroundings: Surroundings
+    platform: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A worker cannot have what was asked for, in a sentence."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A worker had an exception nobody expected."""
+
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Of the coordinator, at a rung."""
+
+    goes_on: bool
+
+
+@dataclass(frozen=True)
+class Alive:
+    """Of a worker, every few seconds, whatever it does."""
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """Of the coordinator: finish the epoch, keep a checkpoint, and end."""
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What will be requested next."""
+
+    config: Config
+    recipe: Recipe
+    num_seeds: int
+
+
+class Workers(Protocol):
+    """Whoever trains, one request each at a time: see `search.workers.processes`."""
+
+    @property
+    def count(self) -> int:
+        """How many there are, numbered from 0."""
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What they train on."""
+
+    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
+        """What will be requested of a worker next."""
+
+    def start(self, worker: int, request: TrialRequest) -> None:
+        """Has a worker train, which trains nothing else now."""
+
+    def decide(self, worker: int, goes_on: bool) -> None:
+        """Tells a worker, after the epoch of a rung, whether its trials go on."""
+
+    def next(self) -> tuple[int, Event | Idle | Lost]:
+        """Waits for what happens next, and tells of which worker."""
+
+    def interrupt(self) -> None:
+        """Has what is trained kept, and waits a while until it is; nobody trains afterwards."""
+
+
+class Reporter(Protocol):
+    """Whoever shows how a study goes."""
+
+    def started(self, trial: TrialRecord) -> None:
+        """A trial begins: compiling, then training."""
+
+    def epoch(self, epoch: EpochRecord) -> None:
+        """A running trial has trained an epoch more."""
+
+    def ended(self, trial: TrialRecord) -> None:
+        """A trial is complete, failed, pruned or was refused."""
+
+    def note(self, sentence: str) -> None:
+        """Something a person should know."""

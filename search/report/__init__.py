@@ -1,0 +1,1 @@
+"""How does a study go, and what did it find? For a terminal."""

@@ -1,0 +1,128 @@
+"""How a running study looks: a live panel in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from runs.record import EpochRecord, Origin, State, TrialRecord
+from search.report.status import Running, Standing
+from space.command import visible
+from space.quantities import format_count, format_seconds
+
+if TYPE_CHECKING:
+    from search.protocol import Reporter
+
+
+@contextmanager
+def open_reporter(console: Console, standing: Standing) -> Iterator[Reporter]:
+    """The reporter that suits the console."""
+    if not console.is_terminal:
+        yield PlainReporter(console, standing)
+        return
+    reporter = LiveReporter(console, standing)
+    with Live(get_renderable=reporter.panel, console=console, refresh_per_second=4, transient=True):
+        yield reporter
+
+
+def print_line(console: Console, line: str) -> None:
+    """A line as it is, however long; what a terminal would obey is shown instead."""
+    console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+
+
+class PlainReporter:
+    """A line a trial, for logs."""
+
+    def __init__(self, console: Console, standing: Standing) -> None:
+        self._console = console
+        self._standing = standing
+
+    def started(self, trial: TrialRecord) -> None:
+        self._standing.start(trial)
+
+    def epoch(self, epoch: EpochRecord) -> None:
+        self._standing.add_epoch(epoch)
+
+    def ended(self, trial: TrialRecord) -> None:
+        self._standing.end(trial)
+        if trial.state is not State.REFUSED:
+            self._print(f"{_done(self._standing)}  {trial_line(trial)}{_left(self._standing)}")
+
+    def note(self, sentence: str) -> None:
+        self._print(sentence)
+
+    def _print(self, line: str) -> None:
+        self._console.print(Text(visible(line)), soft_wrap=True)
+
+
+class LiveReporter(PlainReporter):
+    """The same lines scrolling by, and below them where the study stands now."""
+
+    def panel(self) -> Group:
+        """Drawn anew four times a second."""
+        standing = self._standing
+        counts = standing.counts
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(
+            ProgressBar(total=standing.goal, completed=standing.finished, width=30),
+            f"{standing.finished} of {standing.goal} trials",
+            f"baselines {standing.finished_baselines} of {standing.baselines}",
+            f"refused {counts[State.REFUSED]}",
+            f"stopped {counts[State.PRUNED]}",
+            f"failed {counts[State.FAILED]}",
+            _left(standing).strip(" ()"),
+        )
+        front = standing.front
+        best = f"best {_percent(front[-1].accuracy)}" if front else "best -"
+        state = f"{best}   front {len(front)}   hypervolume {standing.hypervolume:.3f}"
+        lines = [_running(running) for running in standing.running]
+        asking = ["asking for the next configuration"]
+        return Group(bar, *(Text(line) for line in lines or asking), Text(state))
+
+
+def trial_line(trial: TrialRecord) -> str:
+    """A trial that ended, in one line."""
+    line = f"trial {trial.number:>3}  {trial.label:<30} {format_count(trial.flops):>7}FLOPs"
+    if trial.accuracy is None:
+        return f"{line}  {trial.state.value}: {trial.error}"
+    seconds = ""
+    if trial.timing:
+        spent = trial.timing.train_seconds + trial.timing.eval_seconds
+        seconds = f"  compile {trial.timing.compile_seconds:.1f} s  train {spent:.1f} s"
+    stopped = f"  stopped after epoch {trial.rung} of {trial.epochs}"
+    how = stopped if trial.state is State.PRUNED else ""
+    return f"{line}  accuracy {_percent(trial.accuracy)}{how}{seconds}"
+
+
+def _running(running: Running) -> str:
+    trial, epoch = running.trial, running.last_epoch
+    kind = "baseline" if trial.origin is Origin.BASELINE else "trial"
+    line = f"{kind} {trial.number}  {trial.label}  {format_count(trial.flops)}FLOPs  "
+    if epoch is None:
+        return line + "compiling"
+    return (
+        f"{line}epoch {epoch.epoch} of {trial.epochs}  "
+        f"accuracy {_percent(epoch.validation_accuracy)}  "
+        f"{running.images_per_second or 0:,.0f} images/s"
+    )
+
+
+def _done(standing: Standing) -> str:
+    width = len(str(standing.goal))
+    return f"[{standing.finished:>{width}}/{standing.goal}]"
+
+
+def _left(standing: Standing) -> str:
+    left = standing.seconds_left
+    return f"  ({format_seconds(left)} left)" if left else ""
+
+
+def _percent(accuracy: float | None) -> str:
+    return "-" if accuracy is None else f"{100 * accuracy:.1f} %"

@@ -1,0 +1,168 @@
+"""What a study found, for a terminal: the front, each row beside the ViT nearest in FLOPs."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+
+from rich.table import Table
+from rich.text import Text
+
+from runs.accounting import account
+from runs.record import Failure, Origin, State
+from runs.seeds import over_seeds
+from runs.stopped import stopped
+from runs.storage import without_password
+from runs.winners import candidates, nearest_in_flops
+from search.report.status import Standing
+from search.spec.retry import causes
+from space.command import visible
+from space.quantities import counted, format_count, format_seconds
+
+
+def front_table(standing: Standing) -> Table:
+    """The search's front, cheapest first."""
+    table = Table(
+        title=Text(visible(f"Front of {standing.study.name}, accuracy on the validation split")),
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),  # seven columns in a terminal of 80 characters
+    )
+    for column in ("trial", "Mixer", "FLOPs", "accuracy", "nearest ViT", "FLOPs", "accuracy"):
+        left = column in {"Mixer", "nearest ViT"}
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    vits = over_seeds([t for t in standing.trials if t.origin is Origin.BASELINE])
+    for trial in standing.front:
+        vit = nearest_in_flops(trial, vits)
+        table.add_row(
+            str(trial.number),
+            Text(trial.label.removeprefix("Mixer ")),
+            format_count(trial.flops),
+            f"{100 * (trial.accuracy or 0):.1f} %",
+            Text(vit.label.removeprefix("ViT ")) if vit else "-",
+            format_count(vit.flops) if vit else "-",
+            f"{100 * (vit.accuracy or 0):.1f} %" if vit else "-",
+        )
+    return table
+
+
+def counts_line(standing: Standing) -> str:
+    """How the study's trials ended, in a sentence."""
+    counts = standing.counts
+    parts = [f"{counted(counts[State.COMPLETE], 'trial')} complete"]
+    parts += [
+        f"{counts[state]} {state.value}"
+        for state in (State.PRUNED, State.FAILED, State.REFUSED)
+        if counts[state]
+    ]
+    failed = f" ({standing.failed_baselines} failed)" if standing.failed_baselines else ""
+    parts.append(counted(standing.finished_baselines, "baseline") + failed)
+    seeds = standing.study.spec.get("seeds", 1)
+    if seeds > 1:
+        parts[0] += f" ({seeds} a configuration)"
+    return f"{', '.join(parts)}; hypervolume {standing.hypervolume:.3f} (accuracy x decades)"
+
+
+def retried_line(standing: Standing) -> str | None:
+    """What became of trials that were tried again; None where there were none."""
+    if not standing.retried:
+        return None
+    retried = set(standing.retried)
+    ends = Counter(t.state.value for t in standing.trials if t.number in retried)
+    how = ", ".join(f"{count} {state}" for state, count in ends.most_common())
+    return f"{len(retried)} tried again: {how}"
+
+
+def failures_line(standing: Standing) -> str | None:
+    """Why trials failed, baselines too, and what to do about it; None where none did."""
+    failed = [trial for trial in standing.trials if trial.state is State.FAILED]
+    if not failed:
+        return None
+    line = f"{len(failed)} failed: {causes(failed)}"
+    again = [trial for trial in failed if trial.may_be_tried_again]
+    if not again:
+        return line
+    late = [trial for trial in again if trial.failure is Failure.TIMEOUT]
+    whom = "it" if len(failed) == 1 else "them" if len(again) == len(failed) else f"{len(again)}"
+    line += f"; try {whom} again with --retry-failed"
+    if late:
+        which = "" if len(late) == len(again) else f" {len(late)} of these"
+        line += f", or{which} with a longer --trial-timeout"
+    return line
+
+
+def idle_line(standing: Standing, asked: int) -> str | None:
+    """That there was nothing to train, and what to do; None where something was, or is left.
+
+    Args:
+        standing: of the study, at its end.
+        asked: how many trials it was to have, more than the goal where there are not so many.
+    """
+    if standing.begun or standing.finished < standing.goal:
+        return None
+    if standing.goal < asked:
+        return (
+            "nothing was left to train: the study has tried all there is within its budget; name "
+            "another with --study-name, and give it a larger space or --max-flops"
+        )
+    verb = "has" if asked == 1 else "have"
+    return (
+        f"nothing was left to train: the {counted(asked, 'trial')} asked for {verb} ended; ask "
+        "for more with --trials"
+    )
+
+
+def nothing_line(standing: Standing) -> str | None:
+    """Why there is nothing to take home; None where there is something."""
+    if standing.front:
+        return None
+    if found := candidates(standing.trials):
+        best = max(t.accuracy or 0.0 for t in found)
+        return f"no trial is as accurate as min_accuracy asks; the best has {100 * best:.1f} %"
+    searched = (t for t in standing.trials if t.origin is Origin.SEARCH)
+    errors = Counter(t.error for t in searched if t.state is State.FAILED)
+    if not errors:
+        return "there is nothing to choose from yet; the same command goes on"
+    ((error, times),) = errors.most_common(1)
+    failed = counted(errors.total(), "trial")
+    return f"there is nothing to choose from: {failed} failed, {times} of them with: {error}"
+
+
+def stopping_line(standing: Standing) -> str | None:
+    """What early stopping saved and what it may have cost; None where nothing was to be stopped."""
+    found = stopped(standing.trials, standing.study.min_accuracy)
+    if not found.stopped and not found.spared:
+        return None
+    line = (
+        f"early stopping: {found.stopped} stopped, {100 * found.saved_share:.0f} % of the training "
+        "compute saved"
+    )
+    if found.spared:
+        line += (
+            f"; {found.spared} more trained on to see whether that is right, "
+            f"{found.spared_on_front} of them on the front"
+        )
+    return line
+
+
+def time_line(standing: Standing) -> str | None:
+    """How much of the study's wall clock its device trained; None where it is not known."""
+    spent = account(standing.trials)
+    if spent.busy_share is None or spent.trials_per_hour is None:
+        return None
+    whose = "the device" if spent.worker_seconds == spent.wall_seconds else "a worker's device"
+    return (
+        f"{format_seconds(spent.wall_seconds)} in all, {spent.trials_per_hour:,.0f} trials an "
+        f"hour; {whose} trained or validated {100 * spent.busy_share:.0f} % of it; "
+        f"{spent.cache_hits} of {spent.programs} programs came from the cache"
+    )
+
+
+def next_commands(study: str, storage: str | None, *, found: bool = True) -> list[str]:
+    """What to type next; nothing is exported where nothing was found."""
+    where = f" --storage {shlex.quote(without_password(storage))}" if storage else ""
+    name = shlex.quote(study)
+    commands = [f"python -m dashboard{where}"]
+    if found:
+        commands.append(f"python -m search.export --study {name} --pick knee{where}")
+    return commands

@@ -1,0 +1,1 @@
+"""Which configuration next, and which trial goes on?"""

@@ -1,0 +1,288 @@
+"""Proposals: an Optuna study in memory, rebuilt from our records, asked and told by the loop.
+
+Our SQL is the only truth. Optuna sees two objectives, accuracy (maximised) and log10 FLOPs
+(minimised; the logarithm, so that its hypervolumes are ours), and of a trial only what our
+records say. Every ask has a random generator of its own, made from the study's seed and the
+number of asks before it: a study that was interrupted proposes what it would have proposed.
+
+To Optuna a configuration is one trial, however many seeds train it: its value is their mean.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, IntDistribution
+from optuna.samplers import BaseGASampler, BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.trial import TrialState
+
+from runs.record import State, TrialRecord
+from search.schedule.candidates import CandidateSpace
+from search.schedule.early_stopping import mean_curve
+from search.schedule.sampler import CURVE, PROPOSED, CostAwareSampler
+from space.config import Config, ImageTask, MixerConfig
+from space.cost import cost
+from space.search_space import SearchSpace
+from space.suggest import suggest
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to propose configurations."""
+
+    make: Callable[[int, CandidateSpace, float], BaseSampler]
+    """The study's seed, candidates and accuracy of guessing to Optuna's sampler."""
+    random_trials: float
+    """So many finished trials come first that the sampler itself would draw at random."""
+    learns_from_stopped: bool = False
+    """Whether it knows what to do with trials that were stopped early; to another one they have
+    ended, with the accuracy they had."""
+
+
+SAMPLERS = {
+    "cost_aware": Method(
+        lambda seed, candidates, guess: CostAwareSampler(
+            candidates, guess_accuracy=guess, seed=seed
+        ),
+        random_trials=0,
+        learns_from_stopped=True,
+    ),
+    "tpe": Method(lambda seed, *_: TPESampler(seed=seed, n_startup_trials=10), random_trials=10),
+    "nsga2": Method(
+        lambda seed, *_: NSGAIISampler(seed=seed, population_size=20), random_trials=20
+    ),
+    "random": Method(lambda seed, *_: RandomSampler(seed=seed), random_trials=math.inf),
+}
+"""By name. NSGA-II's population fits studies of some hundred trials."""
+
+_CONSTRAINT = "min_accuracy"
+
+_OF_THE_ASK = {"fixed_params", PROPOSED}
+"""Attributes that say what the parameters were to be; later they are there."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A configuration the sampler would like to see tried."""
+
+    config: MixerConfig
+    sampler_attrs: dict[str, Any]
+    """To be kept in the trial's record, so that a rebuilt study has it."""
+    number: int
+    """Of the trial in the Optuna study."""
+
+
+class Proposer:
+    """Asks and tells; holds nothing that the records and the specification do not hold."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        task: ImageTask,
+        *,
+        sampler: str,
+        seed: int,
+        max_flops: float,
+        min_accuracy: float | None,
+        history: Sequence[TrialRecord] = (),
+        curves: Mapping[int, Sequence[float]] | None = None,
+        unheard: Collection[Config] = (),
+    ) -> None:
+        """A proposer that knows what the records say.
+
+        Args:
+            space: where to propose from.
+            task: of the images.
+            sampler: a key of `SAMPLERS`.
+            seed: of the study.
+            max_flops: of one image, forward.
+            min_accuracy: below it a trial counts as useless.
+            history: the search's trials so far by number, one or some a configuration.
+            curves: their accuracies by epoch, by number.
+            unheard: configurations of the history that count as running still, to be told later:
+                see the attribute `unheard`.
+        """
+        self._space = space
+        self._task = task
+        self._method = SAMPLERS[sampler]
+        self._seed = seed
+        self._min_accuracy = min_accuracy
+        self._distributions: dict[str, BaseDistribution] = {
+            name: IntDistribution(0, len(values) - 1) for name, values in space.ranges.items()
+        }
+        self._candidates = CandidateSpace(
+            self._distributions,
+            lambda indices: cost(self._member(indices)).flops,
+            max_flops=max_flops,
+            scales={name: np.log2(values).tolist() for name, values in space.ranges.items()},
+        )
+        self._study = optuna.create_study(directions=["maximize", "minimize"])
+        groups = _by_proposal(history)
+        frozen = [self._frozen(group, curves or {}, unheard) for group in groups]
+        self._study.add_trials(frozen)
+        self._num_asked = len(frozen)
+        self._num_complete = sum(trial.state is TrialState.COMPLETE for trial in frozen)
+        self._recall_generations()
+        self.unheard: dict[Config, Proposal] = {}
+        """The proposals that are still to be told, of the configurations named so."""
+        for number, (first, *_) in enumerate(groups):
+            if first.config in unheard and first.state is not State.REFUSED:
+                assert isinstance(first.config, MixerConfig), "the search proposes Mixers"
+                attrs = dict(first.sampler_attrs)
+                self.unheard[first.config] = Proposal(first.config, attrs, number)
+
+    @property
+    def at_random(self) -> bool:
+        """Whether the sampler would draw the next configuration at random.
+
+        It would draw from the whole space, much of which may be over the budget: better to draw
+        for it from what is not, and to tell it with `ask(config)`.
+        """
+        return self._num_complete < self._method.random_trials
+
+    def ask(self, config: MixerConfig | None = None) -> Proposal:
+        """What the sampler proposes next, not checked against anything; or takes a given one."""
+        sampler = self._study.sampler = self._sampler()
+        if config is not None:
+            self._study.enqueue_trial(self._indices(config))
+        trial = self._study.ask()
+        self._num_asked += 1
+        proposed = suggest(trial, self._space, self._task)
+        asked = self._study.get_trials(deepcopy=False)[trial.number]
+        parents: dict[str, Any] = {}
+        if isinstance(sampler, BaseGASampler):  # a trial with given values joins its generation too
+            generation = sampler.get_trial_generation(self._study, asked)
+            asked = self._study.get_trials(deepcopy=False)[trial.number]
+            parents = self._parents(sampler, generation)
+        attrs = {k: v for k, v in asked.system_attrs.items() if k not in _OF_THE_ASK}
+        return Proposal(proposed, attrs | parents, trial.number)
+
+    def tell(
+        self, trials: Sequence[TrialRecord], proposal: Proposal, curve: Sequence[float] = ()
+    ) -> None:
+        """How the trials of a proposal ended: all complete, or failed, pruned or refused.
+
+        Args:
+            trials: one a seed.
+            proposal: whose configuration was tried.
+            curve: accuracies by epoch, the mean of the seeds.
+        """
+        state = self._state(trials)
+        asked = self._study.get_trials(deepcopy=False)[proposal.number]
+        trial = optuna.trial.Trial(self._study, asked._trial_id)
+        if curve:
+            trial.set_user_attr(CURVE, list(curve))
+        if state is not TrialState.COMPLETE:
+            self._study.tell(proposal.number, state=state)
+            return
+        for name, value in self._constraints(trials).items():
+            trial.set_constraint(name, value)
+        self._study.tell(proposal.number, _values(trials))
+        self._num_complete += 1
+
+    def _member(self, indices: Mapping[str, int]) -> MixerConfig:
+        values = {name: self._space.ranges[name][i] for name, i in indices.items()}
+        return self._space.member(self._task, **values)
+
+    def _state(self, trials: Sequence[TrialRecord]) -> TrialState:
+        """What the trials of a proposal are to Optuna."""
+        states = {trial.state for trial in trials}
+        if states == {State.COMPLETE}:
+            return TrialState.COMPLETE
+        if states == {State.REFUSED} and self._method.learns_from_stopped:
+            return TrialState.PRUNED  # before its first epoch: it says nothing of the accuracy
+        if states <= {State.COMPLETE, State.PRUNED}:
+            stopped = self._method.learns_from_stopped
+            return TrialState.PRUNED if stopped else TrialState.COMPLETE
+        return TrialState.FAIL
+
+    def _indices(self, config: Config) -> dict[str, int]:
+        return {
+            name: values.index(getattr(config, name)) for name, values in self._space.ranges.items()
+        }
+
+    def _sampler(self) -> BaseSampler:
+        seed = random.Random(f"{self._seed}/{self._num_asked}").getrandbits(31)
+        guess = max(1 / self._task.num_classes, self._min_accuracy or 0.0)
+        return self._method.make(seed, self._candidates, guess)
+
+    def _recall_generations(self) -> None:
+        """Reminds a genetic sampler of the parents it has chosen.
+
+        Chosen again, they would be others: more trials are complete now than were then. Optuna
+        keeps them in its study, whose trials have their numbers as keys, and we in the records.
+        """
+        sampler = self._sampler()
+        if isinstance(sampler, BaseGASampler):
+            for trial in self._study.get_trials(deepcopy=False):
+                for key, parents in trial.system_attrs.items():
+                    if key.startswith(sampler._get_parent_cache_key_prefix()):
+                        self._study._storage.set_study_system_attr(
+                            self._study._study_id, key, parents
+                        )
+
+    def _parents(self, sampler: BaseGASampler, generation: int) -> dict[str, Any]:
+        """Those a generation has, by Optuna's key; none where they are not chosen yet."""
+        chosen = self._study._storage.get_study_system_attrs(self._study._study_id)
+        key = f"{sampler._get_parent_cache_key_prefix()}{generation}"
+        return {key: chosen[key]} if key in chosen else {}
+
+    def _frozen(
+        self,
+        group: Sequence[TrialRecord],
+        curves: Mapping[int, Sequence[float]],
+        unheard: Collection[Config],
+    ) -> optuna.trial.FrozenTrial:
+        first = group[0]
+        if first.config in unheard and first.state is not State.REFUSED:
+            state = TrialState.RUNNING
+        else:
+            state = self._state(group)
+        curve = mean_curve([curves.get(trial.number, ()) for trial in group])
+        heard = curve and state is not TrialState.RUNNING
+        complete = state is TrialState.COMPLETE
+        return optuna.trial.create_trial(
+            state=state,
+            values=_values(group) if complete else None,
+            params=self._indices(first.config),
+            distributions=self._distributions,
+            system_attrs=first.sampler_attrs,
+            user_attrs={CURVE: curve} if heard else {},
+            constraints=self._constraints(group) if complete else {},
+        )
+
+    def _constraints(self, trials: Sequence[TrialRecord]) -> dict[str, float]:
+        """Optuna's way to say a result is useless: above zero is infeasible."""
+        if self._min_accuracy is None:
+            return {}
+        return {_CONSTRAINT: self._min_accuracy - _values(trials)[0]}
+
+
+def _by_proposal(history: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
+    """The trials of each proposal together, in the order they were proposed."""
+    groups: list[list[TrialRecord]] = []
+    newest: dict[Config, list[TrialRecord]] = {}
+    for trial in history:
+        group = [] if trial.state is State.REFUSED else newest.get(trial.config, [])
+        if not group or any(trial.seed == other.seed for other in group):
+            group = []
+            groups.append(group)
+            if trial.state is not State.REFUSED:
+                newest[trial.config] = group
+        group.append(trial)
+    return groups
+
+
+def _values(trials: Sequence[TrialRecord]) -> list[float]:
+    accuracies = [trial.accuracy for trial in trials if trial.accuracy is not None]
+    assert len(accuracies) == len(trials), "complete and stopped trials have an accuracy"
+    return [fmean(accuracies), math.log10(trials[0].flops)]

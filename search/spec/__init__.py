@@ -1,0 +1,1 @@
+"""What was asked for: the study, its recipe, its rungs."""

@@ -1,0 +1,41 @@
+"""Rungs: the epochs at which trials of a study are compared."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from space.config import Frozen
+
+
+class RungSpec(Frozen):
+    """Where trials are compared, and how many are trained on to see whether that was right."""
+
+    eta: Annotated[int, Field(ge=2)] = 3
+    """Rungs lie at 1/eta, 1/eta^2, ... of the epochs."""
+    count: Annotated[int, Field(ge=0, le=10)] | None = None
+    """How many; None for two, or as many as there are epochs for; 0 for no early stopping."""
+    spared: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of the trials to be stopped that are trained to the end, to measure regret."""
+
+    def epochs(self, total: int) -> tuple[int, ...]:
+        """The epochs after which trials of so many epochs are compared, ascending.
+
+        Raises:
+            ValueError: there are too few epochs for the rungs asked for.
+        """
+        count = 2 if self.count is None else self.count
+        rungs = [total // self.eta**k for k in range(count, 0, -1)]
+        if self.count is None:
+            return tuple(rung for rung in rungs if rung)
+        if rungs and not rungs[0]:
+            raise ValueError(
+                f"count={count} with eta={self.eta} needs at least {self.eta**count} epochs, "
+                f"not {total}; lower the count, 0 (or --no-rungs) being none"
+            )
+        return tuple(rungs)
+
+
+NO_RUNGS = RungSpec(count=0)
+"""No early stopping."""

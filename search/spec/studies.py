@@ -1,0 +1,201 @@
+"""Studies: what to search, on what, how to train it; and the ones that are built in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import Field, PositiveInt
+
+from search.spec.recipe import Augmentation, Recipe
+from search.spec.rungs import RungSpec
+from space.config import Frozen
+from space.errors import MixerSearchError, explain_one
+from space.quantities import parse_count
+from space.search_space import Ranges
+
+Division = Literal["stratified", "random"]
+"""Of the images: each class in its share, or as chance has it."""
+
+SamplerName = Literal["cost_aware", "tpe", "nsga2", "random"]
+
+
+class StudyError(MixerSearchError):
+    """No such study, or a study that cannot be: the sentence names the field."""
+
+
+class StudySpec(Frozen):
+    """A search: one space, recipe, data set and goal."""
+
+    name: str
+    dataset: Annotated[str, Field(min_length=1)]
+    """A TFDS image-classification data set, or `digits` (scikit-learn's, bundled).
+
+    In TFDS's notation: `NAME`, `NAME/CONFIG`, each with `:VERSION`.
+    """
+    space: Ranges = Ranges()
+    recipe: Recipe = Recipe()
+    trials: PositiveInt = 40
+    """Mixers to train; baselines come on top."""
+    baselines: Annotated[int, Field(ge=0)] | tuple[str, ...] = 4
+    """How many ViTs, spread over the range of FLOPs; or presets by name or path."""
+    max_flops: PositiveInt | None = None
+    """Dearest configuration tried; one image, forward."""
+    min_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Less accurate trials count as useless, however cheap."""
+    sampler: SamplerName = "cost_aware"
+    rungs: RungSpec = RungSpec()
+    """Where trials that are too far behind are stopped."""
+    seed: Annotated[int, Field(ge=0, lt=2**31 - 100)] = 0
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    """Trainings of every configuration, `seed` and the next ones; compared by their mean."""
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    split: Division | None = None
+    """Whether validation has every class in its share (`stratified`) or as chance has it
+    (`random`); None: as the study began, a new one stratified."""
+    train_limit: PositiveInt | None = None
+    """Only the first so many training images."""
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def _name_is_safe(cls, name: str) -> str:
+        return check_name(name)
+
+    @pydantic.field_validator("rungs")
+    @classmethod
+    def _rungs_fit(cls, rungs: RungSpec, others: pydantic.ValidationInfo) -> RungSpec:
+        if "recipe" in others.data:
+            rungs.epochs(others.data["recipe"].epochs)
+        return rungs
+
+    @pydantic.field_validator("max_flops", mode="before")
+    @classmethod
+    def _max_flops_with_unit(cls, given: Any) -> Any:
+        try:
+            return parse_count(given) if isinstance(given, str) else given
+        except MixerSearchError as error:
+            raise ValueError(str(error)) from None
+
+    @pydantic.field_validator("baselines", mode="before")
+    @classmethod
+    def _baselines_as_tuple(cls, given: Any) -> Any:
+        return tuple(given) if isinstance(given, list) else given
+
+    def fixed(self) -> dict[str, Any]:
+        """All that must stay the same for results to belong to one study: not `trials`."""
+        return self.model_dump(mode="json", exclude={"trials", "name"})
+
+
+def check_name(name: str) -> str:
+    """The name of a study, if it can be one.
+
+    Raises:
+        ValueError: empty, blank, over 200 characters, or with a slash, `..` or control characters.
+    """
+    if not name.strip():
+        raise ValueError("a study's name cannot be empty or blank")
+    if len(name) > 200:
+        raise ValueError(
+            f"a study's name has at most 200 characters, this one {len(name)}; shorten it"
+        )
+    if "/" in name or "\\" in name or ".." in name or not name.isprintable():
+        raise ValueError("a study's name has no slash, no '..' and no control characters")
+    return name
+
+
+_NATURAL = Recipe(
+    batch_size=128,
+    learning_rate=2e-3,
+    label_smoothing=0.1,
+    augmentation=Augmentation(crop_padding=4, flip=True, cutout=8),
+)
+"""For photographs of 32 pixels a side."""
+
+STUDIES: dict[str, StudySpec] = {
+    spec.name: spec
+    for spec in (
+        StudySpec(
+            name="mixer_digits",
+            dataset="digits",
+            trials=8,
+            baselines=2,
+            max_flops=4_000_000,
+            recipe=Recipe(epochs=12, batch_size=64, learning_rate=3e-3),
+        ),
+        StudySpec(
+            name="mixer_cifar",
+            dataset="cifar10",
+            trials=60,
+            baselines=6,
+            max_flops=400_000_000,
+            recipe=_NATURAL.model_copy(update={"epochs": 40}),
+        ),
+        StudySpec(
+            name="mixer_cifar100",
+            dataset="cifar100",
+            trials=60,
+            baselines=6,
+            max_flops=400_000_000,
+            recipe=_NATURAL.model_copy(update={"epochs": 60}),
+        ),
+        StudySpec(
+            name="mixer_fashion",
+            dataset="fashion_mnist",
+            trials=40,
+            baselines=5,
+            max_flops=100_000_000,
+            recipe=Recipe(
+                epochs=25,
+                batch_size=256,
+                label_smoothing=0.1,
+                augmentation=Augmentation(crop_padding=2, flip=True),
+            ),
+        ),
+        StudySpec(
+            name="mixer_smoke",
+            dataset="digits",
+            trials=3,
+            baselines=1,
+            max_flops=1_000_000,
+            recipe=Recipe(epochs=2, batch_size=64, learning_rate=3e-3),
+            space=Ranges(
+                patch_size=(2, 4),
+                hidden_dim=(8, 16, 32),
+                tokens_mlp_dim=(8, 16),
+                channels_mlp_dim=(16, 32),
+                num_blocks=(1,),
+            ),
+        ),
+    )
+}
+
+
+_OPTIONS: dict[tuple[int | str, ...], str] = {
+    ("name",): "--study-name",
+    ("recipe", "epochs"): "--epochs",
+    **{
+        (field,): f"--{field.replace('_', '-')}"
+        for field in ("trials", "seed", "seeds", "min_accuracy", "train_limit", "sampler")
+    },
+}
+"""What sets a field from the command line."""
+
+
+def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
+    """The study with the fields replaced that are not None; `epochs` stands for the recipe's.
+
+    Raises:
+        StudyError: a value is not allowed; the sentence names the option of `search.run`.
+    """
+    fields = spec.model_dump()
+    epochs = changes.get("epochs")
+    if epochs is not None:
+        fields["recipe"]["epochs"] = epochs
+    fields |= {k: v for k, v in changes.items() if v is not None and k != "epochs"}
+    try:
+        return StudySpec.model_validate(fields)
+    except pydantic.ValidationError as error:
+        faults = dict.fromkeys(
+            explain_one(found, _OPTIONS.get(found["loc"])) for found in error.errors()
+        )
+        raise StudyError("; ".join(faults)) from None

@@ -1,0 +1,1 @@
+"""What happens next? The coordinator of a study: no JAX in its process."""

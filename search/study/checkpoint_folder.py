@@ -1,0 +1,100 @@
+"""Where the checkpoints of a study lie, and how long."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import NamedTuple
+
+from runs.record import StudyRecord
+from runs.storage import beside
+from search.protocol import Checkpointing
+from space.errors import MixerSearchError
+
+
+class CheckpointFolderError(MixerSearchError):
+    """No checkpoint can be written to the folder that was asked for."""
+
+
+class Checkpoints(NamedTuple):
+    """What was asked for."""
+
+    folder: Path | None = None
+    """None for one beside the database."""
+    every_seconds: float = 30.0
+    keep: bool = False
+
+    def check(self) -> None:
+        """Makes the folder, where one was named.
+
+        Raises:
+            CheckpointFolderError: no file can be written there.
+        """
+        if self.folder is None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            raise CheckpointFolderError(
+                f"--checkpoint-dir {self.folder}: no file can be written there "
+                f"({error.strerror}); name another folder"
+            ) from None
+
+    def of(self, study: StudyRecord, storage: str | None) -> CheckpointFolder:
+        """Those of a study."""
+        return CheckpointFolder(
+            folder=(self.folder or beside(storage, "checkpoints")).absolute(),
+            study=study,
+            every_seconds=self.every_seconds,
+            keeps=self.keep,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointFolder:
+    """The checkpoints of one study, a file a configuration.
+
+    Args:
+        folder: made when the first is written; several studies may share it.
+        study: as it is in the database: one made anew under a name knows nothing of the old one's.
+        every_seconds: between two checkpoints of a trial.
+        keeps: whether those of trials that have ended stay, after their last epoch.
+    """
+
+    folder: Path
+    study: StudyRecord
+    every_seconds: float
+    keeps: bool = False
+
+    def of(self, trial: int) -> Checkpointing:
+        """Of the trials of a configuration, by the number of the first."""
+        return Checkpointing(
+            file=self.folder / f"{self._prefix}-{trial}.checkpoint",
+            every_seconds=self.every_seconds,
+            keeps_last=self.keeps,
+        )
+
+    def discard(self, trial: int) -> None:
+        """Once trials have ended, unless they are to be kept."""
+        if not self.keeps:
+            with suppress(OSError):  # it is tried again when the study goes on
+                self.of(trial).file.unlink(missing_ok=True)
+
+    def tidy(self, running: Collection[int]) -> None:
+        """Removes what processes that were killed left there of trials that have ended."""
+        wanted = {self.of(trial).file for trial in running}
+        for file in self.folder.glob(f"{self._prefix}-*"):
+            unfinished = file.suffix == ".tmp"
+            if unfinished or not (self.keeps or file in wanted):
+                with suppress(OSError):
+                    file.unlink(missing_ok=True)
+
+    @property
+    def _prefix(self) -> str:
+        told = (self.study.name, self.study.created_at.isoformat(), self.study.data_digest)
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]

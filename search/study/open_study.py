@@ -1,0 +1,260 @@
+"""From a specification and images to a study that can be run or continued."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from runs.reader import Reader, UnknownStudyError
+from runs.record import StudyRecord
+from search import data as images
+from search.data import DataError, ImageData
+from search.data.naming import DatasetName, parse_name
+from search.schedule.untried import Untried
+from search.spec.rungs import NO_RUNGS
+from search.spec.studies import StudyError, StudySpec
+from space import presets
+from space.config import Config, ImageTask
+from space.cost import cost
+from space.ladder import vit_ladder
+from space.search_space import SearchSpace
+
+_ROOM = 10**0.01
+"""Between the dearest configuration and the ceiling, where no budget is below: the reference point
+must lie beyond what is measured to it, or the dearest adds nothing however accurate it is. As much
+as `search.schedule.sampler` has for its own reference point, and 2 % of FLOPs are too few to tell
+apart."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a specification means for images of one kind."""
+
+    space: SearchSpace
+    """As specified, what was left open fitted to the images."""
+    affordable: SearchSpace
+    """Without the values that nothing under the ceiling can have."""
+    flops_ceiling: int
+    """What a new study keeps: one that was begun goes on with its own."""
+    baselines: tuple[Config, ...]
+
+
+def plan(spec: StudySpec, task: ImageTask) -> Plan:
+    """Works a specification out; arithmetic only.
+
+    Raises:
+        ConfigError: a patch does not tile the images, nothing is under `max_flops`, or a
+            baseline is no preset.
+        StudyError: a baseline is made for other images, or not under `max_flops`.
+    """
+    space = spec.space.fitted(task)
+    dearest = cost(space.dearest(task)).flops
+    ceiling = math.ceil(dearest * _ROOM)
+    if spec.max_flops is not None:
+        ceiling = min(ceiling, spec.max_flops)
+    budget = min(ceiling, dearest)
+    return Plan(
+        space=space,
+        affordable=space.within(task, budget),
+        flops_ceiling=ceiling,
+        baselines=_baselines(spec, task, cost(space.cheapest(task)).flops, budget),
+    )
+
+
+def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
+    """How many trials a study can come to: those asked for, or all there are."""
+    untried = Untried(plan.affordable, task, max_flops=plan.flops_ceiling, seed=spec.seed)
+    return spec.trials if untried.count is None else min(spec.trials, untried.count)
+
+
+def images_of(
+    store: Reader,
+    spec: StudySpec,
+    *,
+    data_dir: Path | None,
+    archive: Path | None = None,
+    report: Callable[[str], None],
+) -> ImageData:
+    """The images of a new study, or those of the version and split that a study began with.
+
+    A study that an older version of this program began has no version noted: where several are
+    prepared, it is the one whose images have the study's digest.
+
+    Raises:
+        DataError: the images cannot be had.
+        StudyError: the version the study began with is not there.
+    """
+    try:
+        study = store.study(spec.name)
+    except UnknownStudyError:
+        study = None
+    asked = parse_name(spec.dataset)
+    load = partial(
+        images.load,
+        data_dir=data_dir,
+        archive=archive,
+        validation_fraction=spec.validation_fraction,
+        split=spec.split or (study.spec.get("split", "random") if study else "stratified"),
+        train_limit=spec.train_limit,
+        report=report,
+    )
+    began = study and _dataset_of(study)
+    if not study or not began or asked.version or began.unversioned != asked.unversioned:
+        return load(spec.dataset)
+    there = images.versions(spec.dataset, data_dir=data_dir)
+    if began.version and there and began.version not in there:
+        raise StudyError(
+            f"study {spec.name!r} began on {began}, and the data directory holds "
+            f"{', '.join(there)}; run `python -m search.data prepare {began}`, name the folder "
+            "that holds it with --data-dir DIR, or name another study with --study-name"
+        )
+    if began.version:
+        data = load(str(began))
+    elif len(there) > 1:
+        data = _of_digest(study.data_digest, [str(asked.at(version)) for version in there], load)
+    else:
+        data = load(spec.dataset)
+    if there and data.version != there[0]:
+        report(
+            f"{asked.unversioned} {there[0]} is there too: study {spec.name!r} goes on with "
+            f"{data.version}, with which it began"
+        )
+    return data
+
+
+def _of_digest(digest: str, datasets: list[str], load: Callable[[str], ImageData]) -> ImageData:
+    """The first of the data sets whose images have the digest, else the first."""
+    failed: DataError | None = None
+    first: ImageData | None = None
+    for dataset in datasets:
+        try:
+            data = load(dataset)
+        except DataError as error:  # of another kind, perhaps, or damaged: not this study's
+            failed = failed or error
+            continue
+        if data.digest == digest:
+            return data
+        first = first or data
+    if first is None:
+        assert failed, "there was a data set"
+        raise failed
+    return first
+
+
+def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> StudyRecord:
+    """The study of that name in the database, or what is to be added there.
+
+    Raises:
+        StudyError: it is there with another specification, or began on other images.
+    """
+    fixed = spec.fixed() | {"space": plan.space.model_dump(mode="json"), "split": data.split}
+    read = {"dataset_version": data.version, "decoder": data.decoder}
+    new = StudyRecord(
+        name=spec.name,
+        spec=fixed | {name: value for name, value in read.items() if value is not None},
+        num_classes=data.task.num_classes,
+        data_digest=data.digest,
+        flops_ceiling=plan.flops_ceiling,
+        created_at=datetime.now(UTC),
+    )
+    try:
+        study = store.study(spec.name)
+    except UnknownStudyError:
+        return new
+    older = {"rungs": NO_RUNGS.model_dump(mode="json"), "split": "random"}
+    defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed() | older
+    there = defaults | study.spec  # an older version knew fewer fields
+    there = {name: value for name, value in there.items() if name not in read}
+    asked_name, began = parse_name(spec.dataset), _dataset_of(study)
+    if began:
+        agree = _agree(began, asked_name)
+        there["dataset"] = str(began)
+        fixed["dataset"] = str(began if agree else asked_name)
+    different = _differences(there, fixed)
+    if different:
+        raise StudyError(
+            f"study {spec.name!r} is in {store.where} with another specification: "
+            f"{'; '.join(different)}; ask for the same, or name another study with --study-name"
+        )
+    if study.data_digest != data.digest:
+        raise StudyError(
+            f"study {spec.name!r} began on other images of {spec.dataset} (digest "
+            f"{study.data_digest}, these are {data.digest}){_way_out(study, data)}"
+        )
+    return study
+
+
+def _dataset_of(study: StudyRecord) -> DatasetName | None:
+    """The data set a study began with, in the version that is noted; None where it names none."""
+    try:
+        name = parse_name(str(study.spec.get("dataset")))
+    except DataError:
+        return None
+    return replace(name, version=study.spec.get("dataset_version") or name.version)
+
+
+def _agree(began: DatasetName, asked: DatasetName) -> bool:
+    """Whether they may be the same: a version that is not known is left to the digest."""
+    versions = {began.version, asked.version} - {None}
+    return began.unversioned == asked.unversioned and len(versions) < 2
+
+
+def _way_out(study: StudyRecord, data: ImageData) -> str:
+    """Why the images may be others, and what to do: the end of a sentence."""
+    before, now = study.spec.get("decoder"), data.decoder
+    if now and not before:
+        return (
+            "; an older version of this program read them, with OpenCV where that was installed "
+            "and without a look at palettes or bits: name another study with --study-name, or use "
+            "the same --data-dir where it was another"
+        )
+    if now and before != now:
+        return (
+            f"; they were decoded by {before}, these by {now}: install that version again, use the "
+            "same --data-dir where it was another, or name another study with --study-name"
+        )
+    return "; use the same --data-dir, or name another study with --study-name"
+
+
+def _baselines(spec: StudySpec, task: ImageTask, floor: int, ceiling: int) -> tuple[Config, ...]:
+    if isinstance(spec.baselines, int):
+        if spec.baselines == 0:
+            return ()
+        return tuple(vit_ladder(task, min_flops=floor, max_flops=ceiling, rungs=spec.baselines))
+    configs = []
+    for name in spec.baselines:
+        config = presets.load(name).config
+        if config.task != task:
+            raise StudyError(
+                f"baseline {name!r} is made for {_images(config.task)}, the study has "
+                f"{_images(task)}; choose presets made for these images, or a number of ViTs"
+            )
+        if cost(config).flops > ceiling:
+            raise StudyError(
+                f"baseline {name!r} costs {cost(config).flops:,} FLOPs, over the study's ceiling "
+                f"of {ceiling:,}; raise --max-flops or leave it out"
+            )
+        configs.append(config)
+    return tuple(configs)
+
+
+def _images(task: ImageTask) -> str:
+    side = f"{task.image_size}x{task.image_size}x{task.image_channels}"
+    return f"{side} images of {task.num_classes} classes"
+
+
+def _differences(there: dict[str, Any], asked: dict[str, Any], path: str = "") -> list[str]:
+    """`field: A there, B asked` for every leaf that differs."""
+    found = []
+    for key in sorted(there.keys() | asked.keys()):
+        a, b = there.get(key), asked.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b, f"{path}{key}.")
+        elif a != b:
+            found.append(f"{path}{key} is {a} there, {b} asked")
+    return found

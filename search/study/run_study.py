@@ -1,0 +1,166 @@
+"""A study from specification to summary: storage, data, device, loop, display."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from runs.lease import LeaseLostError
+from runs.patience import Patience
+from runs.spool import refuse_spooled, spooled
+from runs.writer import open_writer
+from search.data import ImageData
+from search.data.balance import shares_line
+from search.protocol import Workers
+from search.report.progress import open_reporter, print_line
+from search.report.status import Standing
+from search.report.summary import (
+    counts_line,
+    failures_line,
+    front_table,
+    idle_line,
+    next_commands,
+    nothing_line,
+    retried_line,
+    stopping_line,
+    time_line,
+)
+from search.spec.recipe import steps_per_epoch
+from search.spec.retry import RetryPolicy
+from search.spec.studies import StudyError, StudySpec
+from search.study.checkpoint_folder import Checkpoints
+from search.study.loop import Search
+from search.study.open_study import images_of, plan, reachable, study_of
+from space.quantities import format_count
+
+
+def run_study(
+    spec: StudySpec,
+    console: Console,
+    *,
+    give: Callable[[ImageData], Workers],
+    storage: str | None = None,
+    data_dir: Path | None = None,
+    archive: Path | None = None,
+    with_baselines: bool = True,
+    checkpoints: Checkpoints | None = None,
+    retry: RetryPolicy | None = None,
+    deadline: float | None = None,
+    check_stop: Callable[[], None] = lambda: None,
+) -> Standing:
+    """Runs a study, or goes on with it, and prints how it goes and what it found.
+
+    Args:
+        spec: the study.
+        console: where it is shown.
+        give: images to workers, see `search.workers.processes.open_workers`.
+        storage: database URL; None for the default.
+        data_dir: folder with prepared data sets; None for TFDS's.
+        archive: the data set's original archive, where it has to be prepared.
+        with_baselines: False leaves baselines that are missing for another time.
+        checkpoints: where and how often trials under way are kept.
+        retry: which trials that failed are tried again; None for those that had a time limit.
+        deadline: of `time.monotonic()`, after which no trial is started.
+        check_stop: called between epochs; raises to stop the study.
+
+    Raises:
+        MixerSearchError: study, data, device or storage are not fit; nothing is lost.
+        KeyboardInterrupt: stopped; what is finished is stored.
+    """
+
+    say = partial(print_line, console)
+    patience = Patience(say=say, check_stop=check_stop)
+    refuse_spooled(storage, spec.name)
+    with (
+        open_writer(storage) as store,
+        store.hold(spec.name, patience) as journal,
+        spooled(journal, storage),
+    ):
+        data = images_of(store, spec, data_dir=data_dir, archive=archive, report=say)
+        planned = plan(spec, data.task)
+        num_train, num_validation = len(data.train_labels), len(data.validation_labels)
+        steps = steps_per_epoch(spec.recipe.batch_size, num_train)
+        if steps == 0:
+            raise StudyError(
+                f"recipe.batch_size={spec.recipe.batch_size} is more than the {num_train:,} "
+                "training images; choose a smaller batch or more images"
+            )
+        study = study_of(store, spec, planned, data)
+        baselines = planned.baselines if with_baselines else ()
+        say(
+            f"{study.name}: {spec.dataset}, {num_train:,} images to train and {num_validation:,} "
+            f"to validate on; {planned.space.size:,} configurations, "
+            f"at most {format_count(study.flops_ceiling)}FLOPs"
+        )
+        shares = shares_line(data.train_labels, data.validation_labels, data.class_names)
+        if shares:
+            say(shares)
+        goal = reachable(spec, planned, data.task)
+        if goal < spec.trials:
+            say(
+                f"{spec.trials:,} trials were asked for, and the space has {goal:,} within the "
+                "budget: the study ends when all are tried"
+            )
+        workers = give(data)
+        store.add_study(study)  # nothing refuses it any more
+        standing = Standing(
+            study,
+            store.trials(study.name),
+            goal=goal,
+            baselines=len(baselines),
+            images_per_epoch=steps * spec.recipe.batch_size,
+        )
+        each = f", {workers.count} workers" if workers.count > 1 else ""
+        say(f"on {workers.surroundings.device_kind}{each}; results in {store.where}")
+        if standing.trials:
+            say(f"going on: {counts_line(standing)}")
+        with open_reporter(console, standing) as reporter, _kept(workers):
+            Search(
+                study=study,
+                spec=spec,
+                space=planned.affordable,
+                task=data.task,
+                baselines=baselines,
+                store=store,
+                workers=workers,
+                reporter=reporter,
+                check_stop=check_stop,
+                checkpoints=(checkpoints or Checkpoints()).of(study, storage),
+                retry=retry or RetryPolicy(),
+            ).go(num_trials=spec.trials, deadline=deadline)
+        console.print()
+        if standing.front:
+            console.print(front_table(standing))
+        say(counts_line(standing))
+        for line in (
+            retried_line(standing),
+            failures_line(standing),
+            stopping_line(standing),
+            time_line(standing),
+            idle_line(standing, spec.trials),
+            nothing_line(standing),
+        ):
+            if line:
+                say(line)
+        for command in next_commands(study.name, storage, found=bool(standing.front)):
+            say(f"next: {command}")
+    return standing
+
+
+@contextmanager
+def _kept(workers: Workers) -> Iterator[None]:
+    """Has trials under way kept, should the block be left early; the study is held until they are.
+
+    Not where another process has taken the study over: their checkpoints are its own now.
+    """
+    try:
+        yield
+    except LeaseLostError:
+        raise
+    except BaseException:
+        workers.interrupt()
+        raise

@@ -1,0 +1,204 @@
+"""Training as a function of a key: one dispatch an epoch, its validation included.
+
+A program depends on shapes only: learning rate, weight decay, number of epochs and seed are
+arguments, and so is the data set. Augmentation happens inside. Equal arguments give equal results,
+bit for bit on a CPU. Several seeds of one network are one program, vectorised over the seed:
+whatever differs between seeds has a leading axis for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from search.spec.recipe import Recipe, steps_per_epoch
+from search.train.augment import Mixed, augment
+from search.train.device_data import DeviceData
+from search.train.optimizer import Hyper, adamw, init_moments, learning_rate
+from space.build import build
+from space.config import Config
+from space.initial import initial_params, param_shapes
+
+
+class TrainState(NamedTuple):
+    """What an epoch takes and gives back; its buffers are donated."""
+
+    params: Any
+    moments: Any
+    step: Any
+
+
+class EpochMetrics(NamedTuple):
+    """Scalars of one epoch, means over the images seen; one of each a seed."""
+
+    train_loss: jax.Array
+    train_accuracy: jax.Array
+    """Against the dominant label, on the augmented images, while the weights still move."""
+    validation_loss: jax.Array
+    validation_accuracy: jax.Array
+    learning_rate: jax.Array
+    """At the last step."""
+    bad_step: jax.Array
+    """The first step of the epoch whose loss was not finite; -1 if none."""
+
+
+Epoch = Callable[..., tuple[TrainState, EpochMetrics]]
+"""state, data, hyper, order, key, learn -> state, metrics; without `learn` it only validates."""
+
+
+def initial_state(config: Config, seeds: Sequence[int]) -> TrainState:
+    """Weights and moments before the first step, a seed along the leading axis; NumPy arrays."""
+    params = [initial_params(config, seed) for seed in seeds]
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
+    shapes = state_shapes(config, len(seeds))
+    moments = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes.moments)
+    return TrainState(stacked, moments, np.zeros(shapes.step.shape, shapes.step.dtype))
+
+
+def state_shapes(config: Config, num_seeds: int) -> TrainState:
+    """As `initial_state`, with a `jax.ShapeDtypeStruct` in place of every array."""
+    params = param_shapes(config)
+    num_params = sum(leaf.size for leaf in jax.tree.leaves(params))
+    moments = jax.eval_shape(lambda: init_moments(num_params))
+    state = TrainState(params, moments, jax.ShapeDtypeStruct((), np.int32))
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((num_seeds, *leaf.shape), leaf.dtype), state
+    )
+
+
+@partial(jax.jit, static_argnames="num_train")
+def shuffle(key: jax.Array, epoch: jax.Array, *, num_train: int) -> tuple[jax.Array, jax.Array]:
+    """The order of the training images in an epoch, and the key of its random changes.
+
+    A program of its own, which all networks of a study share: sorting is slow to compile.
+
+    Args:
+        key: [seeds], of the trial.
+        epoch: its number.
+        num_train: how many images there are.
+
+    Returns:
+        int32 [seeds, num_train], a permutation in every row; and [seeds] keys.
+    """
+
+    def one(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        order_key, step_key = jax.random.split(jax.random.fold_in(key, epoch))
+        return jax.random.permutation(order_key, num_train), step_key
+
+    return jax.vmap(one)(key)
+
+
+def epoch_of(config: Config, recipe: Recipe, dtype: Any, num_seeds: int) -> Epoch:
+    """The function that trains an epoch and validates, for so many seeds at once."""
+    over = (0, None, None, 0, 0, None)
+    one = _one_epoch(build(config, dtype), recipe)
+    if num_seeds > 1:
+        return jax.vmap(one, in_axes=over)
+
+    def alone(*args: Any) -> tuple[TrainState, EpochMetrics]:  # no batched products of one
+        given = [
+            arg if axis is None else jax.tree.map(lambda x: x[0], arg)
+            for arg, axis in zip(args, over, strict=True)
+        ]
+        result: tuple[TrainState, EpochMetrics] = jax.tree.map(lambda x: x[None], one(*given))
+        return result
+
+    return alone
+
+
+def _one_epoch(network: Any, recipe: Recipe) -> Epoch:
+    batch_size = recipe.batch_size
+
+    def train_step(
+        state: TrainState, images: jax.Array, labels: jax.Array, key: jax.Array, hyper: Hyper
+    ) -> tuple[TrainState, jax.Array, jax.Array]:
+        batch = augment(images, labels, key, recipe.augmentation)
+
+        def objective(params: Any) -> tuple[jax.Array, jax.Array]:
+            logits = network.apply({"params": params}, batch.images)
+            return _mixed_loss(logits, batch, hyper.label_smoothing), logits
+
+        (loss, logits), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
+        params, moments = adamw(gradients, state.moments, state.params, state.step, hyper)
+        dominant = jnp.where(batch.share >= 0.5, batch.first, batch.second)
+        correct = jnp.mean(jnp.argmax(logits, -1) == dominant, dtype=jnp.float32)
+        return TrainState(params, moments, state.step + 1), loss, correct
+
+    def train(
+        state: TrainState, data: DeviceData, hyper: Hyper, order: jax.Array, key: jax.Array
+    ) -> tuple[TrainState, jax.Array, jax.Array, jax.Array]:
+        steps = steps_per_epoch(batch_size, data.num_train)
+
+        def body(i: jax.Array, carry: Any) -> Any:
+            state, losses, corrects, bad_step = carry
+            chosen = jax.lax.dynamic_slice(order, (i * batch_size,), (batch_size,))
+            images = data.normalise(data.train_images[chosen])
+            labels = data.train_labels[chosen]
+            step_key = jax.random.fold_in(key, i) if recipe.augmentation.is_random else key
+            state, loss, correct = train_step(state, images, labels, step_key, hyper)
+            is_first_bad = (bad_step < 0) & ~jnp.isfinite(loss)
+            return state, losses + loss, corrects + correct, jnp.where(is_first_bad, i, bad_step)
+
+        # the number of steps is part of the program: a loop of unknown length would have a GPU
+        # ask the host before every step
+        nothing = (state, jnp.float32(0), jnp.float32(0), jnp.int32(-1))
+        state, losses, corrects, bad_step = jax.lax.fori_loop(0, steps, body, nothing)
+        return state, losses / steps, corrects / steps, bad_step
+
+    def validate(params: Any, data: DeviceData) -> tuple[jax.Array, jax.Array]:
+        def body(_: None, batch: tuple[jax.Array, jax.Array]) -> tuple[None, Any]:
+            images, labels = batch
+            logits = network.apply({"params": params}, data.normalise(images))
+            real = labels >= 0
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
+            loss = jnp.sum(jnp.where(real, losses, 0.0))
+            return None, (loss, jnp.sum(real & (jnp.argmax(logits, -1) == labels)))
+
+        batches = (data.validation_images, data.validation_labels)
+        _, (losses, corrects) = jax.lax.scan(body, None, batches)
+        count = jnp.sum(data.validation_labels >= 0)
+        return jnp.sum(losses) / count, jnp.sum(corrects) / count
+
+    def epoch(
+        state: TrainState,
+        data: DeviceData,
+        hyper: Hyper,
+        order: jax.Array,
+        key: jax.Array,
+        learn: jax.Array,
+    ) -> tuple[TrainState, EpochMetrics]:
+        state, train_loss, train_accuracy, bad_step = jax.lax.cond(
+            learn,
+            lambda state: train(state, data, hyper, order, key),
+            lambda state: (state, jnp.float32(0), jnp.float32(0), jnp.int32(-1)),
+            state,
+        )
+        validation_loss, validation_accuracy = validate(state.params, data)
+        return state, EpochMetrics(
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+            learning_rate=learning_rate(state.step - 1, hyper),
+            bad_step=bad_step,
+        )
+
+    return epoch
+
+
+def _mixed_loss(logits: jax.Array, batch: Mixed, smoothing: jax.Array) -> jax.Array:
+    """Mean cross-entropy in nats against smoothed labels, shared out over two for a mixture."""
+    num_classes = logits.shape[-1]
+    target = jax.nn.one_hot(batch.first, num_classes)
+    if batch.second is not batch.first:  # known when it is traced: less to compile
+        target = batch.share * target + (1 - batch.share) * jax.nn.one_hot(
+            batch.second, num_classes
+        )
+    target = (1 - smoothing) * target + smoothing / num_classes
+    return -jnp.mean(jnp.sum(target * jax.nn.log_softmax(logits), axis=-1))

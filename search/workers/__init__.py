@@ -1,0 +1,1 @@
+"""Who trains? Processes of this machine, or actors on a Ray cluster."""

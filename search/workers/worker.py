@@ -1,0 +1,121 @@
+"""The life of a process that trains: its device, then request after request."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+
+from search.protocol import (
+    Alive,
+    Announcement,
+    Bug,
+    Decision,
+    Idle,
+    Interruption,
+    Ready,
+    Refusal,
+    Setup,
+    Started,
+    TrialRequest,
+)
+from search.train.device_data import put
+from search.train.devices import choose
+from search.train.engine import Engine
+from search.train.environment import surroundings
+from space.errors import MixerSearchError
+
+_SECONDS_BETWEEN_SIGNS = 5.0
+"""Of life."""
+
+
+def work(pipe: Connection) -> None:
+    """Trains what comes through the pipe, and tells through it; never returns."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator, who ends us
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    desk = _Desk(pipe)
+    try:
+        setup: Setup = pipe.recv()
+        device = choose(setup.device_kind)
+        with Engine(put(setup.images, device), device, setup.sharers) as engine:
+            threading.Thread(target=lambda: desk.listen(engine), daemon=True).start()
+            gc.freeze()  # what is there stays: tracing makes much garbage, and is a tenth faster
+            gc.set_threshold(50_000)
+            desk.tell(Ready(surroundings(device), device.platform))
+            threading.Thread(target=desk.give_signs, daemon=True).start()
+            while True:
+                for event in engine.run(desk.next_request(), desk.goes_on, desk.is_interrupted):
+                    desk.tell(event)
+                desk.tell(Idle())
+    except (EOFError, BrokenPipeError):
+        pass  # the coordinator is no more
+    except MixerSearchError as error:
+        desk.tell(Refusal(str(error)))
+    except Exception:
+        desk.tell(Bug(traceback.format_exc()))
+    os._exit(0)  # a compilation under way is not waited for
+
+
+class _Desk:
+    """What comes in and goes out while the main thread trains."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._sending = threading.Lock()
+        self._requests: SimpleQueue[TrialRequest] = SimpleQueue()
+        self._decisions: SimpleQueue[Decision] = SimpleQueue()
+        self._interrupted = threading.Event()
+        self._trains = False
+
+    def tell(self, message: object) -> None:
+        """To the coordinator; from any thread."""
+        if isinstance(message, Started | Idle):
+            self._trains = isinstance(message, Started)
+        with self._sending:
+            self._pipe.send(message)
+        if isinstance(message, Idle) and self._interrupted.is_set():
+            os._exit(0)
+
+    def next_request(self) -> TrialRequest:
+        return self._requests.get()
+
+    def goes_on(self) -> bool:
+        """What the coordinator decides at a rung."""
+        return self._decisions.get().goes_on
+
+    def is_interrupted(self) -> bool:
+        return self._interrupted.is_set()
+
+    def listen(self, engine: Engine) -> None:
+        """Takes what the coordinator sends; ends the process with it."""
+        while True:
+            try:
+                message = self._pipe.recv()
+            except (EOFError, OSError):
+                os._exit(0)
+            match message:
+                case Announcement(config, recipe, num_seeds):
+                    engine.announce(config, recipe, num_seeds)
+                case Decision():
+                    self._decisions.put(message)
+                case Interruption():
+                    self._interrupted.set()
+                    self._decisions.put(Decision(goes_on=False))  # nobody decides any more
+                    if not self._trains:
+                        os._exit(0)
+                case _:
+                    self._requests.put(message)
+
+    def give_signs(self) -> None:
+        """Tells now and then that this process is alive."""
+        while True:
+            time.sleep(_SECONDS_BETWEEN_SIGNS)
+            try:
+                self.tell(Alive())
+            except OSError:
+                os._exit(0)
