@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from space.config import MixerConfig
 from space.layer_norm import LayerNorm
-from space.product import product
+from space.matmul import matmul
 from space.stem import PatchStem
 
 
@@ -25,8 +25,8 @@ class MlpBlock(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         y = x.reshape(-1, x.shape[-1])  # one large product is faster than a batch of small ones
-        y = nn.gelu(nn.Dense(self.mlp_dim, dtype=self.dtype, dot_general=product)(y))
-        y = nn.Dense(x.shape[-1], dtype=self.dtype, dot_general=product)(y)
+        y = nn.gelu(nn.Dense(self.mlp_dim, dtype=self.dtype, dot_general=matmul)(y))
+        y = nn.Dense(x.shape[-1], dtype=self.dtype, dot_general=matmul)(y)
         return y.reshape(x.shape)
 
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from space.config import ViTConfig
 from space.layer_norm import LayerNorm
-from space.product import product
+from space.matmul import matmul
 from space.stem import PatchStem
 
 _XAVIER = nn.initializers.xavier_uniform()
@@ -43,7 +43,7 @@ class MlpBlock(nn.Module):
             dtype=self.dtype,
             kernel_init=_XAVIER,
             bias_init=nn.initializers.normal(stddev=1e-6),
-            dot_general=product,
+            dot_general=matmul,
         )
         y = x.reshape(-1, x.shape[-1])  # one large product is faster than a batch of small ones
         y = nn.gelu(dense(self.mlp_dim)(y))

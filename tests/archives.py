@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from search.data.download import Archive
-from search.data.importers import IMPORTERS, Importer
+from search.data.registry import IMPORTERS, Importer
 
 SHARED = Path(__file__).parents[2] / "shared" / "tfds"  # the prepared CIFAR-10, where there is one
 

@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from search.train import compile_cache
-from search.train.compile_cache import mend
+from search.train.compile_cache import prune
 
 COMPILE = """
 import jax, jax.numpy as jnp
@@ -107,19 +107,19 @@ def test_entries_of_either_compression_are_checked(tmp_path: Path) -> None:
     for name, entry in (("zlib", zlib.compress(program)), ("zstd", zstandard.compress(program))):
         (tmp_path / f"{name}-whole-cache").write_bytes(entry)
         (tmp_path / f"{name}-cut-cache").write_bytes(entry[: len(entry) // 2])
-    assert mend(tmp_path) == 2
+    assert prune(tmp_path) == 2
     assert [entry.name for entry in entries(tmp_path)] == ["zlib-whole-cache", "zstd-whole-cache"]
 
 
 def test_entries_already_checked_are_not_read_again(tmp_path: Path) -> None:
     good = tmp_path / "a-cache"
     good.write_bytes(zlib.compress(b"program"))
-    assert mend(tmp_path) == 0
+    assert prune(tmp_path) == 0
     good.write_bytes(b"damaged")
     os.utime(good, ns=(0, 0))
-    assert mend(tmp_path) == 0
+    assert prune(tmp_path) == 0
     good.touch()
-    assert mend(tmp_path) == 1
+    assert prune(tmp_path) == 1
 
 
 def test_the_oldest_entries_go_when_there_are_too_many(
@@ -129,5 +129,5 @@ def test_the_oldest_entries_go_when_there_are_too_many(
         (tmp_path / name).write_bytes(zlib.compress(os.urandom(1000)))
         os.utime(tmp_path / name, ns=(10**18 + i, 10**18 + i))
     monkeypatch.setattr(compile_cache, "MAX_BYTES", 2500)
-    mend(tmp_path)
+    prune(tmp_path)
     assert [entry.name for entry in entries(tmp_path)] == ["middle-cache", "new-cache"]

@@ -25,7 +25,7 @@ from space.config import (
 )
 from space.cost import cost, training_bytes
 from space.errors import ConfigError
-from space.initial import initial_params
+from space.init import initial_params
 
 
 def test_patches_that_do_not_tile_the_image_are_refused_naming_field_and_remedy() -> None:

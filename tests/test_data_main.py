@@ -12,8 +12,8 @@ import pytest
 from archives import draw, importers_of, isolate, prepare_other, prepare_swatches, write_originals
 
 from search.data.__main__ import main
-from search.data.importers import IMPORTERS
 from search.data.preparation import prepare
+from search.data.registry import IMPORTERS
 
 
 @pytest.fixture(autouse=True)

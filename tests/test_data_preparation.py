@@ -25,8 +25,8 @@ from archives import (
 )
 
 from search.data import DataError, find_task, load, load_test
-from search.data.importers import IMPORTERS
 from search.data.preparation import prepare
+from search.data.registry import IMPORTERS
 
 SIZES = {"cifar10": (40, 20), "cifar100": (200, 100), "mnist": (30, 20), "fashion_mnist": (30, 20)}
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from space.layer_norm import EPSILON, LayerNorm
-from space.product import product
+from space.matmul import matmul
 
 
 def normal(seed: int, *shape: int) -> jax.Array:
@@ -54,7 +54,7 @@ def test_layer_norm_starts_as_flax_has_it() -> None:
 @pytest.mark.parametrize("shape", [(5, 9), (9, 5), (7, 7)])
 def test_a_product_has_the_gradients_of_a_product(shape: tuple[int, int]) -> None:
     x, matrix, dy = normal(0, 40, shape[0]), normal(1, *shape), normal(2, 40, shape[1])
-    y, pull = jax.vjp(product, x, matrix)
+    y, pull = jax.vjp(matmul, x, matrix)
     expected, expected_pull = jax.vjp(jnp.matmul, x, matrix)
     np.testing.assert_allclose(y, expected, rtol=1e-6)
     for ours, theirs in zip(pull(dy), expected_pull(dy), strict=True):
@@ -66,7 +66,7 @@ def test_gradients_written_out_vectorise_over_seeds() -> None:
 
     def loss(x: jax.Array, matrix: jax.Array) -> jax.Array:
         y = LayerNorm().apply({"params": {"scale": jnp.ones(6), "bias": jnp.zeros(6)}}, x[None])[0]
-        return jnp.sum(product(y, matrix) ** 2)
+        return jnp.sum(matmul(y, matrix) ** 2)
 
     together = jax.vmap(jax.grad(loss, (0, 1)))(x, matrices)
     alone = [jax.grad(loss, (0, 1))(x[i], matrices[i]) for i in range(2)]

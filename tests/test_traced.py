@@ -157,7 +157,7 @@ def test_a_program_that_cannot_be_exported_is_compiled_all_the_same(
     def refuse(*_: object) -> export.Exported:
         raise ValueError("Cannot serialize code with custom calls")
 
-    monkeypatch.setattr(program_module, "kept", refuse)
+    monkeypatch.setattr(program_module, "load_or_export", refuse)
     assert losses(data, config) == first
 
 
@@ -169,5 +169,5 @@ def test_without_a_folder_or_with_one_that_cannot_be_written_it_is_traced(
 
     for folder in (None, tmp_path / "not there"):
         monkeypatch.setattr(traced, "_folder", lambda folder=folder: folder)
-        program = traced.kept("a sine", trace)
+        program = traced.load_or_export("a sine", trace)
         np.testing.assert_allclose(program.call(jnp.ones(3)), np.sin(np.ones(3)), rtol=1e-6)

@@ -13,9 +13,9 @@ from search.data.cache import cached
 from search.data.decoding import DECODER
 from search.data.division import divide
 from search.data.errors import DataError
-from search.data.importers import IMPORTERS
 from search.data.naming import parse_name
 from search.data.preparation import prepare, refuse_unknown
+from search.data.registry import IMPORTERS
 from search.data.split import Images, Labels, Split
 from search.spec.studies import Division
 from space.config import ImageTask

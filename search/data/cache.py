@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,9 +15,10 @@ import numpy as np
 from search.cache_folder import cache_folder
 from search.data.decoding import DECODER
 from search.data.errors import DataError
-from search.data.importers import remedy
 from search.data.naming import parse_name
+from search.data.registry import remedy
 from search.data.split import Split
+from search.whole_file import whole_file
 from space.config import ImageTask
 
 _FORMAT = "2"  # change it when the same directory should be decoded otherwise
@@ -85,21 +85,15 @@ def _load(path: Path, fingerprint: str) -> Split:
 
 
 def _save(path: Path, split: Split, fingerprint: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        try:
-            np.savez(
-                file,
-                fingerprint=fingerprint,
-                images=split.images,
-                labels=split.labels,
-                class_names=np.array(split.class_names),
-                num_unlabelled=split.num_unlabelled,
-            )
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    with whole_file(path) as file:
+        np.savez(
+            file,
+            fingerprint=fingerprint,
+            images=split.images,
+            labels=split.labels,
+            class_names=np.array(split.class_names),
+            num_unlabelled=split.num_unlabelled,
+        )
 
 
 def _remove_older(stem: str) -> None:

@@ -13,9 +13,9 @@ from filelock import FileLock, Timeout
 
 from search.data import download, prepared
 from search.data.errors import DataError
-from search.data.importers import IMPORTERS, Importer
 from search.data.naming import DatasetName, parse_name
-from search.data.writing import write
+from search.data.registry import IMPORTERS, Importer
+from search.data.tfds_writer import write
 from space.errors import nearest
 
 

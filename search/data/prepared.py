@@ -13,8 +13,8 @@ import numpy as np
 
 from search.data.decoding import decode
 from search.data.errors import DataError
-from search.data.importers import remedy
 from search.data.naming import DatasetName, parse_name
+from search.data.registry import remedy
 from search.data.split import Split
 from space.config import ImageTask
 

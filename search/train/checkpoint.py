@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from flax import serialization
 from runs.record import EpochRecord, Failure, Timing
 from search.protocol import Failed, TrialRequest
 from search.train.epoch import TrainState, state_shapes
+from search.whole_file import whole_file
 
 _MAGIC = b"mixer-search checkpoint 1\n"
 
@@ -58,16 +58,8 @@ def save(file: Path, request: TrialRequest, checkpoint: Checkpoint) -> None:
     }
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(checkpoint.state)]
     body = serialization.msgpack_serialize({"facts": json.dumps(facts), "leaves": leaves})
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("wb") as stream:
-            stream.write(_MAGIC + hashlib.sha256(body).digest() + body)
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(file, sync=True) as stream:
+        stream.write(_MAGIC + hashlib.sha256(body).digest() + body)
 
 
 def load(file: Path, request: TrialRequest) -> Checkpoint | None:

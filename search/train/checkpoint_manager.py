@@ -12,7 +12,7 @@ from search.train.checkpoint import Checkpoint, CheckpointError, load, save
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class Keeper:
+class CheckpointManager:
     """Keeps the checkpoints of one request, as often as it asks for.
 
     A checkpoint that cannot be written or read is no reason to lose a trial: it is said once, and

@@ -1,4 +1,4 @@
-"""JAX's persistent compilation cache: on from the start, one folder a kind of machine, mended.
+"""JAX's persistent compilation cache: on from the start, one folder a kind of machine.
 
 JAX writes an entry under its final name without a lock, warns at every reading of a damaged one
 and never repairs it: what was cut short by a kill or a full disk is deleted here instead.
@@ -41,7 +41,7 @@ def use_compile_cache(say: Callable[[str], None]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # an entry is code: ours alone
         with tempfile.TemporaryFile(dir=folder):
             pass
-        deleted = mend(folder)
+        deleted = prune(folder)
     except OSError as error:
         say(
             f"the compilation cache {folder} cannot be used ({error.strerror}): every program is "
@@ -61,7 +61,7 @@ def use_compile_cache(say: Callable[[str], None]) -> None:
     )
 
 
-def mend(folder: Path) -> int:
+def prune(folder: Path) -> int:
     """Deletes entries that cannot be read, then the oldest beyond `MAX_BYTES`.
 
     Entries older than the last call of this function are taken as whole; traced programs are

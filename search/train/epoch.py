@@ -23,7 +23,7 @@ from search.train.device_data import DeviceData
 from search.train.optimizer import Hyper, adamw, init_moments, learning_rate
 from space.build import build
 from space.config import Config
-from space.initial import initial_params, param_shapes
+from space.init import initial_params, param_shapes
 
 
 class TrainState(NamedTuple):

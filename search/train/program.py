@@ -17,7 +17,7 @@ from search.train.cache_hits import counted_hits
 from search.train.device_data import DeviceData
 from search.train.epoch import Epoch, EpochMetrics, TrainState, epoch_of, shuffle, state_shapes
 from search.train.optimizer import hyper_of, without_arguments
-from search.train.traced_programs import kept
+from search.train.traced_programs import load_or_export
 from space.config import Config
 
 
@@ -75,7 +75,7 @@ def compile_program(
     facts = [config, recipe, jnp.dtype(dtype), device.platform]
     call: Callable[..., Any] = flat
     with suppress(ValueError, NotImplementedError):  # it cannot be exported; a bug raises again
-        call = kept(" ".join(map(repr, [*facts, num_seeds, shapes])), trace).call
+        call = load_or_export(" ".join(map(repr, [*facts, num_seeds, shapes])), trace).call
     lowered = jax.jit(call, donate_argnums=0).lower(state_leaves, others)
     lowered_at = time.perf_counter()
     with counted_hits() as hits:

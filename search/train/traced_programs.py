@@ -9,8 +9,6 @@ or of no use is made again; without a cache folder nothing is kept.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -21,11 +19,12 @@ import jax
 from jax import export
 
 from search.train.compile_cache import TRACED
+from search.whole_file import whole_file
 
 _DIGEST_BYTES = 32
 
 
-def kept(facts: str, trace: Callable[[], export.Exported]) -> export.Exported:
+def load_or_export(facts: str, trace: Callable[[], export.Exported]) -> export.Exported:
     """What `trace` returns, from the disk where it was traced before.
 
     Args:
@@ -44,7 +43,9 @@ def kept(facts: str, trace: Callable[[], export.Exported]) -> export.Exported:
         return export.deserialize(bytearray(_read(path)))
     traced = trace()
     with suppress(OSError):
-        _write(path, bytes(traced.serialize()))
+        program = bytes(traced.serialize())
+        with whole_file(path) as file:  # several processes write
+            file.write(hashlib.sha256(program).digest() + program)
     return traced
 
 
@@ -54,18 +55,6 @@ def _read(path: Path) -> bytes:
     if hashlib.sha256(program).digest() != digest:
         raise ValueError(f"{path} is damaged")
     return program
-
-
-def _write(path: Path, program: bytes) -> None:
-    """Under its name only when it is whole: several processes write."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        try:
-            file.write(hashlib.sha256(program).digest() + program)
-            file.close()
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
 
 
 def _folder() -> Path | None:

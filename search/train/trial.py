@@ -14,7 +14,7 @@ from runs.record import EpochRecord, Failure, Timing
 from search.protocol import EpochDone, Event, Failed, Finished, Started, TrialRequest
 from search.spec.recipe import steps_per_epoch
 from search.train.checkpoint import Checkpoint
-from search.train.checkpoint_manager import Keeper
+from search.train.checkpoint_manager import CheckpointManager
 from search.train.device_data import DeviceData
 from search.train.epoch import EpochMetrics, TrainState, initial_state, shuffle
 from search.train.optimizer import hyper_of
@@ -48,8 +48,8 @@ def train(
     steps = steps_per_epoch(recipe.batch_size, data.num_train)
     hyper = hyper_of(recipe, steps)
     keys = jax.device_put(jnp.stack([jax.random.key(seed) for seed in request.seeds]), device)
-    keeper = Keeper(request)
-    before = keeper.find()
+    manager = CheckpointManager(request)
+    before = manager.find()
     start = before.state if before else initial_state(request.config, request.seeds)
     state: TrainState = jax.device_put(start, device, may_alias=False)
 
@@ -70,7 +70,7 @@ def train(
 
     warming_up = epoch(0, learn=False)
     yield Started(before.epochs if before else ())
-    yield from keeper.warnings()
+    yield from manager.warnings()
     jax.device_get(warming_up)
     # no step is taken, so this is what a validation costs
     eval_seconds_once = _least_seconds(lambda: jax.device_get(epoch(0, learn=False)))
@@ -91,7 +91,7 @@ def train(
         curve += before.epochs
         watch.resume(before)
     last = before.epoch if before else 0
-    keeper.begin(last)
+    manager.begin(last)
     for number in range(last + 1, recipe.epochs + 1):
         began = time.perf_counter()
         measured = jax.device_get(epoch(number, learn=True))
@@ -131,13 +131,13 @@ def train(
         stops = number in request.rungs and not goes_on()
         if is_interrupted():
             if number not in request.rungs:  # there it may not have been decided whether it goes on
-                keeper.keep(checkpoint(number))
+                manager.keep(checkpoint(number))
             return
         if stops:
             break
-        if keeper.is_due(number):
-            keeper.keep(checkpoint(number))
-        yield from keeper.warnings()
+        if manager.is_due(number):
+            manager.keep(checkpoint(number))
+        yield from manager.warnings()
     for trial in sound.values():
         final = next(record for record in reversed(curve) if record.trial == trial)
         yield Finished(

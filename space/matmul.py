@@ -7,17 +7,17 @@ from typing import Any
 import jax
 
 
-def product(x: jax.Array, matrix: jax.Array, *_: Any, **__: Any) -> jax.Array:
+def matmul(x: jax.Array, matrix: jax.Array, *_: Any, **__: Any) -> jax.Array:
     """[rows, in] x [in, out] -> [rows, out], for the argument `dot_general` of `nn.Dense`.
 
     There are many more rows than columns, and on a CPU such a gradient takes up to twice as long
     if it has more rows than columns itself: it is then computed transposed.
     """
-    return _product(x, matrix)
+    return _matmul(x, matrix)
 
 
 @jax.custom_vjp
-def _product(x: jax.Array, matrix: jax.Array) -> jax.Array:
+def _matmul(x: jax.Array, matrix: jax.Array) -> jax.Array:
     return x @ matrix
 
 
@@ -35,4 +35,4 @@ def _backward(saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Ar
     return dy @ matrix.T, gradient
 
 
-_product.defvjp(_forward, _backward)
+_matmul.defvjp(_forward, _backward)

@@ -10,9 +10,9 @@ from typing import Any
 from PIL import Image
 
 from search.data.errors import DataError
-from search.data.importers import Importer
-from search.data.originals import Originals, Records
 from search.data.prepared import quiet_tfds
+from search.data.raw_files import Originals, Records
+from search.data.registry import Importer
 
 _EVERY = 10_000  # images between two lines of progress
 

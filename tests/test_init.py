@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 
 from space.build import build
 from space.config import Config
-from space.initial import initial_params, param_shapes
+from space.init import initial_params, param_shapes
 
 WIDE = {"hidden_dim": 48, "num_blocks": 2}
 NETWORKS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from search.data.download import Archive
 from search.data.naming import parse_name
-from search.data.originals import Originals, read_cifar, read_mnist
+from search.data.raw_files import Originals, read_cifar, read_mnist
 from space.config import ImageTask
 
 

@@ -9,7 +9,7 @@ import pytest
 from archives import cifar_members, draw, write_originals, write_tar
 
 from search.data import DataError
-from search.data.importers import IMPORTERS
+from search.data.registry import IMPORTERS
 
 CIFAR10 = cifar_members("cifar10", draw("cifar10", 20, 10))
 BATCH = "cifar-10-batches-bin/data_batch_3.bin"

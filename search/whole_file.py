@@ -1,0 +1,39 @@
+"""Files that are whole or as they were before."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def whole_file(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
+    """A file to write, which takes its name when the block ends: several processes may write it.
+
+    A process that is killed, or a full disk, leaves what was there before.
+
+    Args:
+        path: its name; the folder is made where it is missing. What a killed process leaves there
+            is called so too, with some letters and `.tmp` behind.
+        sync: whether it lies on the disk before it takes its name, so that a power cut cannot
+            leave an empty one.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    like = {"dir": path.parent, "prefix": f"{path.name}.", "suffix": ".tmp"}
+    with tempfile.NamedTemporaryFile(**like, delete=False) as file:
+        try:
+            yield file  # type: ignore[misc]
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise

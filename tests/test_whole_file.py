@@ -1,0 +1,29 @@
+"""Files that are whole or as they were before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search.whole_file import whole_file
+
+
+def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    with whole_file(path, sync=True) as file:
+        file.write(b"whole")
+        assert not path.exists()
+        (unfinished,) = path.parent.iterdir()
+        assert unfinished.name.startswith("file.")
+        assert unfinished.suffix == ".tmp"
+    assert [(p.name, p.read_bytes()) for p in path.parent.iterdir()] == [("file", b"whole")]
+
+
+def test_what_fails_half_way_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    with pytest.raises(KeyboardInterrupt), whole_file(path) as file:
+        file.write(b"ha")
+        raise KeyboardInterrupt
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", b"before")]
