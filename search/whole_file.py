@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 
 @contextmanager
-def whole_file(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
     """A file to write, which takes its name when the block ends: several processes may write it.
 
     A process that is killed, or a full disk, leaves what was there before.
@@ -26,10 +26,11 @@ def whole_file(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    like = {"dir": path.parent, "prefix": f"{path.name}.", "suffix": ".tmp"}
-    with tempfile.NamedTemporaryFile(**like, delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f"{path.name}.", suffix=".tmp", delete=False
+    ) as file:
         try:
-            yield file  # type: ignore[misc]
+            yield file
             file.flush()
             if sync:
                 os.fsync(file.fileno())
