@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from random import Random
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -68,6 +69,36 @@ def test_who_would_be_stopped_would_be_with_less_accuracy_too(
         assert objection(worse, others, spread)
 
 
+def test_of_two_equal_trials_chance_stops_one_in_forty_four() -> None:
+    """Two standard deviations of a *difference*: a normal variable is below that in 2.275 %.
+
+    Both end at the same accuracy and come there in ways of their own, so that at the rung each is
+    off by one spread, and the difference between them by the root of two of it.
+    """
+    spread, draws = 0.25, 20_000
+    chance = NormalDist().cdf
+    noise = np.random.default_rng(0).normal(0.3, spread, (draws, 2))
+    stopped = 0
+    for here, there in noise.tolist():
+        ahead = Peer(1_000_000, chance(there))
+        stopped += objection(Peer(1_000_001, chance(here)), [ahead, ahead], spread) is not None
+    assert stopped / draws == pytest.approx(0.02275, abs=0.004)
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.25, 0.4])
+def test_what_chance_explains_is_two_root_two_spreads_on_the_scale_of_probits(
+    spread: float,
+) -> None:
+    ahead = Peer(1_000_000, 0.5)  # whose probit is 0
+    threshold = NormalDist().cdf(-2.8284271 * spread)
+    above, below = (Peer(1_000_001, threshold + aside) for aside in (1e-6, -1e-6))
+    assert objection(above, [ahead, ahead], spread) is None
+    found = objection(below, [ahead, ahead], spread)
+    assert found is not None
+    assert found.ahead == ahead
+    assert found.allowed == pytest.approx(0.5 - threshold, abs=1e-6)
+
+
 def test_nobody_is_stopped_before_enough_have_finished() -> None:
     peers = [Peer(1_000_000, 0.99)] * 9
     assert objection(Peer(1_100_000, 0.1), peers, None) is None
@@ -129,6 +160,19 @@ def test_one_far_behind_is_stopped_with_the_reason_in_words() -> None:
     reason = book.judge(mixer(hidden_dim=80), 4, 0.05).reason
     assert reason is not None
     assert reason.startswith("stopped after epoch 4 of 12: 5.0 % where a trial of no more FLOPs")
+
+
+def test_each_rung_has_a_spread_of_its_own() -> None:
+    """Early accuracies foretell little here and later ones much."""
+    book = fresh()
+    for i in range(6):
+        config, first = mixer(hidden_dim=64 + i), 0.2 + 0.1 * i
+        for epoch, accuracy in zip(book.rungs, (first, 0.79), strict=True):
+            assert not book.judge(config, epoch, accuracy).stops
+        book.ended(config, [first, 0.5, 0.7, *[0.79 + 0.001 * i] * 9])
+    late = mixer(hidden_dim=80)
+    assert not book.judge(late, 1, 0.35).stops
+    assert book.judge(late, 4, 0.7).stops
 
 
 def test_a_spared_trial_trains_on_and_is_told_apart() -> None:
