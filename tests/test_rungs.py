@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from statistics import NormalDist
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import mixer, trial
+from records import mixer, running, trial
 
 from runs.record import Origin, State
 from search.early_stopping import EarlyStopping
-from search.rungs import NO_RUNGS, Peer, RungSpec, gain_after, objection, spread_of
+from search.rungs import NO_RUNGS, Objection, Peer, RungSpec, gain_after, objection, spread_of
+from space.cost import cost
 
 ACCURACIES = st.floats(0, 1)
 PEERS = st.builds(Peer, st.integers(10_000, 4_000_000), ACCURACIES, st.booleans())
@@ -118,6 +120,12 @@ def test_the_spread_is_the_standard_deviation_in_whatever_order(
     assert spread_of(gains) == spread
 
 
+def test_a_gain_is_from_the_epoch_to_the_last_one() -> None:
+    """In probits: 0 at one half, 1 at 84.13 %, -1 at 15.87 %."""
+    rises = [0.1587, 0.5, 0.6, 0.8413]
+    assert [gain_after(rises, epoch) for epoch in (1, 2, 4)] == pytest.approx([2, 1, 0], abs=1e-3)
+
+
 def test_rungs_lie_at_powers_of_eta() -> None:
     assert RungSpec().epochs(12) == (1, 4)
     assert RungSpec().epochs(40) == (4, 13)
@@ -207,6 +215,64 @@ def test_a_book_rebuilt_from_records_decides_as_the_first_would() -> None:
         for accuracy in (0.1, 0.2, 0.25, 0.3):
             config = mixer(hidden_dim=hidden_dim)
             assert first.judge(config, 4, accuracy) == again.judge(config, 4, accuracy)
+
+
+def test_a_book_rebuilt_from_trials_of_every_fate_decides_as_the_first_would() -> None:
+    """Stopped at either rung, spared, trained to the end, failed on the way, still running."""
+    rng = np.random.default_rng(2)
+    spec = RungSpec(spared=0.3)
+    first, history, curves = EarlyStopping(spec, epochs=12, seed=0), [], {}
+    for i in range(60):
+        config, speed, final = mixer(hidden_dim=64 + i), rng.uniform(0.6, 0.9), rng.uniform(0, 1)
+        whole = [final * (1 - math.exp(-speed * epoch)) for epoch in range(1, 13)]
+        fails_after = rng.choice([12, 12, 12, 0, 2, 5]) if i > 8 else 12
+        state, judged, reached = State.COMPLETE, None, 12
+        for epoch in range(1, 13):
+            if epoch > fails_after:
+                state, reached = State.FAILED, epoch - 1
+                break
+            if epoch in first.rungs and judged is None:
+                verdict = first.judge(config, epoch, whole[epoch - 1])
+                judged = epoch if verdict.reason else None
+                if verdict.stops:
+                    state, reached = State.PRUNED, epoch
+                    break
+        if state is State.COMPLETE:
+            first.ended(config, whole)
+        history.append(trial(i, config=config, state=state, rung=judged))
+        curves[i] = whole[:reached]
+    assert {(t.state, t.rung, len(curves[t.number])) for t in history} >= {
+        *[(State.COMPLETE, rung, 12) for rung in (None, 1, 4)],
+        *[(State.PRUNED, rung, rung) for rung in (1, 4)],
+        *[(State.FAILED, None, epochs) for epochs in (0, 2, 5)],
+    }
+    for i in range(60, 70):
+        history.append(running(i, config=mixer(hidden_dim=64 + i)))
+        curves[i] = [0.99] * 4
+    again = EarlyStopping(spec, epochs=12, seed=0, history=history, curves=curves)
+    for epoch in first.rungs:
+        for i in range(200):
+            asked = mixer(hidden_dim=60 + i), epoch, rng.uniform(0, 0.6)
+            assert first.judge(*asked) == again.judge(*asked)
+
+
+def test_a_configuration_judged_again_is_no_peer_of_itself() -> None:
+    """As after an interruption between the verdict and the next checkpoint."""
+    seen: list[list[Peer]] = []
+
+    def rule(peer: Peer, others: Sequence[Peer], spread: float | None) -> Objection | None:
+        seen.append(list(others))
+        return None
+
+    book = EarlyStopping(RungSpec(), epochs=12, seed=0, rule=rule)
+    other, config = mixer(hidden_dim=64), mixer(hidden_dim=65)
+    book.judge(other, 4, 0.5)
+    for accuracy in (0.4, 0.3):
+        book.judge(config, 4, accuracy)
+    book.judge(other, 4, 0.5)
+    flops = [cost(c).flops for c in (other, config)]
+    one = Peer(flops[0], 0.5)
+    assert seen == [[], [one], [one], [Peer(flops[1], 0.3)]]
 
 
 def test_baselines_are_no_peers() -> None:
