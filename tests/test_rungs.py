@@ -221,7 +221,13 @@ def test_a_book_rebuilt_from_trials_of_every_fate_decides_as_the_first_would() -
     """Stopped at either rung, spared, trained to the end, failed on the way, still running."""
     rng = np.random.default_rng(2)
     spec = RungSpec(spared=0.3)
-    first, history, curves = EarlyStopping(spec, epochs=12, seed=0), [], {}
+    known: list[tuple[set[Peer], float | None]] = []
+
+    def rule(peer: Peer, others: Sequence[Peer], spread: float | None) -> Objection | None:
+        known.append((set(others), spread))
+        return objection(peer, others, spread)
+
+    first, history, curves = EarlyStopping(spec, epochs=12, seed=0, rule=rule), [], {}
     for i in range(60):
         config, speed, final = mixer(hidden_dim=64 + i), rng.uniform(0.6, 0.9), rng.uniform(0, 1)
         whole = [final * (1 - math.exp(-speed * epoch)) for epoch in range(1, 13)]
@@ -249,11 +255,12 @@ def test_a_book_rebuilt_from_trials_of_every_fate_decides_as_the_first_would() -
     for i in range(60, 70):
         history.append(running(i, config=mixer(hidden_dim=64 + i)))
         curves[i] = [0.99] * 4
-    again = EarlyStopping(spec, epochs=12, seed=0, history=history, curves=curves)
+    again = EarlyStopping(spec, epochs=12, seed=0, history=history, curves=curves, rule=rule)
     for epoch in first.rungs:
-        for i in range(200):
-            asked = mixer(hidden_dim=60 + i), epoch, rng.uniform(0, 0.6)
+        for i in range(40, 80):
+            asked = mixer(hidden_dim=64 + i), epoch, rng.uniform(0, 0.6)
             assert first.judge(*asked) == again.judge(*asked)
+            assert known[-2] == known[-1]
 
 
 def test_a_configuration_judged_again_is_no_peer_of_itself() -> None:
