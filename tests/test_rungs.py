@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import mixer, trial
+from records import mixer, running, trial
 
 from runs.record import Origin, State
 from search.schedule.early_stopping import EarlyStopping
-from search.schedule.stopping_rule import Peer, gain_after, objection, spread_of
+from search.schedule.stopping_rule import Objection, Peer, gain_after, objection, spread_of
 from search.spec.rungs import NO_RUNGS, RungSpec
+from space.cost import cost
 
 ACCURACIES = st.floats(0, 1)
 PEERS = st.builds(Peer, st.integers(10_000, 4_000_000), ACCURACIES, st.booleans())
@@ -69,6 +72,36 @@ def test_who_would_be_stopped_would_be_with_less_accuracy_too(
         assert objection(worse, others, spread)
 
 
+def test_of_two_equal_trials_chance_stops_one_in_forty_four() -> None:
+    """Two standard deviations of a *difference*: a normal variable is below that in 2.275 %.
+
+    Both end at the same accuracy and come there in ways of their own, so that at the rung each is
+    off by one spread, and the difference between them by the root of two of it.
+    """
+    spread, draws = 0.25, 20_000
+    chance = NormalDist().cdf
+    noise = np.random.default_rng(0).normal(0.3, spread, (draws, 2))
+    stopped = 0
+    for here, there in noise.tolist():
+        ahead = Peer(1_000_000, chance(there))
+        stopped += objection(Peer(1_000_001, chance(here)), [ahead, ahead], spread) is not None
+    assert stopped / draws == pytest.approx(0.02275, abs=0.004)
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.25, 0.4])
+def test_what_chance_explains_is_two_root_two_spreads_on_the_scale_of_probits(
+    spread: float,
+) -> None:
+    ahead = Peer(1_000_000, 0.5)  # whose probit is 0
+    threshold = NormalDist().cdf(-2.8284271 * spread)
+    above, below = (Peer(1_000_001, threshold + aside) for aside in (1e-6, -1e-6))
+    assert objection(above, [ahead, ahead], spread) is None
+    found = objection(below, [ahead, ahead], spread)
+    assert found is not None
+    assert found.ahead == ahead
+    assert found.allowed == pytest.approx(0.5 - threshold, abs=1e-6)
+
+
 def test_nobody_is_stopped_before_enough_have_finished() -> None:
     peers = [Peer(1_000_000, 0.99)] * 9
     assert objection(Peer(1_100_000, 0.1), peers, None) is None
@@ -86,6 +119,12 @@ def test_the_spread_is_the_standard_deviation_in_whatever_order(
     assert spread == pytest.approx(np.std(gains, ddof=1), abs=1e-12)
     chance.shuffle(gains)
     assert spread_of(gains) == spread
+
+
+def test_a_gain_is_from_the_epoch_to_the_last_one() -> None:
+    """In probits: 0 at one half, 1 at 84.13 %, -1 at 15.87 %."""
+    rises = [0.1587, 0.5, 0.6, 0.8413]
+    assert [gain_after(rises, epoch) for epoch in (1, 2, 4)] == pytest.approx([2, 1, 0], abs=1e-3)
 
 
 def test_rungs_lie_at_powers_of_eta() -> None:
@@ -132,6 +171,19 @@ def test_one_far_behind_is_stopped_with_the_reason_in_words() -> None:
     assert reason.startswith("stopped after epoch 4 of 12: 5.0 % where a trial of no more FLOPs")
 
 
+def test_each_rung_has_a_spread_of_its_own() -> None:
+    """Early accuracies foretell little here and later ones much."""
+    book = fresh()
+    for i in range(6):
+        config, first = mixer(hidden_dim=64 + i), 0.2 + 0.1 * i
+        for epoch, accuracy in zip(book.rungs, (first, 0.79), strict=True):
+            assert not book.judge(config, epoch, accuracy).stops
+        book.ended(config, [first, 0.5, 0.7, *[0.79 + 0.001 * i] * 9])
+    late = mixer(hidden_dim=80)
+    assert not book.judge(late, 1, 0.35).stops
+    assert book.judge(late, 4, 0.7).stops
+
+
 def test_a_spared_trial_trains_on_and_is_told_apart() -> None:
     book = fresh(spared=1.0)
     assert not any(played(book, FINALS[:6]))
@@ -164,6 +216,71 @@ def test_a_book_rebuilt_from_records_decides_as_the_first_would() -> None:
         for accuracy in (0.1, 0.2, 0.25, 0.3):
             config = mixer(hidden_dim=hidden_dim)
             assert first.judge(config, 4, accuracy) == again.judge(config, 4, accuracy)
+
+
+def test_a_book_rebuilt_from_trials_of_every_fate_decides_as_the_first_would() -> None:
+    """Stopped at either rung, spared, trained to the end, failed on the way, still running."""
+    rng = np.random.default_rng(2)
+    spec = RungSpec(spared=0.3)
+    known: list[tuple[set[Peer], float | None]] = []
+
+    def rule(peer: Peer, others: Sequence[Peer], spread: float | None) -> Objection | None:
+        known.append((set(others), spread))
+        return objection(peer, others, spread)
+
+    first, history, curves = EarlyStopping(spec, epochs=12, seed=0, rule=rule), [], {}
+    for i in range(60):
+        config, speed, final = mixer(hidden_dim=64 + i), rng.uniform(0.6, 0.9), rng.uniform(0, 1)
+        whole = [final * (1 - math.exp(-speed * epoch)) for epoch in range(1, 13)]
+        fails_after = rng.choice([12, 12, 12, 0, 2, 5]) if i > 8 else 12
+        state, judged, reached = State.COMPLETE, None, 12
+        for epoch in range(1, 13):
+            if epoch > fails_after:
+                state, reached = State.FAILED, epoch - 1
+                break
+            if epoch in first.rungs and judged is None:
+                verdict = first.judge(config, epoch, whole[epoch - 1])
+                judged = epoch if verdict.reason else None
+                if verdict.stops:
+                    state, reached = State.PRUNED, epoch
+                    break
+        if state is State.COMPLETE:
+            first.ended(config, whole)
+        history.append(trial(i, config=config, state=state, rung=judged))
+        curves[i] = whole[:reached]
+    assert {(t.state, t.rung, len(curves[t.number])) for t in history} >= {
+        *[(State.COMPLETE, rung, 12) for rung in (None, 1, 4)],
+        *[(State.PRUNED, rung, rung) for rung in (1, 4)],
+        *[(State.FAILED, None, epochs) for epochs in (0, 2, 5)],
+    }
+    for i in range(60, 70):
+        history.append(running(i, config=mixer(hidden_dim=64 + i)))
+        curves[i] = [0.99] * 4
+    again = EarlyStopping(spec, epochs=12, seed=0, history=history, curves=curves, rule=rule)
+    for epoch in first.rungs:
+        for i in range(40, 80):
+            asked = mixer(hidden_dim=64 + i), epoch, rng.uniform(0, 0.6)
+            assert first.judge(*asked) == again.judge(*asked)
+            assert known[-2] == known[-1]
+
+
+def test_a_configuration_judged_again_is_no_peer_of_itself() -> None:
+    """As after an interruption between the verdict and the next checkpoint."""
+    seen: list[list[Peer]] = []
+
+    def rule(peer: Peer, others: Sequence[Peer], spread: float | None) -> Objection | None:
+        seen.append(list(others))
+        return None
+
+    book = EarlyStopping(RungSpec(), epochs=12, seed=0, rule=rule)
+    other, config = mixer(hidden_dim=64), mixer(hidden_dim=65)
+    book.judge(other, 4, 0.5)
+    for accuracy in (0.4, 0.3):
+        book.judge(config, 4, accuracy)
+    book.judge(other, 4, 0.5)
+    flops = [cost(c).flops for c in (other, config)]
+    one = Peer(flops[0], 0.5)
+    assert seen == [[], [one], [one], [Peer(flops[1], 0.3)]]
 
 
 def test_baselines_are_no_peers() -> None:
