@@ -88,15 +88,20 @@ def test_cutmix_says_the_share_of_pixels_that_stayed(seed: int) -> None:
     assert np.all((pasted == np.asarray(images)[..., 0]) | (pasted == partner))
 
 
-def test_mixup_and_cutmix_together_take_turns() -> None:
-    how = Augmentation(mixup_alpha=1.0, cutmix_alpha=1.0)
+def test_mixup_and_cutmix_together_take_turns_each_with_its_own_alpha() -> None:
+    """Of a large α every share of mixup is one half; of 1, CutMix may keep all of an image."""
+    how = Augmentation(mixup_alpha=1e6, cutmix_alpha=1.0)
     images = jnp.broadcast_to(jnp.arange(64.0)[:, None, None, None], (64, 8, 8, 1))
     mix = jax.jit(lambda key: augment(images, jnp.arange(64), key, how))
-    blended = []
-    for seed in range(20):
+    shares: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(60):
         mixed = mix(jax.random.key(seed))
-        blended.append(bool(np.any(np.asarray(mixed.images) % 1)))
-    assert {True, False} == set(blended)
+        shares[bool(np.any(np.asarray(mixed.images) % 1))].append(float(mixed.share))
+    assert 15 < len(shares[True]) < 45
+    assert shares[True] == pytest.approx([0.5] * len(shares[True]), abs=0.01)
+    assert max(shares[False]) > 0.97, (
+        "of a large α a corner of two pixels a side at least is replaced"
+    )
 
 
 def test_equal_keys_give_equal_images() -> None:
