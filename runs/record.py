@@ -142,6 +142,11 @@ class TrialRecord:
     finished_at: datetime | None = None
 
     @property
+    def family(self) -> str:
+        """The kind of network, such as `mixer`."""
+        return self.config.family
+
+    @property
     def flops(self) -> int:
         """2 x MACs, one image, forward."""
         return 2 * self.macs

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
 from runs import schema
+from runs.backup import back_up
 from runs.journal import Journal
 from runs.lease import Lease
 from runs.patience import Patience
@@ -199,7 +200,7 @@ class Writer(Reader):
             return written[0]
 
         answer = self._patience.insist(attempt)
-        lease.written += 1
+        lease.fencing_token += 1
         return answer
 
     def _update(self, session: Session, study: str, trial: TrialRecord) -> TrialRow:
@@ -221,8 +222,16 @@ class Writer(Reader):
 
 
 @contextmanager
-def open_writer(storage: str | None = None) -> Iterator[Writer]:
+def open_writer(
+    storage: str | None = None, say: Callable[[str], None] = lambda sentence: None
+) -> Iterator[Writer]:
     """Opens a database for writing; creates it, or upgrades its schema, where needed.
+
+    A SQLite file is copied before its schema is upgraded, and the copy stays.
+
+    Args:
+        storage: database URL; None for the default.
+        say: told of that copy.
 
     Raises:
         StorageError: it cannot be created, is not ours, or was written by a newer version.
@@ -234,7 +243,7 @@ def open_writer(storage: str | None = None) -> Iterator[Writer]:
         if not exists(path):
             schema.create_sqlite(path)
         check_sqlite_file(path)
-    _upgrade(url)
+    _upgrade(url, path, say)
     writer = Writer(engine_for(url, read_only=False), describe(url), path)
     try:
         yield writer
@@ -242,8 +251,14 @@ def open_writer(storage: str | None = None) -> Iterator[Writer]:
         writer._engine.dispose()
 
 
-def _upgrade(url: URL) -> None:
+def _upgrade(url: URL, file: Path | None, say: Callable[[str], None]) -> None:
     """Brings the schema up to date, in one transaction."""
+
+    def keep_copy(old: str, new: str) -> None:
+        if file is not None:
+            copy = back_up(file, old)
+            say(f"the database goes from schema {old} to {new}; as it was it is kept in {copy}")
+
     writer = Writer(engine_for(url, read_only=False, foreign_keys=False), describe(url))
     try:
         with writer._session() as session:
@@ -251,6 +266,6 @@ def _upgrade(url: URL) -> None:
                 session.execute(
                     sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPLICATION_ID}
                 )
-            schema.upgrade(session.connection())
+            schema.upgrade(session.connection(), keep_copy)
     finally:
         writer._engine.dispose()

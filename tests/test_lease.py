@@ -143,7 +143,7 @@ def tell(racers: list[Any], word: str) -> None:
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes the holder of a study one of another machine, whose processes cannot be seen."""
-    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.2)
     monkeypatch.setattr(lease, "DEAD_AFTER_SECONDS", 2.0)
 
     def move(storage: str) -> None:
@@ -171,7 +171,7 @@ def test_who_only_reads_sees_from_the_beats_whether_a_holder_elsewhere_lives(
     storage: str, elsewhere: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the clock of the reader: the row holds no time to compare with."""
-    monkeypatch.setattr(lease, "BEAT_SECONDS", 1000.0)
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 1000.0)
     watch = Watch()
 
     def look() -> bool:
@@ -188,7 +188,7 @@ def test_who_only_reads_sees_from_the_beats_whether_a_holder_elsewhere_lives(
         elsewhere(storage)
         monkeypatch.setattr(lease, "DEAD_AFTER_SECONDS", 0.5)
         for _ in range(4):
-            sql(storage, "UPDATE run_lease SET beats = beats + 1")
+            sql(storage, "UPDATE run_lease SET heartbeats = heartbeats + 1")
             assert look()
             time.sleep(0.2)
         time.sleep(0.5)
@@ -197,7 +197,7 @@ def test_who_only_reads_sees_from_the_beats_whether_a_holder_elsewhere_lives(
         assert holder is not None
         assert 0.5 < watch.silent_seconds(holder) < 30
         assert Watch().lives(holder), "who has just begun to watch cannot know"
-        sql(storage, "UPDATE run_lease SET beats = beats + 1")
+        sql(storage, "UPDATE run_lease SET heartbeats = heartbeats + 1")
         assert look()
 
 
@@ -206,12 +206,12 @@ def test_one_that_stood_still_loses_its_study_and_can_write_no_more(
     storage: str, elsewhere: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_writer(storage) as one, open_writer(storage) as other:
-        monkeypatch.setattr(lease, "BEAT_SECONDS", 1000.0)
+        monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 1000.0)
         with one.hold("digits"):
             one.add_study(study())
             one.add_trial("digits", running())
             elsewhere(storage)
-            monkeypatch.setattr(lease, "BEAT_SECONDS", 0.2)
+            monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.2)
             with other.hold("digits"):
                 with pytest.raises(LeaseLostError, match="taken over by process"):
                     one.add_epoch("digits", epoch(1))

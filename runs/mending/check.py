@@ -92,7 +92,7 @@ def repair(storage: str | None, say: Callable[[str], None] = lambda sentence: No
     done: list[str] = []
     failed: dict[str, str] = {}
     # Opened, it is made anew where it is gone, or brought to this program's schema
-    with open_writer(storage) as store, ExitStack() as leases:
+    with open_writer(storage, say) as store, ExitStack() as leases:
         held = [leases.enter_context(store.keep_out_others(name, say)) for name in _names(storage)]
         for _ in range(_ROUNDS):
             with _transaction(url, read_only=False) as connection:
@@ -104,7 +104,7 @@ def repair(storage: str | None, say: Callable[[str], None] = lambda sentence: No
                 for problem in _problems(connection, storage, failed):
                     _mend(connection, problem, done, failed)
             for lease in held:
-                lease.written += 1
+                lease.fencing_token += 1
             if len(done) == before:
                 break
         left = check(storage)

@@ -76,7 +76,7 @@ def run_study(
     patience = Patience(say=say, check_stop=check_stop)
     refuse_spooled(storage, spec.name)
     with (
-        open_writer(storage) as store,
+        open_writer(storage, say) as store,
         store.hold(spec.name, patience) as journal,
         spooled(journal, storage),
     ):
