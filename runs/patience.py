@@ -34,14 +34,14 @@ class Patience:
                 answer = attempt()
             except AwayError as error:
                 now = time.monotonic()
+                if now - (now if since is None else since) >= self.seconds:
+                    raise
                 if since is None:
                     since = now
                     self.say(
                         f"{error}. It is tried again for {self.seconds:.0f} s, and training goes "
                         "on meanwhile"
                     )
-                if now - since >= self.seconds:
-                    raise
                 self._wait(min(delay, since + self.seconds - now))
             else:
                 if since is not None:

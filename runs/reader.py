@@ -118,6 +118,24 @@ class Reader:
         """
         return self._read(lambda session: trial_record(self._trial_row(session, study, number)))
 
+    def identities(self, study: str) -> dict[int, tuple[str, str]]:
+        """Family and configuration's digest, as they are stored beside it, by number.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+
+        def read(session: Session) -> dict[int, tuple[str, str]]:
+            query = sa.select(TrialRow.number, TrialRow.family, TrialRow.config_digest)
+            rows = session.execute(
+                query.where(TrialRow.study_id == self._study_row(session, study).id).order_by(
+                    TrialRow.number
+                )
+            )
+            return {number: (family, digest) for number, family, digest in rows}
+
+        return self._read(read)
+
     def epochs(self, study: str, trial: int | None = None) -> list[EpochRecord]:
         """The learning curves of a study, or of one of its trials, ordered by trial and epoch.
 

@@ -54,44 +54,36 @@ class Writer(Reader):
         self._journal = Journal()
 
     @contextmanager
-    def hold(self, study: str, patience: Patience | None = None) -> Iterator[Journal]:
+    def hold(
+        self,
+        study: str,
+        patience: Patience | None = None,
+        advice: str = "wait until that ends, or start another study with --study-name",
+    ) -> Iterator[Journal]:
         """Holds a study while the block runs, which alone writes to it then.
 
-        A database that does not answer is waited for, as long as `patience` has it. The journal
-        holds all that is known of the study, also what could not be written.
+        Args:
+            study: its name.
+            patience: how long a database that does not answer is waited for.
+            advice: what to do where another process runs it.
+
+        Yields:
+            All that is known of the study, also what could not be written.
 
         Raises:
             StudyHeldError: another process runs it.
             LeaseLostError: another process took it over, because this one stood still.
         """
         patience = patience or Patience()
-        advice = "wait until that ends, or start another study with --study-name"
-        with self.keep_out_others(study, patience.say, advice) as lease:
-            self._lease, self._patience, self._journal = lease, patience, Journal()
-            try:
-                with suppress(UnknownStudyError):
-                    self._journal.study = self.study(study)
-                    self._journal.restart(self.trials(study), self.epochs(study))
-                yield self._journal
-            finally:
-                self._lease, self._patience = None, Patience()
-
-    @contextmanager
-    def keep_out_others(
-        self,
-        study: str,
-        say: Callable[[str], None] = lambda sentence: None,
-        advice: str = "wait until that ends",
-    ) -> Iterator[Lease]:
-        """Takes the lease of a study while the block runs, and no more.
-
-        Raises:
-            StudyHeldError: another process runs it.
-        """
-        lease = Lease(self._session, study, say, advice)
+        lease = Lease(self._session, study, patience.say, advice)
+        self._lease, self._patience, self._journal = lease, patience, Journal()
         try:
-            yield lease
+            with suppress(UnknownStudyError):
+                self._journal.study = self.study(study)
+                self._journal.restart(self.trials(study), self.epochs(study))
+            yield self._journal
         finally:
+            self._lease, self._patience = None, Patience()
             lease.release()
 
     @contextmanager
@@ -159,11 +151,35 @@ class Writer(Reader):
 
         def write(session: Session) -> None:
             for trial in trials:
-                row = self._update(session, study, trial)
-                session.execute(sa.delete(EpochRow).where(EpochRow.trial_id == row.id))
+                self._restart(session, study, trial)
             self._insert(session, study, epochs)
 
         self._journal.restart(trials, epochs)
+        self._write(write)
+
+    def restore_trials(
+        self, study: StudyRecord, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]
+    ) -> None:
+        """As `restart_trials`, and adds what is not there: the study, and trials as numbered."""
+
+        def write(session: Session) -> None:
+            row = session.scalar(sa.select(StudyRow).where(StudyRow.name == study.name))
+            if row is None:
+                row = StudyRow(**study_columns(study))
+                session.add(row)
+                session.flush()
+            self._trial_ids.clear()  # those of trials added here go if this is not committed
+            known = set(
+                session.scalars(sa.select(TrialRow.number).where(TrialRow.study_id == row.id))
+            )
+            for trial in trials:
+                if trial.number in known:
+                    self._restart(session, study.name, trial)
+                else:
+                    session.add(TrialRow(study_id=row.id, **trial_columns(trial)))
+            session.flush()
+            self._insert(session, study.name, epochs)
+
         self._write(write)
 
     def add_epoch(self, study: str, epoch: EpochRecord) -> None:
@@ -208,6 +224,10 @@ class Writer(Reader):
         for name, value in trial_columns(trial).items():
             setattr(row, name, value)
         return row
+
+    def _restart(self, session: Session, study: str, trial: TrialRecord) -> None:
+        row = self._update(session, study, trial)
+        session.execute(sa.delete(EpochRow).where(EpochRow.trial_id == row.id))
 
     def _insert(self, session: Session, study: str, epochs: Sequence[EpochRecord]) -> None:
         keys = [(study, epoch.trial) for epoch in epochs]
