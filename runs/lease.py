@@ -30,7 +30,7 @@ DEAD_AFTER_SECONDS = 30.0
 """A holder on another machine whose heartbeats stand still for so long has lost the study."""
 
 _SECONDS_TO_RELEASE = 2.0
-"""Which whoever pressed Ctrl-C waits for, at most."""
+"""A user who pressed Ctrl-C waits for it, at most."""
 
 Begin = Callable[[], AbstractContextManager[Session]]
 """Opens a transaction."""
@@ -46,7 +46,7 @@ class LeaseLostError(StorageError):
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Who runs a study."""
+    """The process that runs a study."""
 
     token: str
     host: str
@@ -57,7 +57,7 @@ class Holder:
     """In ticks since the machine's start: a process number is used again."""
     since: datetime
     heartbeats: int = field(default=0, compare=False)
-    """Counted up while it lives; whoever it is, it stays the same."""
+    """Counted up while it lives; holders that differ in nothing else are equal."""
 
     @classmethod
     def this_process(cls) -> Holder:
@@ -88,7 +88,7 @@ class Holder:
 
 
 class Watch:
-    """Whether holders live, for those who only read: by their process, else by their heartbeats.
+    """Whether holders live, for readers: by their process, else by their heartbeats.
 
     Where a process cannot be looked up, on another machine or one without `/proc`, its heartbeats
     are watched, by the watcher's own clock. One it has just begun to watch is taken to live.
@@ -134,7 +134,7 @@ class Lease:
         self.study = study
         self.holder = Holder.this_process()
         self.fencing_token = 0
-        """Transactions written under it, as far as this process knows."""
+        """Number of the next transaction under this lease, as far as this process knows."""
         self._begin = begin
         self._acquire(say, advice)
         self._released = threading.Event()
@@ -142,7 +142,7 @@ class Lease:
         self._heart.start()
 
     def fence(self, session: Session) -> bool:
-        """Opens a transaction of the holder's: counts it, so that no other can write beside it.
+        """Opens a transaction of the holder's: counts the token up, so that no other can write too.
 
         Returns:
             False where this very transaction was committed before, by a try whose answer was lost.
@@ -233,7 +233,7 @@ class Lease:
 
 
 def find_holder(session: Session, study: str) -> Holder | None:
-    """Who holds a study, or held it when it died."""
+    """The process that holds a study, or held it when it died."""
     row = session.get(LeaseRow, study)
     return None if row is None else _holder(row)
 
@@ -275,7 +275,7 @@ def _started(process: int) -> int | None:
 
 
 def _is_hidden(process: int) -> bool:
-    """Whether a process of somebody else is there that `/proc` does not show to this user."""
+    """Whether a process of another user is there that `/proc` does not show to this one."""
     try:
         os.kill(process, 0)
     except PermissionError:

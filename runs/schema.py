@@ -87,7 +87,7 @@ def create_sqlite(path: Path) -> None:
 
 
 def check(connection: sa.Connection) -> None:
-    """For a reader, who may not upgrade.
+    """For a reader, which may not upgrade.
 
     Raises:
         StorageError: the schema is newer or older than this code, or there is none.

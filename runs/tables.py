@@ -233,7 +233,7 @@ class ReadingRow(Base):
 
 
 class LeaseRow(Base):
-    """Who runs a study now: see `runs.lease`."""
+    """The process that runs a study now: see `runs.lease`."""
 
     __tablename__ = "run_lease"
 

@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 
 from runs import schema
 from runs.backup import back_up
-from runs.journal import Journal
+from runs.database_retry import DatabaseRetry
 from runs.lease import Lease
-from runs.patience import Patience
 from runs.reader import Reader, UnknownStudyError
 from runs.record import EpochRecord, StudyRecord, TrialRecord
 from runs.rows import epoch_columns, study_columns, study_record, trial_columns
@@ -30,6 +29,7 @@ from runs.storage import (
     identity,
     parse_storage,
 )
+from runs.study_mirror import StudyMirror
 from runs.tables import EpochRow, StudyRow, TrialRow
 
 T = TypeVar("T")
@@ -50,21 +50,21 @@ class Writer(Reader):
         self._trial_ids: dict[tuple[str, int], int] = {}
         """Keys of the trials whose epochs were written, by study and number."""
         self._lease: Lease | None = None
-        self._patience = Patience()
-        self._journal = Journal()
+        self._retry = DatabaseRetry()
+        self._mirror = StudyMirror()
 
     @contextmanager
     def hold(
         self,
         study: str,
-        patience: Patience | None = None,
+        retry: DatabaseRetry | None = None,
         advice: str = "wait until that ends, or start another study with --study-name",
-    ) -> Iterator[Journal]:
+    ) -> Iterator[StudyMirror]:
         """Holds a study while the block runs, which alone writes to it then.
 
         Args:
             study: its name.
-            patience: how long a database that does not answer is waited for.
+            retry: how long a database that does not answer is waited for.
             advice: what to do where another process runs it.
 
         Yields:
@@ -74,16 +74,16 @@ class Writer(Reader):
             StudyHeldError: another process runs it.
             LeaseLostError: another process took it over, because this one stood still.
         """
-        patience = patience or Patience()
-        lease = Lease(self._session, study, patience.say, advice)
-        self._lease, self._patience, self._journal = lease, patience, Journal()
+        retry = retry or DatabaseRetry()
+        lease = Lease(self._session, study, retry.say, advice)
+        self._lease, self._retry, self._mirror = lease, retry, StudyMirror()
         try:
             with suppress(UnknownStudyError):
-                self._journal.study = self.study(study)
-                self._journal.restart(self.trials(study), self.epochs(study))
-            yield self._journal
+                self._mirror.study = self.study(study)
+                self._mirror.restart(self.trials(study), self.epochs(study))
+            yield self._mirror
         finally:
-            self._lease, self._patience = None, Patience()
+            self._lease, self._retry = None, DatabaseRetry()
             lease.release()
 
     @contextmanager
@@ -106,8 +106,8 @@ class Writer(Reader):
             session.add(StudyRow(**study_columns(study)))
             return study
 
-        self._journal.study = self._write(write)
-        return self._journal.study
+        self._mirror.study = self._write(write)
+        return self._mirror.study
 
     def add_trial(self, study: str, trial: TrialRecord) -> TrialRecord:
         """Adds a trial under the study's next number; the record given need not know it yet."""
@@ -127,7 +127,7 @@ class Writer(Reader):
             return added
 
         added = self._write(write)
-        self._journal.keep_trials(added)
+        self._mirror.keep_trials(added)
         return added
 
     def update_trial(self, study: str, trial: TrialRecord) -> None:
@@ -141,7 +141,7 @@ class Writer(Reader):
             for trial in trials:
                 self._update(session, study, trial)
 
-        self._journal.keep_trials(trials)
+        self._mirror.keep_trials(trials)
         self._write(write)
 
     def restart_trials(
@@ -154,7 +154,7 @@ class Writer(Reader):
                 self._restart(session, study, trial)
             self._insert(session, study, epochs)
 
-        self._journal.restart(trials, epochs)
+        self._mirror.restart(trials, epochs)
         self._write(write)
 
     def restore_trials(
@@ -180,6 +180,8 @@ class Writer(Reader):
             session.flush()
             self._insert(session, study.name, epochs)
 
+        self._mirror.study = study
+        self._mirror.restart(trials, epochs)
         self._write(write)
 
     def add_epoch(self, study: str, epoch: EpochRecord) -> None:
@@ -188,14 +190,14 @@ class Writer(Reader):
 
     def add_epochs(self, study: str, epochs: Sequence[EpochRecord]) -> None:
         """Adds epochs, each to its trial's curve, all of them or none."""
-        self._journal.keep_epochs(epochs)
+        self._mirror.keep_epochs(epochs)
         self._write(lambda session: self._insert(session, study, epochs))
 
     def _read(self, read: Callable[[Session], T]) -> T:
         """Of a study that is held it is tried again while the database is away."""
         if self._lease is None:
             return super()._read(read)
-        return self._patience.insist(lambda: super(Writer, self)._read(read))
+        return self._retry.call(lambda: super(Writer, self)._read(read))
 
     def _write(self, write: Callable[[Session], T]) -> T:
         """What `write` returns of a transaction that is committed once.
@@ -215,7 +217,7 @@ class Writer(Reader):
                     written[:] = [write(session)]
             return written[0]
 
-        answer = self._patience.insist(attempt)
+        answer = self._retry.call(attempt)
         lease.fencing_token += 1
         return answer
 

@@ -17,13 +17,13 @@ from postgres import new_database
 from records import epoch, mixer, running, study, trial
 from sample_study import write_study
 
-from runs.journal import Journal as StudyMirror
 from runs.lease import LeaseLostError, StudyHeldError
 from runs.reader import open_reader
 from runs.record import EpochRecord, State, TrialRecord
 from runs.repair.check import check, repair
 from runs.spool import SpoolError, spool_path, spools_of, write_spool
 from runs.storage import StorageError
+from runs.study_mirror import StudyMirror
 from runs.writer import Writer, open_writer
 from search.check import main
 

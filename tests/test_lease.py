@@ -18,8 +18,8 @@ from records import epoch, running, study, trial
 from sqlalchemy.orm import Session
 
 from runs import lease
+from runs.database_retry import DatabaseRetry
 from runs.lease import LeaseLostError, StudyHeldError, Watch
-from runs.patience import Patience
 from runs.reader import open_reader
 from runs.storage import AwayError, engine_for, parse_storage
 from runs.writer import open_writer
@@ -160,7 +160,7 @@ def test_of_another_machine_a_holder_whose_beats_move_keeps_its_study(
         elsewhere(storage)
         with (
             pytest.raises(StudyHeldError, match="on far since"),
-            other.hold("digits", Patience(say=said.append)),
+            other.hold("digits", DatabaseRetry(say=said.append)),
         ):
             pass
     assert len(said) == 1
@@ -249,7 +249,7 @@ def test_a_lease_does_not_look_at_the_clock(
 @pytest.mark.parametrize("when", ["before_commit", "after_commit"])
 def test_what_is_written_while_the_connection_breaks_is_there_once(storage: str, when: str) -> None:
     said: list[str] = []
-    with open_writer(storage) as store, store.hold("digits", Patience(say=said.append)):
+    with open_writer(storage) as store, store.hold("digits", DatabaseRetry(say=said.append)):
         store.add_study(study())
         breaks = iter([True])
 
@@ -271,29 +271,40 @@ def test_what_is_written_while_the_connection_breaks_is_there_once(storage: str,
 
 def test_a_database_that_stays_away_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     checks: list[int] = []
-    patience = Patience(seconds=0.6, check_stop=lambda: checks.append(1))
+    retry = DatabaseRetry(seconds=0.6, check_stop=lambda: checks.append(1))
 
     def attempt() -> None:
         raise AwayError("down")
 
     with pytest.raises(AwayError, match="down"):
-        patience.insist(attempt)
+        retry.call(attempt)
     assert len(checks) >= 5
 
 
-def test_a_journal_holds_all_there_is_of_a_study_written_or_not(storage: str) -> None:
+def test_a_database_that_is_not_to_be_waited_for_is_given_up_without_a_word() -> None:
+    said: list[str] = []
+
+    def attempt() -> None:
+        raise AwayError("down")
+
+    with pytest.raises(AwayError, match="down"):
+        DatabaseRetry(seconds=0, say=said.append).call(attempt)
+    assert said == []
+
+
+def test_a_mirror_holds_all_there_is_of_a_study_written_or_not(storage: str) -> None:
     with open_writer(storage) as store:
         store.add_study(study())
         store.add_trial("digits", trial())
         store.add_epochs("digits", [epoch(1), epoch(2)])
-        with store.hold("digits") as journal:
+        with store.hold("digits") as mirror:
             (second,) = store.add_trials("digits", [running(seed=1)])
             store.add_epoch("digits", replace(epoch(1), trial=1))
             store.restart_trials("digits", [second], [replace(epoch(1), trial=1, train_loss=9.0)])
-            assert journal.study == store.study("digits")
-            assert journal.trials == store.trials("digits")
-            assert journal.epochs == store.epochs("digits")
+            assert mirror.study == store.study("digits")
+            assert mirror.trials == store.trials("digits")
+            assert mirror.epochs == store.epochs("digits")
             sql(storage, "DELETE FROM run_lease")
             with pytest.raises(LeaseLostError):
                 store.add_epoch("digits", replace(epoch(2), trial=1))
-            assert journal.epochs[-1] == replace(epoch(2), trial=1)
+            assert mirror.epochs[-1] == replace(epoch(2), trial=1)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from runs.database_retry import DatabaseRetry
 from runs.lease import LeaseLostError, StudyHeldError
-from runs.patience import Patience
 from runs.reader import Reader, open_reader
 from runs.record import State, StudyRecord, TrialRecord
 from runs.repair.contradictions import contradictions
@@ -118,8 +118,8 @@ def _put_back(
     study = pending(store, path).study
     if study is None:
         return
-    with store.hold(study.name, Patience(seconds=0, say=say), advice="wait until that ends"):
-        found = pending(store, path)  # now that nobody else writes
+    with store.hold(study.name, DatabaseRetry(seconds=0, say=say), advice="wait until that ends"):
+        found = pending(store, path)  # now that no other process writes
         assert found.study is not None, "a study cannot become another one"
         try:
             store.restore_trials(found.study, found.trials, found.epochs)
