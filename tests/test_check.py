@@ -170,7 +170,7 @@ ON_SQLITE: dict[str, Damage] = {
     "no end": on_trial("finished_at = NULL", *ENDED, State.FAILED, State.REFUSED),
     "no rung": on_trial("rung = NULL", State.PRUNED),
     "an accuracy that cannot be": on_epochs(
-        "UPDATE run_epoch SET train_accuracy = 2 WHERE trial_id = {trial} AND epoch = 2",
+        "UPDATE run_epoch SET validation_accuracy = 2 WHERE trial_id = {trial} AND epoch = 2",
         *(*ENDED, State.FAILED, State.RUNNING),
     ),
     "broken JSON": on_trial("config = '{\"hidden_dim\": 3'"),

@@ -129,7 +129,7 @@ def _put_back(
             failed[found.sentence] = reason(error).partition(";")[0]
             return
         path.unlink(missing_ok=True)
-        done.append(f"{found.sentence}: put back")
+        done.append(f"{found.sentence}: put back, and its file removed")
 
 
 def _trials(store: Reader, study: str) -> tuple[list[TrialRecord], list[str]]:

