@@ -1,8 +1,8 @@
 """The lease: one coordinator runs a study, wherever it and the others are.
 
-A row of the database names who runs a study. Nothing compares the clocks of two machines: a
-holder counts up its row's beats, and who wants the study watches whether they move. Of a holder on
-the same machine the system tells at once whether it lives.
+A row of the database names the process that runs a study. Nothing compares the clocks of two
+machines: a holder counts up its row's heartbeats, and a process that wants the study watches
+whether they move. Whether a holder on the same machine lives, the system says at once.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from sqlalchemy.orm import Session
 from runs.storage import StorageError
 from runs.tables import LeaseRow
 
-BEAT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 5.0
 DEAD_AFTER_SECONDS = 30.0
-"""A holder on another machine whose beats stand still for so long has lost the study."""
+"""A holder on another machine whose heartbeats stand still for so long has lost the study."""
 
 _SECONDS_TO_RELEASE = 2.0
-"""Which whoever pressed Ctrl-C waits for, at most."""
+"""A user who pressed Ctrl-C waits for it, at most."""
 
 Begin = Callable[[], AbstractContextManager[Session]]
 """Opens a transaction."""
@@ -46,7 +46,7 @@ class LeaseLostError(StorageError):
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Who runs a study."""
+    """The process that runs a study."""
 
     token: str
     host: str
@@ -56,8 +56,8 @@ class Holder:
     process_started: int
     """In ticks since the machine's start: a process number is used again."""
     since: datetime
-    beats: int = field(default=0, compare=False)
-    """Counted up while it lives; whoever it is, it stays the same."""
+    heartbeats: int = field(default=0, compare=False)
+    """Counted up while it lives; holders that differ in nothing else are equal."""
 
     @classmethod
     def this_process(cls) -> Holder:
@@ -88,24 +88,24 @@ class Holder:
 
 
 class Watch:
-    """Whether holders live, for those who only read: by their process, else by their beats.
+    """Whether holders live, for readers: by their process, else by their heartbeats.
 
-    Where a process cannot be looked up, on another machine or one without `/proc`, its beats are
-    watched, by the watcher's own clock. One it has just begun to watch is taken to live.
+    Where a process cannot be looked up, on another machine or one without `/proc`, its heartbeats
+    are watched, by the watcher's own clock. One it has just begun to watch is taken to live.
     """
 
     def __init__(self) -> None:
         self._moved: dict[str, tuple[int, float]] = {}
-        """By token: the most beats seen, and when they were seen first."""
+        """By token: the most heartbeats seen, and when they were seen first."""
 
     def saw(self, holder: Holder) -> None:
-        """Takes note of its beats, as they were just read."""
-        beats, _ = self._moved.get(holder.token, (-1, 0.0))
-        if holder.beats > beats:
-            self._moved[holder.token] = holder.beats, time.monotonic()
+        """Takes note of its heartbeats, as they were just read."""
+        heartbeats, _ = self._moved.get(holder.token, (-1, 0.0))
+        if holder.heartbeats > heartbeats:
+            self._moved[holder.token] = holder.heartbeats, time.monotonic()
 
     def silent_seconds(self, holder: Holder) -> float:
-        """For how long its beats have stood still; 0 of one that was never seen."""
+        """For how long its heartbeats have stood still; 0 of one that was never seen."""
         _, since = self._moved.get(holder.token, (0, time.monotonic()))
         return time.monotonic() - since
 
@@ -133,8 +133,8 @@ class Lease:
     def __init__(self, begin: Begin, study: str, say: Callable[[str], None], advice: str) -> None:
         self.study = study
         self.holder = Holder.this_process()
-        self.written = 0
-        """Transactions written under it, as far as this process knows."""
+        self.fencing_token = 0
+        """Number of the next transaction under this lease, as far as this process knows."""
         self._begin = begin
         self._acquire(say, advice)
         self._released = threading.Event()
@@ -142,7 +142,7 @@ class Lease:
         self._heart.start()
 
     def fence(self, session: Session) -> bool:
-        """Opens a transaction of the holder's: counts it, so that no other can write beside it.
+        """Opens a transaction of the holder's: counts the token up, so that no other can write too.
 
         Returns:
             False where this very transaction was committed before, by a try whose answer was lost.
@@ -150,8 +150,8 @@ class Lease:
         Raises:
             LeaseLostError: another process holds the study now.
         """
-        mine = self._mine(LeaseRow.written == self.written)
-        if _changed(session, mine.values(written=self.written + 1)):
+        mine = self._mine(LeaseRow.fencing_token == self.fencing_token)
+        if _changed(session, mine.values(fencing_token=self.fencing_token + 1)):
             return True
         there = session.get(LeaseRow, self.study)
         if there is not None and there.holder == self.holder.token:
@@ -174,14 +174,14 @@ class Lease:
             with self._begin() as session:
                 row = session.get(LeaseRow, self.study)
                 there = None if row is None else _holder(row)
-                beats = 0 if row is None else row.beats
+                heartbeats = 0 if row is None else row.heartbeats
             if there is None:
                 with suppress(sa.exc.IntegrityError), self._begin() as session:
                     session.add(LeaseRow(study=self.study, **self._columns()))
                     session.flush()
                     return
                 continue  # another one was first
-            if there.lives or (watched and watched[0] == there.token and watched[1] != beats):
+            if there.lives or (watched and watched[0] == there.token and watched[1] != heartbeats):
                 raise StudyHeldError(f"study {self.study!r} is being run by {there}; {advice}")
             if watched is None or watched[0] != there.token:
                 if there.lives is None:
@@ -189,13 +189,13 @@ class Lease:
                         f"study {self.study!r} was run by {there}: "
                         f"waiting up to {DEAD_AFTER_SECONDS:.0f} s to see whether it still is"
                     )
-                watched, since = (there.token, beats), time.monotonic()
+                watched, since = (there.token, heartbeats), time.monotonic()
             if there.lives is False or time.monotonic() - since > DEAD_AFTER_SECONDS:
                 with self._begin() as session:
                     gone = sa.update(LeaseRow).where(
                         LeaseRow.study == self.study,
                         LeaseRow.holder == there.token,
-                        LeaseRow.beats == beats,
+                        LeaseRow.heartbeats == heartbeats,
                     )
                     if _changed(session, gone.values(**self._columns())):
                         return
@@ -210,8 +210,8 @@ class Lease:
             "process": self.holder.process,
             "process_started": self.holder.process_started,
             "since": self.holder.since,
-            "beats": 0,
-            "written": 0,
+            "heartbeats": 0,
+            "fencing_token": 0,
         }
 
     def _mine(self, *more: sa.ColumnElement[bool]) -> sa.Update:
@@ -220,10 +220,10 @@ class Lease:
         )
 
     def _beat(self) -> None:
-        """Until it is released; a database that is away misses beats, as it should."""
-        while not self._released.wait(BEAT_SECONDS):
+        """Until it is released; a database that is away misses heartbeats, as it should."""
+        while not self._released.wait(HEARTBEAT_SECONDS):
             with suppress(StorageError), self._begin() as session:
-                session.execute(self._mine().values(beats=LeaseRow.beats + 1))
+                session.execute(self._mine().values(heartbeats=LeaseRow.heartbeats + 1))
         with suppress(StorageError), self._begin() as session:
             session.execute(
                 sa.delete(LeaseRow).where(
@@ -233,7 +233,7 @@ class Lease:
 
 
 def find_holder(session: Session, study: str) -> Holder | None:
-    """Who holds a study, or held it when it died."""
+    """The process that holds a study, or held it when it died."""
     row = session.get(LeaseRow, study)
     return None if row is None else _holder(row)
 
@@ -246,7 +246,7 @@ def _holder(row: LeaseRow) -> Holder:
         process=row.process,
         process_started=row.process_started,
         since=row.since,
-        beats=row.beats,
+        heartbeats=row.heartbeats,
     )
 
 
@@ -275,7 +275,7 @@ def _started(process: int) -> int | None:
 
 
 def _is_hidden(process: int) -> bool:
-    """Whether a process of somebody else is there that `/proc` does not show to this user."""
+    """Whether a process of another user is there that `/proc` does not show to this one."""
     try:
         os.kill(process, 0)
     except PermissionError:

@@ -25,11 +25,11 @@ class Reference:
     accuracy: float
     """Accuracy of guessing."""
     flops: float
-    """The dearest configuration the study may try."""
+    """The most expensive configuration the study may try."""
 
 
 def front(flops: Numbers, accuracy: Numbers) -> list[int]:
-    """Indices of the trials nobody dominates, cheapest first; equal trials in the order given."""
+    """Indices of the trials no other dominates, cheapest first; equal trials in the order given."""
     cost, gain = _checked(flops, accuracy)
     chosen: list[int] = []
     for i in np.lexsort((np.arange(len(cost)), -gain, cost)):

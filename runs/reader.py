@@ -49,7 +49,7 @@ class Reading:
     trials: list[TrialRecord]
     """In the order of their numbers."""
     holder: Holder | None
-    """Who ran it."""
+    """The process that ran it."""
 
 
 class Reader:
@@ -86,7 +86,7 @@ class Reader:
     def read(self, study: str, before: Reading | None = None) -> Reading:
         """A study with its trials; quicker where an earlier reading has most of them.
 
-        While one process holds a study nobody else writes to it, and it writes to no trial that
+        While one process holds a study no other writes to it, and it writes to no trial that
         has ended, unless it failed and is tried again: of those an earlier reading has, only these
         and the ones that ran are read again then.
 
@@ -117,6 +117,24 @@ class Reader:
             UnknownStudyError: there is no such study or no such trial in it.
         """
         return self._read(lambda session: trial_record(self._trial_row(session, study, number)))
+
+    def identities(self, study: str) -> dict[int, tuple[str, str]]:
+        """Family and configuration's digest, as they are stored beside it, by number.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+
+        def read(session: Session) -> dict[int, tuple[str, str]]:
+            query = sa.select(TrialRow.number, TrialRow.family, TrialRow.config_digest)
+            rows = session.execute(
+                query.where(TrialRow.study_id == self._study_row(session, study).id).order_by(
+                    TrialRow.number
+                )
+            )
+            return {number: (family, digest) for number, family, digest in rows}
+
+        return self._read(read)
 
     def epochs(self, study: str, trial: int | None = None) -> list[EpochRecord]:
         """The learning curves of a study, or of one of its trials, ordered by trial and epoch.
@@ -160,7 +178,7 @@ class Reader:
         return self._read(read)
 
     def holder(self, study: str) -> Holder | None:
-        """Who runs the study now, or ran it when its machine failed; None: nobody."""
+        """The process that runs the study, or ran it when its machine failed; None: none does."""
         return self._read(lambda session: find_holder(session, study))
 
     def _read(self, read: Callable[[Session], T]) -> T:

@@ -29,13 +29,13 @@ class Failure(StrEnum):
 
     DIVERGED = "diverged"  # its loss was not finite: the configuration's own fault
     TIMEOUT = "timeout"  # it took longer than --trial-timeout
-    LOST_WORKER = "lost_worker"  # who trained it died, twice
+    LOST_WORKER = "lost_worker"  # the worker that trained it died, twice
     OUT_OF_MEMORY = "out_of_memory"
     DOES_NOT_FIT = "does_not_fit"  # by estimate: it was not even compiled
 
 
 class Origin(StrEnum):
-    """Who chose a trial's configuration."""
+    """Where a trial's configuration comes from."""
 
     SEARCH = "search"  # the sampler
     BASELINE = "baseline"  # it was given
@@ -54,7 +54,7 @@ class StudyRecord:
     data_digest: str
     """Of the images trained and validated on: results on other images do not belong here."""
     flops_ceiling: int
-    """FLOPs of the reference point: the dearest configuration the study may try."""
+    """FLOPs of the reference point: the most expensive configuration the study may try."""
     created_at: datetime
 
     @property
@@ -140,6 +140,11 @@ class TrialRecord:
     """What Optuna's sampler wrote on the trial; NSGA-II keeps its generation there."""
     started_at: datetime
     finished_at: datetime | None = None
+
+    @property
+    def family(self) -> str:
+        """The kind of network, such as `mixer`."""
+        return self.config.family
 
     @property
     def flops(self) -> int:

@@ -48,6 +48,7 @@ def trial_columns(trial: TrialRecord) -> dict[str, Any]:
         "number": trial.number,
         "state": trial.state.value,
         "origin": trial.origin.value,
+        "family": trial.family,
         "config": trial.config.model_dump(mode="json"),
         "config_digest": digest(trial.config),
         "params": trial.params,

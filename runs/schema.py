@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -20,17 +21,27 @@ from runs.storage import APPLICATION_ID, StorageError, engine_for, exists, reaso
 VERSION_TABLE = "run_schema"
 
 
-def upgrade(connection: sa.Connection) -> None:
+def upgrade(
+    connection: sa.Connection, leave: Callable[[str, str], None] = lambda old, new: None
+) -> None:
     """Brings the database to this code's schema, creating it in an empty one.
 
     Runs inside the caller's transaction, so a failure half-way leaves what was there.
 
+    Args:
+        connection: on which the transaction has begun.
+        leave: called with the schema that is there and the one to come, before anything changes.
+
     Raises:
-        StorageError: the database was written by a newer version of this program.
+        StorageError: the database was written by a newer version of this program, or holds what
+            this code's schema forbids.
     """
     config = _alembic()
-    if _revision(connection, config) == _head(config):
+    revision, head = _revision(connection, config), _head(config)
+    if revision == head:
         return
+    if revision is not None:
+        leave(revision, head)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
@@ -76,7 +87,7 @@ def create_sqlite(path: Path) -> None:
 
 
 def check(connection: sa.Connection) -> None:
-    """For a reader, who may not upgrade.
+    """For a reader, which may not upgrade.
 
     Raises:
         StorageError: the schema is newer or older than this code, or there is none.

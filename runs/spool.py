@@ -19,10 +19,10 @@ from typing import Any
 
 import pydantic
 
-from runs.journal import Journal
 from runs.lease import LeaseLostError
 from runs.record import EpochRecord, State, StudyRecord, TrialRecord
 from runs.storage import StorageError, beside, exists, parse_storage, without_password
+from runs.study_mirror import StudyMirror
 from space.errors import ConfigError, explain
 
 _VERSION = 2
@@ -80,8 +80,8 @@ def refuse_spooled(storage: str | None, study: str) -> None:
 
 
 @contextmanager
-def spooled(journal: Journal, storage: str | None) -> Iterator[None]:
-    """Writes a spool of all the journal holds, should the database fail in the block.
+def spooled(mirror: StudyMirror, storage: str | None) -> Iterator[None]:
+    """Writes a spool of all the mirror holds, should the database fail in the block.
 
     Raises:
         StorageError: the one that came, and where the results are.
@@ -89,13 +89,13 @@ def spooled(journal: Journal, storage: str | None) -> Iterator[None]:
     try:
         yield
     except LeaseLostError:
-        raise  # whoever has the study now makes its results
+        raise  # the process that has the study now trains what is missing
     except StorageError as error:
-        if journal.study is None:
+        if mirror.study is None:
             raise
-        path = spool_path(storage, journal.study.name)
+        path = spool_path(storage, mirror.study.name)
         try:
-            write_spool(path, journal.study, journal.trials, journal.epochs)
+            write_spool(path, mirror.study, mirror.trials, mirror.epochs)
         except SpoolError as none:
             raise StorageError(
                 f"{error}. What the database has not taken is lost: {none}"
@@ -222,7 +222,7 @@ def _folder(storage: str | None) -> Path:
         exists(folder)  # or a sentence
         return folder
     where = {name: url.query[name] for name in _WHERE if name in url.query}
-    # without who speaks to it, and how
+    # without the user and the options of the connection
     server = f"{url.host}:{url.port or 5432}/{url.database}{sorted(where.items()) or ''}"
     return folder / hashlib.sha256(server.encode()).hexdigest()[:12]
 

@@ -155,7 +155,7 @@ def engine_for(url: URL, *, read_only: bool, foreign_keys: bool = True) -> sa.En
     `foreign_keys` a migration may replace a table without its children being deleted.
     """
     if url.get_backend_name() == "postgresql":
-        from runs.postgres import postgres_engine  # who has SQLite needs no driver of a server
+        from runs.postgres import postgres_engine  # SQLite needs no driver of a server
 
         return postgres_engine(url, read_only=read_only)
     path = Path(str(url.database)).absolute()
@@ -208,7 +208,7 @@ def check_sqlite_file(path: Path) -> None:
     """Whether the file is a database of ours, whole enough to open.
 
     Raises:
-        StorageError: unreadable, empty, not SQLite, truncated or somebody else's.
+        StorageError: unreadable, empty, not SQLite, truncated or another program's.
     """
     # A process killed while it moved its log into the file leaves the file short and the log whole
     unfinished = _size(path.with_name(f"{path.name}-wal")) > 0

@@ -73,9 +73,35 @@ class TrialRow(Base):
         sa.CheckConstraint(
             "state IN ('running', 'complete', 'pruned', 'failed', 'refused')", name="state"
         ),
-        sa.CheckConstraint("origin IN ('search', 'baseline')", name="origin"),
+        sa.CheckConstraint(
+            "origin IN ('search', 'baseline', 'confirmation', 'finetune')", name="origin"
+        ),
+        sa.CheckConstraint(
+            "(parent IS NULL OR origin IN ('confirmation', 'finetune')) "
+            "AND (parent IS NOT NULL OR origin <> 'confirmation')",
+            name="parent",
+        ),
+        sa.CheckConstraint(
+            "initial_weights IS NULL OR origin = 'finetune'", name="initial_weights"
+        ),
+        sa.CheckConstraint("params > 0 AND macs > 0 AND epochs > 0", name="counts"),
         sa.CheckConstraint("accuracy >= 0 AND accuracy <= 1", name="accuracy"),
-        sa.CheckConstraint("state <> 'complete' OR accuracy IS NOT NULL", name="complete"),
+        sa.CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="end"),
+        sa.CheckConstraint(
+            "(state IN ('complete', 'pruned')) = (accuracy IS NOT NULL) "
+            "AND (accuracy IS NULL) = (loss IS NULL)",
+            name="result",
+        ),
+        sa.CheckConstraint(
+            "(rung IS NULL OR rung BETWEEN 1 AND epochs) "
+            "AND (rung IS NOT NULL OR state <> 'pruned')",
+            name="rung",
+        ),
+        sa.CheckConstraint("error IS NOT NULL OR state IN ('running', 'complete')", name="reason"),
+        sa.CheckConstraint(
+            "state = 'failed' OR (failure IS NULL AND timeout_seconds IS NULL)", name="failure"
+        ),
+        sa.ForeignKeyConstraint(["study_id", "parent"], ["run_trial.study_id", "run_trial.number"]),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -112,12 +138,26 @@ class TrialRow(Base):
     rung: Mapped[int | None]
     failure: Mapped[str | None] = mapped_column(sa.String(16))
     timeout_seconds: Mapped[float | None] = mapped_column(sa.Double)
+    family: Mapped[str] = mapped_column(sa.String(32))
+    """The configuration's, so that SQL can select by it."""
+    parent: Mapped[int | None]
+    """Number of the trial of this study that it repeats or goes on from."""
+    initial_weights: Mapped[str | None] = mapped_column(sa.String(64))
+    """SHA-256 of the weights its training began with, whichever study, trial or file they are of;
+    None where they were drawn."""
 
 
 class EpochRow(Base):
     """One pass over the training images of one trial, and the validation after it."""
 
     __tablename__ = "run_epoch"
+    __table_args__ = (
+        sa.CheckConstraint("epoch > 0", name="epoch"),
+        # What was measured in training is rounded, and may be a little over 1
+        sa.CheckConstraint("validation_accuracy BETWEEN 0 AND 1", name="accuracy"),
+        # The largest double: infinity and NaN are not within it, in SQLite as in PostgreSQL
+        sa.CheckConstraint("abs(validation_loss) <= 1.7976931348623157e308", name="finite"),
+    )
 
     trial_id: Mapped[int] = mapped_column(
         sa.ForeignKey("run_trial.id", ondelete="CASCADE"), primary_key=True
@@ -131,8 +171,63 @@ class EpochRow(Base):
     elapsed_seconds: Mapped[float] = mapped_column(sa.Double)
 
 
+class CostRow(Base):
+    """What a trial's configuration costs besides MACs and FLOPs, which `run_trial` has."""
+
+    __tablename__ = "run_cost"
+    __table_args__ = (sa.CheckConstraint("value >= 0", name="value"),)
+
+    trial_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("run_trial.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    """With its unit, such as `latency_ms`."""
+    value: Mapped[float] = mapped_column(sa.Double)
+
+
+class WeightsRow(Base):
+    """Weights of a trial that were kept: the same ones may be of several trials."""
+
+    __tablename__ = "run_weights"
+    __table_args__ = (
+        sa.CheckConstraint("length(digest) = 64", name="digest"),
+        sa.CheckConstraint("size_bytes > 0", name="size"),
+    )
+
+    trial_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("run_trial.id", ondelete="CASCADE"), primary_key=True
+    )
+    digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    """SHA-256 of the file."""
+    size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class ReadingRow(Base):
+    """A reading of a test split: when, of which trial or study, what for, by which command.
+
+    It is not deleted with its study or trial: a study whose test split was read cannot be deleted
+    while its readings are there.
+    """
+
+    __tablename__ = "run_test_reading"
+    __table_args__ = (
+        sa.CheckConstraint("length(test_digest) = 64", name="digest"),
+        sa.ForeignKeyConstraint(["study_id", "trial"], ["run_trial.study_id", "run_trial.number"]),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    test_digest: Mapped[str] = mapped_column(sa.String(64))
+    """SHA-256 of the images and labels of the split."""
+    study_id: Mapped[int] = mapped_column(sa.ForeignKey("run_study.id"))
+    trial: Mapped[int | None]
+    """Its number; None where the whole study was tested."""
+    read_at: Mapped[datetime]
+    purpose: Mapped[str] = mapped_column(sa.String(200))
+    command: Mapped[str] = mapped_column(sa.Text)
+
+
 class LeaseRow(Base):
-    """Who runs a study now: see `runs.lease`."""
+    """The process that runs a study now: see `runs.lease`."""
 
     __tablename__ = "run_lease"
 
@@ -143,5 +238,5 @@ class LeaseRow(Base):
     process: Mapped[int]
     process_started: Mapped[int] = mapped_column(sa.BigInteger)
     since: Mapped[datetime]
-    beats: Mapped[int] = mapped_column(sa.BigInteger)
-    written: Mapped[int] = mapped_column(sa.BigInteger)
+    heartbeats: Mapped[int] = mapped_column(sa.BigInteger)
+    fencing_token: Mapped[int] = mapped_column(sa.BigInteger)

@@ -26,7 +26,7 @@ def candidates(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 
 def front(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> list[TrialRecord]:
-    """Those of the given finished trials that nobody among them dominates, cheapest first.
+    """Those of the given finished trials that none of them dominates, cheapest first.
 
     Less accurate ones than `min_accuracy` are left out: a study's own, `StudyRecord.min_accuracy`,
     for all that counts as found, and 0 for baselines.

@@ -13,9 +13,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
 from runs import schema
-from runs.journal import Journal
+from runs.backup import back_up
+from runs.database_retry import DatabaseRetry
 from runs.lease import Lease
-from runs.patience import Patience
 from runs.reader import Reader, UnknownStudyError
 from runs.record import EpochRecord, StudyRecord, TrialRecord
 from runs.rows import epoch_columns, study_columns, study_record, trial_columns
@@ -29,6 +29,7 @@ from runs.storage import (
     identity,
     parse_storage,
 )
+from runs.study_mirror import StudyMirror
 from runs.tables import EpochRow, StudyRow, TrialRow
 
 T = TypeVar("T")
@@ -49,48 +50,40 @@ class Writer(Reader):
         self._trial_ids: dict[tuple[str, int], int] = {}
         """Keys of the trials whose epochs were written, by study and number."""
         self._lease: Lease | None = None
-        self._patience = Patience()
-        self._journal = Journal()
+        self._retry = DatabaseRetry()
+        self._mirror = StudyMirror()
 
     @contextmanager
-    def hold(self, study: str, patience: Patience | None = None) -> Iterator[Journal]:
+    def hold(
+        self,
+        study: str,
+        retry: DatabaseRetry | None = None,
+        advice: str = "wait until that ends, or start another study with --study-name",
+    ) -> Iterator[StudyMirror]:
         """Holds a study while the block runs, which alone writes to it then.
 
-        A database that does not answer is waited for, as long as `patience` has it. The journal
-        holds all that is known of the study, also what could not be written.
+        Args:
+            study: its name.
+            retry: how long a database that does not answer is waited for.
+            advice: what to do where another process runs it.
+
+        Yields:
+            All that is known of the study, also what could not be written.
 
         Raises:
             StudyHeldError: another process runs it.
             LeaseLostError: another process took it over, because this one stood still.
         """
-        patience = patience or Patience()
-        advice = "wait until that ends, or start another study with --study-name"
-        with self.keep_out_others(study, patience.say, advice) as lease:
-            self._lease, self._patience, self._journal = lease, patience, Journal()
-            try:
-                with suppress(UnknownStudyError):
-                    self._journal.study = self.study(study)
-                    self._journal.restart(self.trials(study), self.epochs(study))
-                yield self._journal
-            finally:
-                self._lease, self._patience = None, Patience()
-
-    @contextmanager
-    def keep_out_others(
-        self,
-        study: str,
-        say: Callable[[str], None] = lambda sentence: None,
-        advice: str = "wait until that ends",
-    ) -> Iterator[Lease]:
-        """Takes the lease of a study while the block runs, and no more.
-
-        Raises:
-            StudyHeldError: another process runs it.
-        """
-        lease = Lease(self._session, study, say, advice)
+        retry = retry or DatabaseRetry()
+        lease = Lease(self._session, study, retry.say, advice)
+        self._lease, self._retry, self._mirror = lease, retry, StudyMirror()
         try:
-            yield lease
+            with suppress(UnknownStudyError):
+                self._mirror.study = self.study(study)
+                self._mirror.restart(self.trials(study), self.epochs(study))
+            yield self._mirror
         finally:
+            self._lease, self._retry = None, DatabaseRetry()
             lease.release()
 
     @contextmanager
@@ -113,8 +106,8 @@ class Writer(Reader):
             session.add(StudyRow(**study_columns(study)))
             return study
 
-        self._journal.study = self._write(write)
-        return self._journal.study
+        self._mirror.study = self._write(write)
+        return self._mirror.study
 
     def add_trial(self, study: str, trial: TrialRecord) -> TrialRecord:
         """Adds a trial under the study's next number; the record given need not know it yet."""
@@ -134,7 +127,7 @@ class Writer(Reader):
             return added
 
         added = self._write(write)
-        self._journal.keep_trials(added)
+        self._mirror.keep_trials(added)
         return added
 
     def update_trial(self, study: str, trial: TrialRecord) -> None:
@@ -148,7 +141,7 @@ class Writer(Reader):
             for trial in trials:
                 self._update(session, study, trial)
 
-        self._journal.keep_trials(trials)
+        self._mirror.keep_trials(trials)
         self._write(write)
 
     def restart_trials(
@@ -158,11 +151,37 @@ class Writer(Reader):
 
         def write(session: Session) -> None:
             for trial in trials:
-                row = self._update(session, study, trial)
-                session.execute(sa.delete(EpochRow).where(EpochRow.trial_id == row.id))
+                self._restart(session, study, trial)
             self._insert(session, study, epochs)
 
-        self._journal.restart(trials, epochs)
+        self._mirror.restart(trials, epochs)
+        self._write(write)
+
+    def restore_trials(
+        self, study: StudyRecord, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]
+    ) -> None:
+        """As `restart_trials`, and adds what is not there: the study, and trials as numbered."""
+
+        def write(session: Session) -> None:
+            row = session.scalar(sa.select(StudyRow).where(StudyRow.name == study.name))
+            if row is None:
+                row = StudyRow(**study_columns(study))
+                session.add(row)
+                session.flush()
+            self._trial_ids.clear()  # those of trials added here go if this is not committed
+            known = set(
+                session.scalars(sa.select(TrialRow.number).where(TrialRow.study_id == row.id))
+            )
+            for trial in trials:
+                if trial.number in known:
+                    self._restart(session, study.name, trial)
+                else:
+                    session.add(TrialRow(study_id=row.id, **trial_columns(trial)))
+            session.flush()
+            self._insert(session, study.name, epochs)
+
+        self._mirror.study = study
+        self._mirror.restart(trials, epochs)
         self._write(write)
 
     def add_epoch(self, study: str, epoch: EpochRecord) -> None:
@@ -171,14 +190,14 @@ class Writer(Reader):
 
     def add_epochs(self, study: str, epochs: Sequence[EpochRecord]) -> None:
         """Adds epochs, each to its trial's curve, all of them or none."""
-        self._journal.keep_epochs(epochs)
+        self._mirror.keep_epochs(epochs)
         self._write(lambda session: self._insert(session, study, epochs))
 
     def _read(self, read: Callable[[Session], T]) -> T:
         """Of a study that is held it is tried again while the database is away."""
         if self._lease is None:
             return super()._read(read)
-        return self._patience.insist(lambda: super(Writer, self)._read(read))
+        return self._retry.call(lambda: super(Writer, self)._read(read))
 
     def _write(self, write: Callable[[Session], T]) -> T:
         """What `write` returns of a transaction that is committed once.
@@ -198,8 +217,8 @@ class Writer(Reader):
                     written[:] = [write(session)]
             return written[0]
 
-        answer = self._patience.insist(attempt)
-        lease.written += 1
+        answer = self._retry.call(attempt)
+        lease.fencing_token += 1
         return answer
 
     def _update(self, session: Session, study: str, trial: TrialRecord) -> TrialRow:
@@ -207,6 +226,10 @@ class Writer(Reader):
         for name, value in trial_columns(trial).items():
             setattr(row, name, value)
         return row
+
+    def _restart(self, session: Session, study: str, trial: TrialRecord) -> None:
+        row = self._update(session, study, trial)
+        session.execute(sa.delete(EpochRow).where(EpochRow.trial_id == row.id))
 
     def _insert(self, session: Session, study: str, epochs: Sequence[EpochRecord]) -> None:
         keys = [(study, epoch.trial) for epoch in epochs]
@@ -221,8 +244,16 @@ class Writer(Reader):
 
 
 @contextmanager
-def open_writer(storage: str | None = None) -> Iterator[Writer]:
+def open_writer(
+    storage: str | None = None, say: Callable[[str], None] = lambda sentence: None
+) -> Iterator[Writer]:
     """Opens a database for writing; creates it, or upgrades its schema, where needed.
+
+    A SQLite file is copied before its schema is upgraded, and the copy stays.
+
+    Args:
+        storage: database URL; None for the default.
+        say: told of that copy.
 
     Raises:
         StorageError: it cannot be created, is not ours, or was written by a newer version.
@@ -234,7 +265,7 @@ def open_writer(storage: str | None = None) -> Iterator[Writer]:
         if not exists(path):
             schema.create_sqlite(path)
         check_sqlite_file(path)
-    _upgrade(url)
+    _upgrade(url, path, say)
     writer = Writer(engine_for(url, read_only=False), describe(url), path)
     try:
         yield writer
@@ -242,8 +273,14 @@ def open_writer(storage: str | None = None) -> Iterator[Writer]:
         writer._engine.dispose()
 
 
-def _upgrade(url: URL) -> None:
+def _upgrade(url: URL, file: Path | None, say: Callable[[str], None]) -> None:
     """Brings the schema up to date, in one transaction."""
+
+    def keep_copy(old: str, new: str) -> None:
+        if file is not None:
+            copy = back_up(file, old)
+            say(f"the database goes from schema {old} to {new}; as it was it is kept in {copy}")
+
     writer = Writer(engine_for(url, read_only=False, foreign_keys=False), describe(url))
     try:
         with writer._session() as session:
@@ -251,6 +288,6 @@ def _upgrade(url: URL) -> None:
                 session.execute(
                     sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPLICATION_ID}
                 )
-            schema.upgrade(session.connection())
+            schema.upgrade(session.connection(), keep_copy)
     finally:
         writer._engine.dispose()

@@ -1,4 +1,4 @@
-"""`python -m search.check --storage URL`: looks a database over; `--repair` mends it."""
+"""`python -m search.check --storage URL`: looks a database over; `--repair` puts spools back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from runs.mending.check import check, repair
 from runs.options import Storage
+from runs.repair.check import check, repair
 from space.command import make_app, run_app
 from space.quantities import counted
 
@@ -21,9 +21,9 @@ app = make_app()
 
 
 @app.command(
-    help="Look a database over: rows that belong to nothing, gaps in curves, results that "
-    "contradict their rows, configurations that are not what was trained, results that could not "
-    "be stored and lie beside it in a spool.",
+    help="Look a database over: what SQLite finds damaged, gaps in curves, results that "
+    "contradict their curves, configurations that are not what was trained, results that could "
+    "not be stored and lie beside it in a spool.",
     epilog=EPILOG,
 )
 def look(
@@ -32,7 +32,7 @@ def look(
         bool,
         typer.Option(
             "--repair",
-            help="Put right what can be put right; rows taken out are kept in a file.",
+            help="Put results back that lie in a spool; nothing else is changed.",
         ),
     ] = False,
 ) -> None:
@@ -48,7 +48,7 @@ def look(
     found = counted(len(report.problems), "problem") if report.problems else "no problems"
     print(f"{report.where}: {found}")
     if report.problems:
-        if not mend:
+        if report.can_be_repaired and not mend:
             print("next: the same command with --repair, once nobody runs a study there")
         raise typer.Exit(1)
 

@@ -25,6 +25,8 @@ DIGITS = ImageTask(image_size=8, image_channels=1, num_classes=10)
 CIFAR = ImageTask(image_size=32, image_channels=3, num_classes=10)
 IMAGENET = ImageTask(image_size=224, image_channels=3, num_classes=1000)
 
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
 WIDE_SPACE = SearchSpace(
     patch_size=(1, 2, 4),
     hidden_dim=(8, 16, 32, 64),
@@ -95,9 +97,15 @@ def trial(number: int = 0, **changes: Any) -> TrialRecord:
 
 
 def running(number: int = 0, **changes: Any) -> TrialRecord:
-    """As `trial`, of which nothing is known but that it began."""
+    """As `trial`, of which nothing is known but that it began, and what its state implies."""
     unknown = ("accuracy", "loss", "timing", "wall_seconds", "error", "finished_at")
-    return replace(trial(number), **{"state": State.RUNNING, **dict.fromkeys(unknown), **changes})
+    state = changes.get("state", State.RUNNING)
+    known: dict[str, Any] = {}
+    if state is not State.RUNNING:
+        known = {"error": "for some reason", "finished_at": NOON}
+    if state is State.PRUNED:
+        known |= {"accuracy": 0.5, "loss": 1.5, "rung": 2}
+    return replace(trial(number), **{"state": state, **dict.fromkeys(unknown), **known, **changes})
 
 
 def seeds(number: int, *accuracies: float, **changes: Any) -> list[TrialRecord]:
@@ -126,6 +134,3 @@ def epoch(number: int = 1, trial: int = 0, **changes: Any) -> EpochRecord:
 def at(flops: int, accuracy: float, number: int = 0, **changes: Any) -> TrialRecord:
     """A finished trial at a place in the plane of the objectives; `flops` is even."""
     return trial(number, macs=flops // 2, accuracy=accuracy, **changes)
-
-
-NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

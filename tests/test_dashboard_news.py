@@ -243,7 +243,7 @@ def test_a_coordinator_elsewhere_runs_its_study_while_its_beats_move(
 ) -> None:
     """Its process cannot be looked up: on another machine, or one without `/proc`."""
     monkeypatch.setattr(reading, "SECONDS", 0.0)
-    monkeypatch.setattr(lease, "BEAT_SECONDS", 1000.0)
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 1000.0)
     storage = a_new_study(tmp_path, monkeypatch, at(2_000_000, 0.5), running(1))
     app = visit("progress")
 
@@ -265,7 +265,7 @@ def test_a_coordinator_elsewhere_runs_its_study_while_its_beats_move(
         assert "1 interrupted" in said
         assert re.search(r"given no sign of life for \d+ s; its command goes on with it", said)
         assert "1 interrupted" in words(visit("progress")), "another tab knows it at once"
-        change("beats = beats + 1")
+        change("heartbeats = heartbeats + 1")
         assert "1 running" in shown()
 
 

@@ -85,7 +85,7 @@ def test_a_name_is_refused_or_is_a_name_like_any_other(here: Path, name: str, er
     assert inside(spool_path(storage, name), here / "runs")
     with open_writer(storage) as store:
         try:
-            with store.hold(name) as journal, spooled(journal, storage):
+            with store.hold(name) as mirror, spooled(mirror, storage):
                 study = store.add_study(record(name))
                 failed = running(state=State.FAILED, error=error, seed=len(store.trials(name)))
                 (trial,) = store.add_trials(name, [failed])

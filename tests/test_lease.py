@@ -18,8 +18,8 @@ from records import epoch, running, study, trial
 from sqlalchemy.orm import Session
 
 from runs import lease
+from runs.database_retry import DatabaseRetry
 from runs.lease import LeaseLostError, StudyHeldError, Watch
-from runs.patience import Patience
 from runs.reader import open_reader
 from runs.storage import AwayError, engine_for, parse_storage
 from runs.writer import open_writer
@@ -143,7 +143,7 @@ def tell(racers: list[Any], word: str) -> None:
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes the holder of a study one of another machine, whose processes cannot be seen."""
-    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.2)
     monkeypatch.setattr(lease, "DEAD_AFTER_SECONDS", 2.0)
 
     def move(storage: str) -> None:
@@ -160,7 +160,7 @@ def test_of_another_machine_a_holder_whose_beats_move_keeps_its_study(
         elsewhere(storage)
         with (
             pytest.raises(StudyHeldError, match="on far since"),
-            other.hold("digits", Patience(say=said.append)),
+            other.hold("digits", DatabaseRetry(say=said.append)),
         ):
             pass
     assert len(said) == 1
@@ -171,7 +171,7 @@ def test_who_only_reads_sees_from_the_beats_whether_a_holder_elsewhere_lives(
     storage: str, elsewhere: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the clock of the reader: the row holds no time to compare with."""
-    monkeypatch.setattr(lease, "BEAT_SECONDS", 1000.0)
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 1000.0)
     watch = Watch()
 
     def look() -> bool:
@@ -188,7 +188,7 @@ def test_who_only_reads_sees_from_the_beats_whether_a_holder_elsewhere_lives(
         elsewhere(storage)
         monkeypatch.setattr(lease, "DEAD_AFTER_SECONDS", 0.5)
         for _ in range(4):
-            sql(storage, "UPDATE run_lease SET beats = beats + 1")
+            sql(storage, "UPDATE run_lease SET heartbeats = heartbeats + 1")
             assert look()
             time.sleep(0.2)
         time.sleep(0.5)
@@ -197,7 +197,7 @@ def test_who_only_reads_sees_from_the_beats_whether_a_holder_elsewhere_lives(
         assert holder is not None
         assert 0.5 < watch.silent_seconds(holder) < 30
         assert Watch().lives(holder), "who has just begun to watch cannot know"
-        sql(storage, "UPDATE run_lease SET beats = beats + 1")
+        sql(storage, "UPDATE run_lease SET heartbeats = heartbeats + 1")
         assert look()
 
 
@@ -206,12 +206,12 @@ def test_one_that_stood_still_loses_its_study_and_can_write_no_more(
     storage: str, elsewhere: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_writer(storage) as one, open_writer(storage) as other:
-        monkeypatch.setattr(lease, "BEAT_SECONDS", 1000.0)
+        monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 1000.0)
         with one.hold("digits"):
             one.add_study(study())
             one.add_trial("digits", running())
             elsewhere(storage)
-            monkeypatch.setattr(lease, "BEAT_SECONDS", 0.2)
+            monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.2)
             with other.hold("digits"):
                 with pytest.raises(LeaseLostError, match="taken over by process"):
                     one.add_epoch("digits", epoch(1))
@@ -249,7 +249,7 @@ def test_a_lease_does_not_look_at_the_clock(
 @pytest.mark.parametrize("when", ["before_commit", "after_commit"])
 def test_what_is_written_while_the_connection_breaks_is_there_once(storage: str, when: str) -> None:
     said: list[str] = []
-    with open_writer(storage) as store, store.hold("digits", Patience(say=said.append)):
+    with open_writer(storage) as store, store.hold("digits", DatabaseRetry(say=said.append)):
         store.add_study(study())
         breaks = iter([True])
 
@@ -271,29 +271,40 @@ def test_what_is_written_while_the_connection_breaks_is_there_once(storage: str,
 
 def test_a_database_that_stays_away_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     checks: list[int] = []
-    patience = Patience(seconds=0.6, check_stop=lambda: checks.append(1))
+    retry = DatabaseRetry(seconds=0.6, check_stop=lambda: checks.append(1))
 
     def attempt() -> None:
         raise AwayError("down")
 
     with pytest.raises(AwayError, match="down"):
-        patience.insist(attempt)
+        retry.call(attempt)
     assert len(checks) >= 5
 
 
-def test_a_journal_holds_all_there_is_of_a_study_written_or_not(storage: str) -> None:
+def test_a_database_that_is_not_to_be_waited_for_is_given_up_without_a_word() -> None:
+    said: list[str] = []
+
+    def attempt() -> None:
+        raise AwayError("down")
+
+    with pytest.raises(AwayError, match="down"):
+        DatabaseRetry(seconds=0, say=said.append).call(attempt)
+    assert said == []
+
+
+def test_a_mirror_holds_all_there_is_of_a_study_written_or_not(storage: str) -> None:
     with open_writer(storage) as store:
         store.add_study(study())
         store.add_trial("digits", trial())
         store.add_epochs("digits", [epoch(1), epoch(2)])
-        with store.hold("digits") as journal:
+        with store.hold("digits") as mirror:
             (second,) = store.add_trials("digits", [running(seed=1)])
             store.add_epoch("digits", replace(epoch(1), trial=1))
             store.restart_trials("digits", [second], [replace(epoch(1), trial=1, train_loss=9.0)])
-            assert journal.study == store.study("digits")
-            assert journal.trials == store.trials("digits")
-            assert journal.epochs == store.epochs("digits")
+            assert mirror.study == store.study("digits")
+            assert mirror.trials == store.trials("digits")
+            assert mirror.epochs == store.epochs("digits")
             sql(storage, "DELETE FROM run_lease")
             with pytest.raises(LeaseLostError):
                 store.add_epoch("digits", replace(epoch(2), trial=1))
-            assert journal.epochs[-1] == replace(epoch(2), trial=1)
+            assert mirror.epochs[-1] == replace(epoch(2), trial=1)

@@ -374,7 +374,9 @@ def test_seeds_that_were_interrupted_train_again_together(
 def test_only_the_seed_that_is_missing_is_trained_again(store: Writer) -> None:
     search(store, seeds=2)[0].go(num_trials=2)
     last = store.trials("s")[-1]
-    store.update_trial("s", replace(last, state=State.RUNNING, accuracy=None))
+    store.update_trial(
+        "s", replace(last, state=State.RUNNING, accuracy=None, loss=None, finished_at=None)
+    )
     trainer = Quick()
     search(store, trainer=trainer, seeds=2)[0].go(num_trials=2)
     assert [request.numbers for request in trainer.requested] == [(last.number,)]

@@ -12,7 +12,7 @@ from postgres import Server
 from records import epoch, running, study
 
 from runs import postgres
-from runs.patience import Patience
+from runs.database_retry import DatabaseRetry
 from runs.reader import open_reader
 from runs.storage import AwayError, StorageError
 from runs.writer import open_writer
@@ -30,7 +30,7 @@ def writing(storage: str, said: list[str], disturb: list[threading.Timer]) -> No
     with open_writer(storage) as store:
         store.add_study(study())
         store.add_trial("digits", running())
-        with store.hold("digits", Patience(say=said.append)):
+        with store.hold("digits", DatabaseRetry(say=said.append)):
             for timer in disturb:
                 timer.start()
             for number in range(1, 101):

@@ -21,7 +21,14 @@ TRIALS = [
     at(500_000, 0.99, 3, config=vit(), **BASELINE),
     at(600_000, 0.98, 4, config=vit(num_blocks=3), **BASELINE),
     running(5),
-    running(6, state=State.FAILED, surroundings=None, error="diverged", failure=Failure.DIVERGED),
+    running(
+        6,
+        state=State.FAILED,
+        surroundings=None,
+        error="diverged",
+        failure=Failure.DIVERGED,
+        finished_at=None,
+    ),
 ]
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,15 +20,17 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from postgres import new_database
-from records import epoch, running, study, trial
+from records import NOON, epoch, running, study, trial, vit
 from sample_study import write_study
+from sqlalchemy.orm import Session
 
 from runs import schema
+from runs.backup import back_up
 from runs.reader import open_reader
-from runs.record import EpochRecord, Failure, State, StudyRecord, Timing, TrialRecord
+from runs.record import EpochRecord, Failure, Origin, State, StudyRecord, Timing, TrialRecord
 from runs.rows import epoch_columns, study_columns, trial_columns
 from runs.storage import APPLICATION_ID, StorageError, engine_for, parse_storage
-from runs.tables import Base
+from runs.tables import Base, CostRow, ReadingRow, TrialRow, WeightsRow
 from runs.writer import open_writer
 
 MIGRATIONS = Path(schema.__file__).parent / "migrations"
@@ -46,10 +52,11 @@ def on(storage: str, do: Callable[[sa.Connection], Any]) -> Any:
     if url.get_backend_name() == "sqlite":
         Path(str(url.database)).touch()
     engine = engine_for(url, read_only=False)
-    with engine.begin() as connection:
-        answer = do(connection)
-    engine.dispose()
-    return answer
+    try:
+        with engine.begin() as connection:
+            return do(connection)
+    finally:
+        engine.dispose()
 
 
 def described(connection: sa.Connection) -> dict[str, Any]:
@@ -59,7 +66,7 @@ def described(connection: sa.Connection) -> dict[str, Any]:
         table: {
             "columns": plain(found.get_columns(table)),
             "primary key": plain(found.get_pk_constraint(table)),
-            "foreign keys": plain(found.get_foreign_keys(table)),
+            "foreign keys": sorted(plain(found.get_foreign_keys(table)), key=str),
             "uniques": sorted(plain(found.get_unique_constraints(table)), key=str),
             "checks": sorted(plain(found.get_check_constraints(table)), key=str),
             "indexes": plain(found.get_indexes(table)),
@@ -165,15 +172,17 @@ def test_an_older_schema_is_refused_by_readers_and_brought_up_to_date_by_the_wri
     assert [c["nullable"] for c in study_columns if c["name"] == "data_digest"] == ["True"]
 
 
-def write_0001(storage: str, trials: list[TrialRecord], epochs: list[EpochRecord]) -> None:
-    """A study `digits` as the first version of this program wrote it."""
+def write_older(
+    storage: str, revision: str, trials: list[TrialRecord], epochs: list[EpochRecord]
+) -> None:
+    """A study `digits` as a version of this program wrote it that had that schema."""
 
     def write(connection: sa.Connection) -> None:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         config = schema._alembic()
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, revision)
         old = {name: sa.Table(name, sa.MetaData(), autoload_with=connection) for name in TABLES}
 
         def insert(table: str, columns: dict[str, Any]) -> int:
@@ -199,7 +208,7 @@ def test_a_database_of_the_first_version_keeps_its_rows(storage: str) -> None:
     first = trial(0, timing=timing, wall_seconds=None)
     ended = [first, running(1), running(2, state=State.FAILED), running(3, state=State.REFUSED)]
     epochs = [epoch(1), epoch(2), epoch(1, trial=1)]
-    write_0001(storage, ended, epochs)
+    write_older(storage, "0001", ended, epochs)
     with pytest.raises(StorageError, match=r"older schema \(0001\); the next search.run upgrades"):
         contents(storage)
     with open_writer(storage) as store:
@@ -227,7 +236,7 @@ def test_why_a_trial_of_an_older_version_failed_is_told_by_its_words(storage: st
     """Of one that did not fail they say nothing, and its limit nobody wrote down."""
     old = [running(n, state=State.FAILED, error=words) for n, words in enumerate(WORDS)]
     old.append(running(len(old), state=State.REFUSED, error="diverged: "))
-    write_0001(storage, old, [])
+    write_older(storage, "0001", old, [])
     with open_writer(storage) as store:
         found = store.trials("digits")
     assert [t.failure for t in found] == [*WORDS.values(), None]
@@ -235,12 +244,219 @@ def test_why_a_trial_of_an_older_version_failed_is_told_by_its_words(storage: st
 
 
 def test_an_upgraded_database_is_like_a_new_one(storage: str, tmp_path: Path) -> None:
-    write_0001(storage, [trial(0)], [])
+    write_older(storage, "0001", [trial(0)], [])
     other = new_database() if "postgres" in storage else f"sqlite:///{tmp_path}/other.db"
     for each in (storage, other):
         with open_writer(each):
             pass
     assert on(storage, described) == on(other, described)
+
+
+BEFORE = [
+    trial(0, origin=Origin.BASELINE, config=vit()),
+    trial(1),
+    running(2, state=State.FAILED, failure=Failure.TIMEOUT, timeout_seconds=5.0),
+    running(3, state=State.PRUNED),
+    running(4),
+]
+CURVES = [epoch(number, trial=1) for number in (1, 2)]
+
+
+def test_a_database_of_the_schema_before_goes_on(storage: str) -> None:
+    """With the same rows, on which old and new tables agree, and on the same study."""
+    write_older(storage, "0006", BEFORE, CURVES)
+    with open_writer(storage) as store, store.hold("digits"):
+        assert (store.trials("digits"), store.epochs("digits")) == (BEFORE, CURVES)
+        store.add_epoch("digits", epoch(1, trial=4))
+        store.update_trial("digits", trial(4))
+        added = store.add_trial("digits", running(5))
+    with open_reader(storage) as store:
+        assert store.trials("digits") == [*BEFORE[:4], trial(4), added]
+        assert store.epochs("digits") == [*CURVES, epoch(1, trial=4)]
+    rows = on(storage, lambda c: c.execute(sa.select(TrialRow.family, TrialRow.parent)).all())
+    assert rows == [("vit", None), *[("mixer", None)] * 5]
+
+
+def schema_of(file: Path) -> str:
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        (revision,) = connection.execute("SELECT version_num FROM run_schema").fetchone()
+        return str(revision)
+
+
+def test_a_file_is_copied_before_its_schema_is_upgraded_and_a_server_is_not(
+    storage: str, here: Path
+) -> None:
+    write_older(storage, "0006", BEFORE, CURVES)
+    said: list[str] = []
+    for _ in range(2):
+        with open_writer(storage, said.append):
+            pass
+    if "postgres" in storage:
+        assert (said, list(here.iterdir())) == ([], [])
+        return
+    file, copy = here / "results.db", here / "results.db.schema-0006"
+    assert said == [f"the database goes from schema 0006 to {HEAD}; as it was it is kept in {copy}"]
+    assert sorted(here.iterdir()) == [file, copy]
+    assert (schema_of(file), schema_of(copy)) == (HEAD, "0006")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT count(*) FROM run_trial").fetchone() == (len(BEFORE),)
+
+
+def test_a_copy_never_takes_the_place_of_another(here: Path) -> None:
+    storage = f"sqlite:///{here}/results.db"
+    write_older(storage, "0006", BEFORE, CURVES)
+    first = back_up(here / "results.db", "0006")
+    assert back_up(here / "results.db", "0006") == first
+    kept = first.read_bytes()
+    on(storage, lambda c: c.exec_driver_sql("UPDATE run_trial SET seed = seed + 1"))
+    assert back_up(here / "results.db", "0006") == here / "results.db.schema-0006-2"
+    assert first.read_bytes() == kept
+    assert len(list(here.glob("*schema*"))) == 2
+
+
+def test_where_no_copy_can_be_made_nothing_is_upgraded(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*paths: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    storage = f"sqlite:///{here}/results.db"
+    write_older(storage, "0006", BEFORE, CURVES)
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(StorageError, match=r"No space left on device.*nothing was changed$"):
+        open_writer(storage).__enter__()
+    assert schema_of(here / "results.db") == "0006"
+    assert [path.name for path in here.iterdir()] == ["results.db"]
+
+
+CANNOT_BE = {
+    "family": "config = '{}'",
+    "counts": "macs = 0",
+    "end": "finished_at = NULL",
+    "result": "loss = NULL",
+    "rung": "rung = 13",
+    "reason": "state = 'pruned', rung = 1, error = NULL",
+    "failure": "failure = 'timeout'",
+}
+
+
+@pytest.mark.parametrize("rule", CANNOT_BE)
+def test_an_older_database_with_a_trial_that_cannot_be_is_refused_and_stays(
+    storage: str, rule: str
+) -> None:
+    write_older(storage, "0006", BEFORE, CURVES)
+    on(
+        storage,
+        lambda c: c.exec_driver_sql(f"UPDATE run_trial SET {CANNOT_BE[rule]} WHERE number = 1"),
+    )
+
+    def rows(connection: sa.Connection) -> list[Any]:
+        return [
+            connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY 1").all()
+            for table in (*TABLES, "run_schema")
+        ]
+
+    before = on(storage, rows)
+    said: list[str] = []
+    for _ in range(2):
+        with pytest.raises(
+            StorageError, match=rf"trial 1 of study 'digits' cannot be \(run_trial: {rule}: "
+        ):
+            open_writer(storage, said.append).__enter__()
+    assert on(storage, rows) == before
+    if "postgres" not in storage:
+        file = Path(storage.removeprefix("sqlite:///"))
+        (copy,) = file.parent.glob("*.schema-*")
+        assert schema_of(copy) == "0006"
+
+
+REFUSED = {
+    "ck_run_trial_origin": "UPDATE run_trial SET origin = 'luck'",
+    "ck_run_trial_parent": "UPDATE run_trial SET origin = 'confirmation'",
+    "ck_run_trial_initial_weights": "UPDATE run_trial SET initial_weights = 'abc'",
+    "ck_run_trial_counts": "UPDATE run_trial SET epochs = 0",
+    "ck_run_trial_end": "UPDATE run_trial SET finished_at = NULL",
+    "ck_run_trial_result": "UPDATE run_trial SET loss = NULL",
+    "ck_run_trial_rung": "UPDATE run_trial SET rung = 13",
+    "ck_run_trial_reason": "UPDATE run_trial SET state = 'pruned', rung = 1, error = NULL",
+    "ck_run_trial_failure": "UPDATE run_trial SET timeout_seconds = 5",
+    "ck_run_epoch_epoch": "UPDATE run_epoch SET epoch = 0",
+    "ck_run_epoch_accuracy": "UPDATE run_epoch SET validation_accuracy = 2",
+    "ck_run_epoch_finite": "UPDATE run_epoch SET validation_loss = {infinity}",
+    "ck_run_cost_value": "UPDATE run_cost SET value = -1",
+    "ck_run_weights_digest": "UPDATE run_weights SET digest = 'abc'",
+    "ck_run_weights_size": "UPDATE run_weights SET size_bytes = 0",
+    "ck_run_test_reading_digest": "UPDATE run_test_reading SET test_digest = ''",
+}
+
+
+@pytest.fixture
+def with_every_table(storage: str) -> str:
+    """A complete trial, its curve, a cost, weights and a reading of its test split."""
+    with open_writer(storage) as store:
+        store.add_study(study())
+        store.add_trial("digits", trial(0))
+        store.add_epoch("digits", epoch(1))
+    engine = engine_for(parse_storage(storage), read_only=False)
+    with Session(engine) as session, session.begin():
+        session.add(CostRow(trial_id=1, name="latency_ms", value=0.25))
+        session.add(WeightsRow(trial_id=1, digest="a" * 64, size_bytes=2**40))
+        reading = {"test_digest": "b" * 64, "study_id": 1, "purpose": "report", "command": "x --y"}
+        session.add(ReadingRow(trial=0, read_at=NOON, **reading))
+        session.add(ReadingRow(trial=None, read_at=NOON, **reading))
+    engine.dispose()
+    return storage
+
+
+def test_costs_weights_and_readings_of_a_test_split_are_read_as_they_were_written(
+    with_every_table: str,
+) -> None:
+    engine = engine_for(parse_storage(with_every_table), read_only=True)
+    with Session(engine) as session:
+        assert session.get_one(CostRow, (1, "latency_ms")).value == 0.25
+        assert session.get_one(WeightsRow, (1, "a" * 64)).size_bytes == 2**40
+        readings = session.scalars(sa.select(ReadingRow).order_by(ReadingRow.id)).all()
+        assert [(r.trial, r.read_at, r.purpose) for r in readings] == [
+            (0, NOON, "report"),
+            (None, NOON, "report"),
+        ]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("rule", REFUSED)
+def test_what_cannot_be_is_refused_by_the_schema(with_every_table: str, rule: str) -> None:
+    infinity = "'infinity'" if "postgres" in with_every_table else "9e999"
+    statement = REFUSED[rule].format(infinity=infinity)
+    with pytest.raises(sa.exc.IntegrityError, match=rule):
+        on(with_every_table, lambda c: c.exec_driver_sql(statement))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE run_trial SET origin = 'finetune', parent = 7",
+        "UPDATE run_test_reading SET trial = 7",
+        "UPDATE run_cost SET trial_id = 7",
+        "DELETE FROM run_study",
+    ],
+)
+def test_a_row_belongs_to_a_trial_that_is_there(with_every_table: str, statement: str) -> None:
+    """And a study whose test split was read stays."""
+    with pytest.raises(sa.exc.IntegrityError, match=r"(?i)foreign key"):
+        on(with_every_table, lambda c: c.exec_driver_sql(statement))
+
+
+def test_a_trial_may_come_from_another_of_its_study_or_from_weights(with_every_table: str) -> None:
+    with open_writer(with_every_table) as store:
+        store.add_trials("digits", [trial(number) for number in (1, 2, 3)])
+    for number, origin in (
+        (1, "origin = 'confirmation', parent = 0"),
+        (2, "origin = 'finetune', parent = 0, initial_weights = 'abc'"),
+        (3, "origin = 'finetune', initial_weights = 'abc'"),
+    ):
+        statement = f"UPDATE run_trial SET {origin} WHERE number = {number}"
+        assert on(with_every_table, lambda c, s=statement: c.exec_driver_sql(s).rowcount) == 1
 
 
 def test_an_upgrade_that_fails_leaves_what_was_there(

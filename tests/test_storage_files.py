@@ -318,6 +318,7 @@ def test_a_text_where_a_number_belongs_is_damage(sound: Path, tmp_path: Path, co
     path = tmp_path / "results.db"
     shutil.copy(sound, path)
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute(f"UPDATE run_trial SET {column} = '<b>x</b>' WHERE number = 3")
         connection.commit()
     with open_reader(f"sqlite:///{path}") as store:

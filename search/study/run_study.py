@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from runs.database_retry import DatabaseRetry
 from runs.lease import LeaseLostError
-from runs.patience import Patience
 from runs.spool import refuse_spooled, spooled
 from runs.writer import open_writer
 from search.data import ImageData
@@ -73,12 +73,11 @@ def run_study(
     """
 
     say = partial(print_line, console)
-    patience = Patience(say=say, check_stop=check_stop)
     refuse_spooled(storage, spec.name)
     with (
-        open_writer(storage) as store,
-        store.hold(spec.name, patience) as journal,
-        spooled(journal, storage),
+        open_writer(storage, say) as store,
+        store.hold(spec.name, DatabaseRetry(say=say, check_stop=check_stop)) as mirror,
+        spooled(mirror, storage),
     ):
         data = images_of(store, spec, data_dir=data_dir, archive=archive, report=say)
         planned = plan(spec, data.task)

@@ -1,4 +1,4 @@
-"""A database that is away: how long it is waited for."""
+"""Tries again what a database that is away could not answer."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a study waits for its database, and who is told of it."""
+class DatabaseRetry:
+    """For how long, and what happens meanwhile."""
 
     seconds: float = 300.0
     say: Callable[[str], None] = lambda sentence: None
+    """Called once when the waiting begins, and once when the database is back."""
     check_stop: Callable[[], None] = lambda: None
     """Called while waiting; raises to give up at once."""
 
-    def insist(self, attempt: Callable[[], T]) -> T:
+    def call(self, attempt: Callable[[], T]) -> T:
         """What `attempt` returns, tried again with longer and longer breaks.
 
         Raises:
@@ -34,14 +35,14 @@ class Patience:
                 answer = attempt()
             except AwayError as error:
                 now = time.monotonic()
+                if now - (now if since is None else since) >= self.seconds:
+                    raise
                 if since is None:
                     since = now
                     self.say(
                         f"{error}. It is tried again for {self.seconds:.0f} s, and training goes "
                         "on meanwhile"
                     )
-                if now - since >= self.seconds:
-                    raise
                 self._wait(min(delay, since + self.seconds - now))
             else:
                 if since is not None:

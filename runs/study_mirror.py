@@ -1,4 +1,4 @@
-"""What a study's coordinator knows of it, should the database be gone."""
+"""A study's records in the coordinator's memory, for the spool should the database fail."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from runs.record import EpochRecord, StudyRecord, TrialRecord
 
 
-class Journal:
-    """All records of one study in memory, kept beside what is written.
+class StudyMirror:
+    """All records of one study, whether the database has taken them or not.
 
     Ten thousand trials of twenty epochs take some 60 MB.
     """

@@ -1,1 +1,0 @@
-"""A database looked over and mended: what is wrong with it, and what can be done."""

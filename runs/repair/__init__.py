@@ -1,0 +1,1 @@
+"""A database looked over, and the results in spools put back into it."""
