@@ -133,8 +133,8 @@ def run(
         Path(os.devnull).open("w") as nowhere,
     ):
 
-        def give(images: ImageData) -> Processes:
-            processes.give(images)
+        def start_workers(images: ImageData) -> Processes:
+            processes.start_workers(images)
             pipes.extend(start_reader(storage, spec.name, poll_seconds) for _ in range(readers))
             for pipe in pipes:
                 pipe.recv()
@@ -144,7 +144,7 @@ def run(
         run_study(
             spec,
             Console(file=nowhere, force_terminal=is_terminal, width=120),
-            give=give,
+            start_workers=start_workers,
             storage=storage,
             with_baselines=False,
             check_stop=watch.look,

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+import psutil
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -31,6 +32,9 @@ DEAD_AFTER_SECONDS = 30.0
 
 _SECONDS_TO_RELEASE = 2.0
 """A user who pressed Ctrl-C waits for it, at most."""
+
+_STARTS_BY_CLOCK = not psutil.LINUX
+"""Whether the system tells when a process started by a clock that may have been set since."""
 
 Begin = Callable[[], AbstractContextManager[Session]]
 """Opens a transaction."""
@@ -54,7 +58,7 @@ class Holder:
     """Equal where process numbers mean the same; empty where that cannot be told."""
     process: int
     process_started: int
-    """In ticks since the machine's start: a process number is used again."""
+    """In hundredths of a second, as `_started`: a process number is used again."""
     since: datetime
     heartbeats: int = field(default=0, compare=False)
     """Counted up while it lives; holders that differ in nothing else are equal."""
@@ -78,9 +82,10 @@ class Holder:
         if not self.machine or self.machine != _machine():
             return None
         started = _started(self.process)
-        if started is None and _is_hidden(self.process):
-            return None
-        return started == self.process_started
+        if started == self.process_started:
+            return True
+        is_unclear = _is_hidden(self.process) if started is None else _STARTS_BY_CLOCK
+        return None if is_unclear else False
 
     def __str__(self) -> str:
         since = self.since.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
@@ -90,8 +95,8 @@ class Holder:
 class Watch:
     """Whether holders live, for readers: by their process, else by their heartbeats.
 
-    Where a process cannot be looked up, on another machine or one without `/proc`, its heartbeats
-    are watched, by the watcher's own clock. One it has just begun to watch is taken to live.
+    Where a process cannot be looked up, on another machine or where the system hides it, its
+    heartbeats are watched, by the watcher's own clock. One it has just begun to watch is taken to live.
     """
 
     def __init__(self) -> None:
@@ -257,25 +262,36 @@ def _changed(session: Session, update: sa.Update) -> bool:
 
 def _machine() -> str:
     """Names the boot and the namespace of process numbers: containers have their own."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-        return sha256(f"{boot} {os.readlink('/proc/self/ns/pid')}".encode()).hexdigest()
-    except OSError:
-        return ""
+    if psutil.MACOS:  # set anew, its clock gives another name, and the beats have to tell
+        name = f"{psutil.boot_time()} {uuid.getnode()}"
+    else:
+        try:
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+            name = f"{boot} {os.readlink('/proc/self/ns/pid')}"
+        except OSError:
+            return ""
+    return sha256(name.encode()).hexdigest()
 
 
 def _started(process: int) -> int | None:
-    """When a process of this machine was started; None where it is not there, or a zombie."""
+    """When a process of this machine was started; None where it is not there, or a zombie.
+
+    In hundredths of a second: on Linux since the machine's start, which no setting of the clock
+    moves (the ticks of `/proc`), elsewhere since 1970.
+    """
     try:
-        stat = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
+        found = psutil.Process(process)
+        if found.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+            return None
+        began: float = found.create_time()
+    except (psutil.Error, ValueError):  # a negative number
         return None
-    fields = stat.rpartition(")")[2].split()  # a program's name may hold anything
-    return None if fields[0] in "ZX" else int(fields[19])
+    since: float = 0.0 if _STARTS_BY_CLOCK else psutil.boot_time()
+    return round(100 * (began - since))
 
 
 def _is_hidden(process: int) -> bool:
-    """Whether a process of another user is there that `/proc` does not show to this one."""
+    """Whether a process of somebody else is there that the system does not show to this user."""
     try:
         os.kill(process, 0)
     except PermissionError:

@@ -232,13 +232,13 @@ def run(
             workers_per_device,
             trial_seconds,
             storage,
-        ) as give:
+        ) as start_workers:
             from search.study.run_study import run_study  # takes a second, in which workers start
 
             run_study(
                 spec,
                 console,
-                give=give,
+                start_workers=start_workers,
                 storage=storage,
                 data_dir=data_dir,
                 archive=archive,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from multiprocessing import current_process
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 
@@ -35,3 +38,30 @@ def hangs(pipe: Connection) -> None:
 def ends(pipe: Connection) -> None:
     """At once."""
     os._exit(7)
+
+
+def starts_late(pipe: Connection, release: Path) -> None:
+    """Trains as any worker does, once a file is there."""
+    from search.workers.worker import work
+
+    while not release.exists():
+        time.sleep(0.05)
+    work(pipe)
+
+
+def replaced_by(pipe: Connection, starts: Path, replacement: Callable[[Connection], None]) -> None:
+    """Trains as any worker does; the processes that take its place do something else.
+
+    Args:
+        starts: a folder, in which every process writes a line when it starts.
+        replacement: what those do.
+    """
+    file = starts / current_process().name
+    with file.open("a") as lines:
+        lines.write("started\n")
+    if len(file.read_text().splitlines()) > 1:
+        replacement(pipe)
+        return
+    from search.workers.worker import work
+
+    work(pipe)

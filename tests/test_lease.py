@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -99,6 +100,35 @@ def test_of_a_process_that_the_system_hides_nobody_can_tell_whether_it_lives(
     assert holder.lives is False
     monkeypatch.setattr(os, "kill", kill)
     assert holder.lives is None
+
+
+def test_where_a_start_is_told_by_a_clock_another_start_is_no_death(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on macOS: the clock may have been set since, and the beats say whether a holder lives."""
+    holder = lease.Holder.this_process()
+    another = replace(holder, process_started=holder.process_started + 1)
+    assert another.lives is False, "its number is used again"
+    monkeypatch.setattr(lease, "_STARTS_BY_CLOCK", True)
+    monkeypatch.setattr("psutil.MACOS", True)
+    another = replace(another, machine=lease.Holder.this_process().machine)
+    holder = lease.Holder.this_process()
+    assert holder.lives is True
+    assert another.lives is None
+    assert replace(holder, process=2**22 - 1).lives is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+def test_a_start_is_the_ticks_that_leases_had_before() -> None:
+    """A lease that an older revision wrote is understood, and no clock moves it."""
+    stat = Path("/proc/self/stat").read_text()
+    ticks = int(stat.rpartition(")")[2].split()[19])
+    assert lease.Holder.this_process().process_started == ticks
+
+
+@pytest.mark.parametrize("process", [-1, 0, 2**22 - 1, 2**40])
+def test_a_number_that_is_no_process_lives_no_more(process: int) -> None:
+    assert replace(lease.Holder.this_process(), process=process).lives is False
 
 
 def test_a_study_is_given_up_at_the_end_of_the_block(storage: str) -> None:

@@ -202,7 +202,7 @@ class EnoughError(Exception):
 def start(spec: StudySpec, folder: Path) -> list[str]:
     """The lines of a study up to its training."""
 
-    def give(data: ImageData) -> None:
+    def start_workers(data: ImageData) -> None:
         raise EnoughError
 
     text = io.StringIO()
@@ -210,7 +210,7 @@ def start(spec: StudySpec, folder: Path) -> list[str]:
         run_study(
             spec,
             Console(file=text),
-            give=give,  # type: ignore[arg-type]
+            start_workers=start_workers,  # type: ignore[arg-type]
             storage=f"sqlite:///{folder}/s.db",
             data_dir=folder,
         )

@@ -71,7 +71,7 @@ def two(nodes: Nodes) -> Iterator[RayWorkers]:
 
 
 def ready(workers: RayWorkers) -> RayWorkers:
-    return workers.give(images.load("digits", train_limit=256))
+    return workers.start_workers(images.load("digits", train_limit=256))
 
 
 def until_idle(workers: RayWorkers, count: int) -> dict[int, list[Event | Idle | Lost]]:
@@ -224,7 +224,7 @@ def test_an_actor_that_was_given_up_while_it_trains_begins_anew(two: RayWorkers)
     until_trained(two, 0)
     (actor,) = [actor for actor in two._actors if actor.events is not None]
     before = process_of(two, 0)
-    assert two._lose(actor, "cut off") == (0, Lost("cut off"))
+    assert two._lose(actor, Lost("cut off")) == (0, Lost("cut off"))
     two.start(0, at_rung(0))
     two.start(1, at_rung(1))
     until_trained(two, 0, 1)

@@ -198,6 +198,6 @@ def test_a_study_is_held_until_what_was_trained_is_kept(tmp_path: Path) -> None:
     spec = StudySpec(name="s", dataset="digits", trials=2)
     workers: Any = Stopped()
     with pytest.raises(Interrupted):
-        run_study(spec, Console(quiet=True), give=lambda images: workers, storage=storage)
+        run_study(spec, Console(quiet=True), start_workers=lambda images: workers, storage=storage)
     with open_reader(storage) as store:
         assert (held, store.holder("s")) == ([True], None)

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import jax
 import pytest
-from broken_workers import device_fails, ends, hangs
+from broken_workers import device_fails, ends, hangs, replaced_by, starts_late
 from one_worker import OneWorker
 from records import mixer
 
@@ -55,7 +56,7 @@ def request(number: int, config: Config = SMALL, *, epochs: int = 2) -> TrialReq
 @pytest.fixture
 def two() -> Iterator[Processes]:
     with closing(Processes(count=2, device_kind="cpu")) as workers:
-        yield workers.give(images.load("digits", train_limit=256))
+        yield workers.start_workers(images.load("digits", train_limit=256))
 
 
 def until_idle(workers: Processes | OneWorker, count: int) -> dict[int, list[Event]]:
@@ -118,7 +119,7 @@ def test_a_process_waits_at_a_rung_for_what_is_decided(two: Processes) -> None:
 def test_a_process_that_is_killed_is_replaced_and_the_other_trains_on(two: Processes) -> None:
     two.start(0, request(0, epochs=5000))
     two.start(1, request(1))
-    pid = two._seats[0].process.pid
+    pid = two._handles[0].process.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     ends = []
@@ -134,7 +135,7 @@ def test_a_process_that_is_killed_is_replaced_and_the_other_trains_on(two: Proce
 @needs_two_cores
 def test_a_replacement_that_is_killed_at_its_start_is_replaced_too() -> None:
     with closing(Processes(count=1, device_kind="cpu")) as workers:
-        workers.give(images.load("digits", train_limit=256))
+        workers.start_workers(images.load("digits", train_limit=256))
         workers.start(0, request(0, epochs=5000))
         first = process_of(workers, 0)
 
@@ -152,11 +153,66 @@ def test_a_replacement_that_is_killed_at_its_start_is_replaced_too() -> None:
         assert isinstance(until_idle(workers, 1)[0][-1], Finished)
 
 
+@pytest.mark.fault("a worker killed whose replacement takes long to start")
+@needs_two_cores
+def test_a_worker_at_a_rung_is_answered_while_the_replacement_of_another_starts(
+    tmp_path: Path,
+) -> None:
+    release = tmp_path / "release"
+    work = partial(replaced_by, starts=tmp_path, replacement=partial(starts_late, release=release))
+    with closing(Processes(count=2, device_kind="cpu", seconds_to_start=60, work=work)) as workers:
+        workers.start_workers(images.load("digits", train_limit=256))
+        workers.start(0, request(0, epochs=5000))
+        workers.start(1, replace(request(1), rungs=(1,)))
+        until_trained(workers, 1)
+        os.kill(process_of(workers, 0), signal.SIGKILL)
+        assert first_loss(workers) == (0, Lost("killed by SIGKILL"))
+        workers.start(0, request(0))
+        workers.decide(1, goes_on=True)
+        told = until_idle(workers, 1)
+        assert {worker: [*map(type, events)] for worker, events in told.items()} == {
+            1: [EpochDone, Finished]
+        }
+        release.touch()
+        assert [type(e) for e in until_idle(workers, 1)[0]] == [
+            *(Started, EpochDone, EpochDone, Finished)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("replacement", "seconds", "says"),
+    [
+        (hangs, 2, "worker 0 was not ready after 2 s; see that its device is free"),
+        (ends, 60, r"worker 0 ended at its start \(exit code 7\); see that there is memory left"),
+    ],
+)
+def test_three_replacements_that_do_not_become_ready_are_a_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    replacement: Callable[[Connection], None],
+    seconds: float,
+    says: str,
+) -> None:
+    work = partial(replaced_by, starts=tmp_path, replacement=replacement)
+    with closing(Processes(count=1, device_kind="cpu", work=work)) as workers:
+        workers.start_workers(images.load("digits", train_limit=256))
+        workers._seconds_to_start = seconds
+        spawned: list[int] = []
+        spawn = workers._spawn
+        monkeypatch.setattr(workers, "_spawn", lambda *a: (spawned.append(a[0]), spawn(*a))[1])
+        workers.start(0, request(0, epochs=5000))
+        os.kill(process_of(workers, 0), signal.SIGKILL)
+        assert first_loss(workers) == (0, Lost("killed by SIGKILL"))
+        with pytest.raises(WorkerStartError, match=says):
+            workers.next()
+    assert spawned == [0, 0, 0]
+
+
 @pytest.mark.fault("a device that fails under what it trains")
 @needs_two_cores
 def test_a_process_whose_device_fails_is_replaced_and_the_other_trains_on() -> None:
     with closing(Processes(count=2, device_kind="cpu", work=device_fails)) as workers:
-        workers.give(images.load("digits", train_limit=256))
+        workers.start_workers(images.load("digits", train_limit=256))
         for number in (0, 1):
             workers.start(number, request(number))
         first, ends = process_of(workers, 1), set()
@@ -185,7 +241,7 @@ def test_a_process_that_does_not_become_ready_is_a_sentence(
         closing(Processes(count=1, device_kind="cpu", seconds_to_start=2, work=work)) as workers,
         pytest.raises(WorkerStartError, match=says),
     ):
-        workers.give(images.load("digits"))
+        workers.start_workers(images.load("digits"))
 
 
 @needs_two_cores
@@ -193,11 +249,11 @@ def test_interrupted_while_a_replacement_starts_the_other_keeps_its_trial(tmp_pa
     file = tmp_path / "1.checkpoint"
     kept = Checkpointing(file, every_seconds=10**6)
     with closing(Processes(count=2, device_kind="cpu")) as workers:
-        workers.give(images.load("digits", train_limit=256))
+        workers.start_workers(images.load("digits", train_limit=256))
         workers.start(1, replace(request(1, epochs=5000), checkpointing=kept))
         while not isinstance(workers.next()[1], EpochDone):
             pass
-        workers._seats[0] = workers._spawn(0)  # as a replacement is for some seconds
+        workers._handles[0] = workers._spawn(0)  # as a replacement is for some seconds
         began = time.monotonic()
         workers.interrupt()
         assert time.monotonic() - began < 8, "nobody waits for it"
@@ -207,7 +263,7 @@ def test_interrupted_while_a_replacement_starts_the_other_keeps_its_trial(tmp_pa
 def test_ctrl_c_is_not_for_a_process_that_is_starting() -> None:
     with closing(Processes(count=1, device_kind="cpu")) as workers:
         os.kill(process_of(workers, 0), signal.SIGINT)  # before it has run a line of ours
-        workers.give(images.load("digits", train_limit=256))
+        workers.start_workers(images.load("digits", train_limit=256))
         workers.start(0, request(0))
         assert isinstance(until_idle(workers, 1)[0][-1], Finished)
 
@@ -308,7 +364,7 @@ def test_workers_share_the_cores_out() -> None:
 @needs_two_cores
 def test_no_process_outlives_its_workers(two: Processes) -> None:
     two.start(0, request(0, epochs=5000))
-    processes = [seat.process for seat in two._seats]
+    processes = [handle.process for handle in two._handles]
     two.close()
     assert [process.is_alive() for process in processes] == [False, False]
 
@@ -323,8 +379,8 @@ def test_a_tpu_chip_is_not_shared() -> None:
 
 @needs_two_cores
 def test_on_a_cpu_so_many_workers_per_device_share_its_cores() -> None:
-    with open_workers(None, "cpu", per_device=2) as give:
-        workers = give(images.load("digits", train_limit=256))
+    with open_workers(None, "cpu", per_device=2) as start_workers:
+        workers = start_workers(images.load("digits", train_limit=256))
         assert workers.count == 2
         for worker in (0, 1):
             workers.start(worker, request(worker))
@@ -352,7 +408,15 @@ def test_a_device_that_is_not_there_is_refused_by_the_processes_too() -> None:
         closing(Processes(count=2, device_kind="cuda")) as workers,
         pytest.raises(DeviceError, match="--device cuda: JAX finds no such device"),
     ):
-        workers.give(images.load("digits", train_limit=64))
+        workers.start_workers(images.load("digits", train_limit=64))
+
+
+def until_trained(workers: Processes, wanted: int) -> None:
+    """An epoch of it."""
+    while True:
+        worker, event = workers.next()
+        if worker == wanted and isinstance(event, EpochDone):
+            return
 
 
 def first_loss(workers: Processes) -> tuple[int, Lost]:
@@ -363,7 +427,7 @@ def first_loss(workers: Processes) -> tuple[int, Lost]:
 
 
 def process_of(workers: Processes, worker: int) -> int:
-    pid = workers._seats[worker].process.pid
+    pid = workers._handles[worker].process.pid
     assert pid is not None
     return pid
 
@@ -372,7 +436,7 @@ def process_of(workers: Processes, worker: int) -> int:
 @pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_process_that_freezes_is_replaced_and_waking_it_changes_nothing(times: int) -> None:
     with closing(Processes(count=1, device_kind="cpu", silent_seconds=8)) as workers:
-        workers.give(images.load("digits", train_limit=256))
+        workers.start_workers(images.load("digits", train_limit=256))
         for number in range(times):
             workers.start(0, request(number, epochs=5000))
             frozen = process_of(workers, 0)
@@ -388,7 +452,7 @@ def test_a_process_that_freezes_is_replaced_and_waking_it_changes_nothing(times:
 
 def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again() -> None:
     with closing(Processes(count=1, device_kind="cpu", trial_seconds=3)) as workers:
-        workers.give(images.load("digits", train_limit=256))
+        workers.start_workers(images.load("digits", train_limit=256))
         workers.start(0, request(0, epochs=10**6))
         why = "it took longer than 3s (--trial-timeout)"
         assert first_loss(workers) == (0, Lost(why, Failure.TIMEOUT, 3))
@@ -398,8 +462,8 @@ def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again() -> None:
 
 def test_time_in_which_the_coordinator_itself_stood_still_does_not_count() -> None:
     with closing(Processes(count=1, device_kind="cpu", silent_seconds=3.5)) as workers:
-        workers.give(images.load("digits", train_limit=256))
-        workers._looked_at -= 24 * 3600  # a day of sleep, or of a debugger
+        workers.start_workers(images.load("digits", train_limit=256))
+        workers._liveness._looked_at -= 24 * 3600  # a day of sleep, or of a debugger
         workers.start(0, request(0))
         assert isinstance(until_idle(workers, 1)[0][-1], Finished)
 
@@ -420,8 +484,8 @@ def test_interrupted_processes_keep_their_trials_and_end(two: Processes, tmp_pat
         *(True, True)
     ]
     for worker in (0, 1):
-        two._seats[worker].process.join(5)
-        assert not two._seats[worker].process.is_alive()
+        two._handles[worker].process.join(5)
+        assert not two._handles[worker].process.is_alive()
 
 
 def test_a_machine_without_accelerators_has_one_worker(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def run_study(
     spec: StudySpec,
     console: Console,
     *,
-    give: Callable[[ImageData], Workers],
+    start_workers: Callable[[ImageData], Workers],
     storage: str | None = None,
     data_dir: Path | None = None,
     archive: Path | None = None,
@@ -57,7 +57,7 @@ def run_study(
     Args:
         spec: the study.
         console: where it is shown.
-        give: images to workers, see `search.workers.processes.open_workers`.
+        start_workers: takes the images, as what `search.workers.processes.open_workers` gives.
         storage: database URL; None for the default.
         data_dir: folder with prepared data sets; None for TFDS's.
         archive: the data set's original archive, where it has to be prepared.
@@ -104,7 +104,7 @@ def run_study(
                 f"{spec.trials:,} trials were asked for, and the space has {goal:,} within the "
                 "budget: the study ends when all are tried"
             )
-        workers = give(data)
+        workers = start_workers(data)
         store.add_study(study)  # nothing refuses it any more
         standing = Standing(
             study,

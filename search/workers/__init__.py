@@ -1,1 +1,1 @@
-"""Who trains? Processes of this machine, or actors on a Ray cluster."""
+"""What trains: processes of this machine, or actors on a Ray cluster."""

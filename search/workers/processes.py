@@ -1,26 +1,18 @@
-"""Who trains: processes, of which each has a device to itself.
+"""Workers on one machine: processes, of which each has a device to itself.
 
 On a CPU a small network keeps one core busier than two: several processes, each with its share of
-the cores, finish more trials an hour than one process with all of them. Whoever coordinates never
-trains: it can wait for several, kill what hangs, and end at once when it is told to.
+the cores, finish more trials an hour than one process with all of them. The coordinator
+never trains: it can wait for several, kill what hangs, and end at once when it is told to.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
-from runs.record import Failure
 from search.protocol import (
     Alive,
     Announcement,
@@ -39,24 +31,22 @@ from search.protocol import (
 from search.spec.recipe import Recipe
 from search.train.devices import DeviceError
 from search.train.machine import count_accelerators, num_cores, share
-from search.workers.spawned import WorkerProcess
+from search.workers.liveness import SECONDS_BETWEEN_LOOKS, SECONDS_TO_KEEP, Liveness
+from search.workers.worker_handle import WorkerHandle
 from space.config import Config
 from space.errors import MixerSearchError
-from space.quantities import format_seconds, write_duration
+from space.quantities import format_seconds
 
 if TYPE_CHECKING:
     from search.data import ImageData
     from search.protocol import Workers
 
-_SPAWN = get_context("spawn")  # a fork of a process with JAX's threads hangs
 _SECONDS_TO_GO = 5.0
-"""In which a process whose pipe is closed is gone."""
-_SECONDS_TO_KEEP = 8.0
-"""What is left of an epoch, and its checkpoint, when the study is interrupted."""
-_SECONDS_BETWEEN_LOOKS = 1.0
-"""At what is silent or takes too long."""
-
-
+"""In which a process that was killed, or closed its pipe, is gone."""
+_SECONDS_TO_END = 0.02
+"""Between two looks whether such a process is gone."""
+_STARTS = 3
+"""How many processes are tried in the place of one that died, until one is ready."""
 _SECONDS_TO_START = 300.0
 """In which a process has imported JAX, and has its device and the images on it."""
 
@@ -110,22 +100,9 @@ def open_workers(
         trial_seconds=trial_seconds,
     )
     try:
-        yield processes.give
+        yield processes.start_workers
     finally:
         processes.close()
-
-
-@dataclass
-class _Seat:
-    """A worker's place, whichever process has it."""
-
-    process: BaseProcess
-    pipe: Connection
-    is_ready: bool = False
-    silent_seconds: float = 0.0
-    """Since it gave a sign of life."""
-    busy_seconds: float | None = None
-    """Since it was given what it trains; None where it has nothing to do."""
 
 
 class Processes:
@@ -133,15 +110,16 @@ class Processes:
 
     They start at once, which takes seconds, and train when they have been given images. Each sees
     one accelerator, of which it may share the memory with others, or has its share of the
-    processor's cores and memory.
+    processor's cores and memory. While a process starts in the place of one that died, the others
+    are heard and answered; the request that its worker is given meanwhile waits for it.
 
     Args:
         count: how many workers.
         device_kind: as `search.train.devices.choose` takes it.
         per_device: how many share an accelerator.
         trial_seconds: what trains longer is killed; None for no limit.
-        silent_seconds: a process that gives no sign of life for so long is killed.
-        seconds_to_start: a process that is not ready after so long is given up.
+        silent_seconds: a process that gives no heartbeat for so long is killed.
+        seconds_to_start: a process that is not ready after so long is killed.
         work: what a process does with its end of a pipe, until it is killed; can be pickled.
     """
 
@@ -160,15 +138,14 @@ class Processes:
         self._work = work or _work
         self._device_kind = device_kind
         self._per_device = per_device
-        self._trial_seconds = trial_seconds
-        self._silent_seconds = silent_seconds
-        self._setup: Setup | None = None
-        self._turn = 0
-        self._looked_at = time.monotonic()
         self._seconds_to_start = seconds_to_start
-        self._seats = [self._spawn(worker) for worker in range(count)]
+        self._liveness = Liveness(count, silent_limit=silent_seconds, trial_limit=trial_seconds)
+        self._turn = 0
+        self._requests: dict[int, TrialRequest] = {}
+        """By worker: what it is to train as soon as it is ready."""
+        self._handles = [self._spawn(worker) for worker in range(count)]
 
-    def give(self, images: ImageData) -> Processes:
+    def start_workers(self, images: ImageData) -> Processes:
         """Has every worker put the images on its device, and waits until they have.
 
         Raises:
@@ -177,25 +154,31 @@ class Processes:
             WorkerStartError: a worker ended, or hung, as it started.
         """
         self._setup = Setup(images, self._device_kind, sharers=self.count)
+        self._liveness.tick()
         for worker in range(self.count):
             self._set_up(worker)
-        ready = [self._ready(worker) for worker in range(self.count)]
+        while not all(handle.is_ready for handle in self._handles):
+            self._look()  # nothing is trained, and nothing told
+        ready = [handle.ready for handle in self._handles if handle.ready]
         _check_devices(ready, self._per_device)
         self.surroundings = ready[0].surroundings
         return self
 
     def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Has a worker compile in the background."""
-        self._send(worker, Announcement(config, recipe, num_seeds))
+        self._handles[worker].send(Announcement(config, recipe, num_seeds))
 
     def start(self, worker: int, request: TrialRequest) -> None:
-        """Has a worker train."""
-        self._seats[worker].busy_seconds = 0.0
-        self._send(worker, request)
+        """Has a worker train, as soon as it is ready."""
+        if self._handles[worker].is_ready:
+            self._liveness.begin_trial(worker)
+            self._handles[worker].send(request)
+        else:
+            self._requests[worker] = request
 
     def decide(self, worker: int, goes_on: bool) -> None:
         """Tells a worker that waits at a rung."""
-        self._send(worker, Decision(goes_on))
+        self._handles[worker].send(Decision(goes_on))
 
     def next(self) -> tuple[int, Event | Idle | Lost]:
         """Waits for the next event of any worker.
@@ -204,158 +187,136 @@ class Processes:
             WorkerError: a worker had an unexpected exception.
             WorkerStartError: a worker died, and so did those in its place.
         """
-        while True:
-            ready = wait([seat.pipe for seat in self._seats], timeout=_SECONDS_BETWEEN_LOOKS)
-            self._let_time_pass()
-            for worker in [*range(self._turn, self.count), *range(self._turn)]:
-                seat = self._seats[worker]
-                self._turn = (worker + 1) % self.count  # whoever tells much keeps nobody waiting
-                if self._trial_seconds and (seat.busy_seconds or 0.0) > self._trial_seconds:
-                    seat.process.kill()
-                    limit = write_duration(self._trial_seconds)
-                    why = f"it took longer than {limit} (--trial-timeout)"
-                    ended = self._replace(worker, why)
-                    return worker, Lost(ended, Failure.TIMEOUT, self._trial_seconds)
-                if seat.pipe in ready:
-                    told = self._hear(worker)
-                    if told is not None:
-                        return worker, told
-                elif seat.silent_seconds > self._silent_seconds:
-                    seat.process.kill()
-                    why = f"it gave no sign of life for {self._silent_seconds:.0f} s"
-                    return worker, Lost(self._replace(worker, why))
+        while (told := self._look()) is None:
+            pass
+        return told
 
     def interrupt(self) -> None:
         """Has every worker keep a checkpoint after its epoch, and waits a while until they have."""
-        training = [worker for worker in range(self.count) if self._seats[worker].is_ready]
-        for worker in training:
-            self._send(worker, Interruption())
-        deadline = time.monotonic() + _SECONDS_TO_KEEP
-        left = {self._seats[worker].pipe for worker in training}
-        while left and (seconds := deadline - time.monotonic()) > 0:
-            ready = wait(left, timeout=seconds)
-            for pipe in [pipe for pipe in left if pipe in ready]:
-                try:
-                    pipe.recv()  # the checkpoint has it too
-                except (EOFError, OSError):
-                    left.remove(pipe)
+        training = {handle.pipe: handle for handle in self._handles if handle.is_ready}
+        for handle in training.values():
+            handle.send(Interruption())
+        deadline = time.monotonic() + SECONDS_TO_KEEP
+        while training and (seconds := deadline - time.monotonic()) > 0:
+            for pipe in wait(list(training), timeout=seconds):
+                assert isinstance(pipe, Connection)
+                if training[pipe].receive() is None:  # all else is in the checkpoint too
+                    del training[pipe]
 
     def close(self) -> None:
         """Ends every process, whatever it does."""
-        for seat in self._seats:
-            seat.pipe.close()
-            seat.process.kill()
-        for seat in self._seats:
-            seat.process.join()
+        for handle in self._handles:
+            handle.pipe.close()
+            handle.process.kill()
+        for handle in self._handles:
+            handle.process.join()
 
-    def _hear(self, worker: int) -> Event | Idle | Lost | None:
-        """What a worker has to say; None for a sign of life."""
-        seat = self._seats[worker]
-        try:
-            told = seat.pipe.recv()
-        except (EOFError, OSError):
-            return Lost(self._replace(worker))
-        seat.silent_seconds = 0.0
-        if isinstance(told, Alive):
-            return None
-        if isinstance(told, Broken):
-            seat.process.kill()
-            return Lost(self._replace(worker, told.reason), told.failure)
-        if isinstance(told, Bug):
-            raise WorkerError(f"worker {worker} had an unexpected exception\n{told.traceback}")
-        if isinstance(told, Idle):
-            seat.busy_seconds = None
+    def _look(self) -> tuple[int, Event | Idle | Lost] | None:
+        """Waits, for a moment at most, until a worker tells something, or has to be replaced."""
+        pipes = [handle.pipe for handle in self._handles if not handle.is_ending]
+        is_any_ending = len(pipes) < self.count
+        ready = wait(pipes, timeout=_SECONDS_TO_END if is_any_ending else SECONDS_BETWEEN_LOOKS)
+        self._liveness.tick()
+        for worker in [*range(self._turn, self.count), *range(self._turn)]:
+            self._turn = (worker + 1) % self.count  # a worker that tells much delays no other
+            told = self._look_at(worker, self._handles[worker].pipe in ready)
+            if told is not None:
+                return worker, told
+        return None
+
+    def _look_at(self, worker: int, has_news: bool) -> Event | Idle | Lost | None:
+        """What is to be told of a worker."""
+        handle = self._handles[worker]
+        if has_news:
+            self._liveness.heartbeat(worker)
+        if handle.is_ending:
+            return self._follow_end(worker)
+        if handle.is_ready:
+            if lost := self._liveness.given_up(worker):
+                self._kill(worker, lost)
+            elif has_news:
+                return self._hear(worker)
+        elif has_news:
+            self._admit(worker)
+        elif self._liveness.silent_seconds(worker) > self._seconds_to_start:
+            waited = format_seconds(self._seconds_to_start)
+            why = f"was not ready after {waited}; see that its device is free and works"
+            self._kill(worker, Lost(why))
+        return None
+
+    def _hear(self, worker: int) -> Event | Idle | None:
+        """What a worker tells; None for a heartbeat, and where it ends."""
+        told = self._handles[worker].receive()
+        match told:
+            case None | Alive():
+                return None
+            case Broken(reason, failure):
+                self._kill(worker, Lost(reason, failure))
+                return None
+            case Bug(text):
+                raise WorkerError(f"worker {worker} had an unexpected exception\n{text}")
+            case Idle():
+                self._liveness.end_trial(worker)
         event: Event | Idle = told
         return event
 
-    def _let_time_pass(self) -> None:
-        """Time in which this process itself stood still, stopped or asleep, does not count."""
-        now = time.monotonic()
-        seconds = min(now - self._looked_at, 2 * _SECONDS_BETWEEN_LOOKS)
-        self._looked_at = now
-        for seat in self._seats:
-            seat.silent_seconds += seconds
-            if seat.busy_seconds is not None:
-                seat.busy_seconds += seconds
-
-    def _spawn(self, worker: int) -> _Seat:
-        ours, theirs = _SPAWN.Pipe()
-        process = WorkerProcess(
-            target=self._work, args=(theirs,), name=f"worker {worker}", daemon=True
-        )
-        own = share(worker, self.count, device_kind=self._device_kind, per_device=self._per_device)
-        with _environment(own), _deaf_to_ctrl_c():
-            process.start()
-        theirs.close()
-        return _Seat(process, ours)
-
-    def _set_up(self, worker: int) -> None:
-        """Sends the images, in a thread: a process that hangs takes nothing."""
-        task = partial(_send, self._seats[worker].pipe, self._setup)
-        threading.Thread(target=task, daemon=True).start()
-
-    def _ready(self, worker: int) -> Ready:
-        """What a process says that was set up."""
-        seat = self._seats[worker]
-        try:
-            if not seat.pipe.poll(self._seconds_to_start):
-                seat.process.kill()
-                waited = format_seconds(self._seconds_to_start)
-                raise WorkerStartError(
-                    f"worker {worker} was not ready after {waited}; see that its device is free "
-                    "and works, or ask for fewer --workers"
-                )
-            told = seat.pipe.recv()
-        except (EOFError, OSError):
-            raise WorkerStartError(
-                f"worker {worker} ended at its start ({self._end(worker)}); see that there is "
-                "memory left and its device works, or ask for fewer --workers"
-            ) from None
+    def _admit(self, worker: int) -> None:
+        """A process that starts is ready, and is sent the request that waits for it; or it ends."""
+        handle = self._handles[worker]
+        told = handle.receive()
         match told:
+            case None:
+                return
             case Ready():
-                seat.is_ready = True
-                return told
+                handle.ready = told
             case Refusal(sentence):
                 raise DeviceError(sentence)
             case Bug(text):
                 raise WorkerError(f"worker {worker} could not start\n{text}")
             case _:
                 raise AssertionError(f"a worker began with {told!r}")
+        if worker in self._requests:
+            self.start(worker, self._requests.pop(worker))
 
-    def _replace(self, worker: int, why: str | None = None) -> str:
-        """A new process in the place of one that died; says how that ended.
+    def _follow_end(self, worker: int) -> Lost | None:
+        """Replaces a process once it is gone; what is to be told of that.
 
         Raises:
-            WorkerStartError: three in a row did not become ready.
+            WorkerStartError: it had not become ready, and neither had those before it.
         """
-        reason = self._end(worker)
-        for tries_left in (2, 1, 0):
-            before, self._seats[worker] = self._seats[worker], self._spawn(worker)
-            before.pipe.close()
-            self._set_up(worker)
-            try:
-                self._ready(worker)
-                break
-            except WorkerStartError:
-                if not tries_left:
-                    raise
-        return why or reason
+        gone = self._handles[worker]
+        is_gone = gone.process.exitcode is not None
+        if not is_gone and self._liveness.silent_seconds(worker) <= _SECONDS_TO_GO:
+            return None
+        ended = gone.end
+        gone.process.kill()  # it may have closed its pipe and live on
+        was_ready = gone.ready is not None
+        if not was_ready and gone.starts_left == 0:
+            why = (
+                f"ended at its start ({ended}); see that there is memory left and its device works"
+            )
+            why = gone.lost.reason if gone.lost else why
+            raise WorkerStartError(f"worker {worker} {why}, or ask for fewer --workers")
+        gone.pipe.close()
+        starts_left = _STARTS if was_ready else gone.starts_left
+        self._handles[worker] = self._spawn(worker, starts_left - 1)
+        self._set_up(worker)
+        return (gone.lost or Lost(ended)) if was_ready else None
 
-    def _end(self, worker: int) -> str:
-        process = self._seats[worker].process
-        process.join(_SECONDS_TO_GO)
-        code = process.exitcode
-        if code is not None and code < 0:
-            return f"killed by {signal.Signals(-code).name}"
-        return f"exit code {code}"
+    def _kill(self, worker: int, lost: Lost) -> None:
+        """Ends a process; it is told, and replaced, when the process is gone."""
+        self._handles[worker].kill(lost)
+        self._liveness.restart(worker)
 
-    def _send(self, worker: int, message: object) -> None:
-        _send(self._seats[worker].pipe, message)
+    def _spawn(self, worker: int, starts_left: int = 0) -> WorkerHandle:
+        own = share(worker, self.count, device_kind=self._device_kind, per_device=self._per_device)
+        return WorkerHandle(
+            self._work, name=f"worker {worker}", environment=own, starts_left=starts_left
+        )
 
-
-def _send(pipe: Connection, message: object) -> None:
-    with suppress(OSError):  # it died: `Processes.next` finds out
-        pipe.send(message)
+    def _set_up(self, worker: int) -> None:
+        self._handles[worker].set_up(self._setup)
+        self._liveness.restart(worker)
 
 
 def _check_devices(ready: list[Ready], per_device: int) -> None:
@@ -366,34 +327,6 @@ def _check_devices(ready: list[Ready], per_device: int) -> None:
             f"of them find an accelerator; ask for --workers {accelerated}, or for more "
             "--workers-per-device"
         )
-
-
-@contextmanager
-def _environment(changes: dict[str, str]) -> Iterator[None]:
-    """Variables for a child: it must see them before it imports JAX."""
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """A child that is started meanwhile never hears of it; this process does, a moment later."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(pipe: Connection) -> None:

@@ -60,7 +60,7 @@ class RayWorker:
     def ready(self, images: ImageData) -> tuple[Ready | Refusal, str]:
         """Puts the images on the device, unless they are there; with the name of the node."""
         if self._trains:
-            os._exit(1)  # whoever asks has given up what is trained, or the device: begin anew
+            os._exit(1)  # the coordinator has given up what is trained, or the device: begin anew
         node = platform.node()
         if self._ready is None:
             try:
@@ -95,10 +95,10 @@ class RayWorker:
     def interrupt(self) -> None:
         """After the epoch under way, a checkpoint is kept and `train` ends."""
         self._interrupted.set()
-        self._decisions.put(False)  # nobody decides any more
+        self._decisions.put(False)  # the coordinator decides no more
 
-    def sign(self) -> None:
-        """Of life."""
+    def heartbeat(self) -> None:
+        """Answers, as a process that lives does."""
 
     def _begin(self, images: ImageData) -> Ready:
         from search.train.device_data import put

@@ -69,7 +69,7 @@ def find_places(
         device_kind: as `search.train.devices.choose` takes it; `auto` is an accelerator if there is
             one.
         nodes: resources of every node that is alive, as Ray names them.
-        free: what nobody has of the resources of all nodes.
+        free: what is free of the resources of all nodes.
         per_device: how many workers share an accelerator.
 
     Raises:
@@ -191,7 +191,7 @@ def connected(address: str) -> Iterator[None]:
 def resources() -> tuple[list[dict[str, float]], dict[str, float]]:
     """Of every node that is alive, and what is free of them: as `find_places` takes both.
 
-    What is taken is waited for, for some seconds: whoever had it may just have ended.
+    Waits some seconds for what is taken: the driver that had it may just have ended.
     """
     import ray
 
@@ -207,7 +207,7 @@ def resources() -> tuple[list[dict[str, float]], dict[str, float]]:
 
 
 def _probe(address: str) -> None:
-    """Whether somebody listens there."""
+    """Refuses an address where nothing listens."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")

@@ -1,8 +1,8 @@
-"""Who trains on several machines: Ray actors, of which each has a device to itself.
+"""Workers on several machines: Ray actors, of which each has a device to itself.
 
 Ray places them, carries requests and events, sees that a process or a node is gone, and starts
-its actors again, where there is room. A request is trained by whichever actor is free: the study
-of a cluster that has lost a node goes on with the others.
+its actors again, where there is room. The next actor that is free trains a request: the study of a
+cluster that has lost a node goes on with the others.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from runs.record import Failure, Surroundings
 from search.protocol import Broken, Event, Idle, Lost, Refusal, Started, TrialRequest, Warned
 from search.spec.recipe import Recipe
 from search.train.devices import DeviceError
+from search.workers.liveness import SECONDS_BETWEEN_LOOKS, SECONDS_TO_KEEP, Liveness
 from search.workers.processes import WorkerError
 from search.workers.ray_actor import CONTROL, RayWorker
 from search.workers.ray_cluster import (
@@ -29,20 +30,16 @@ from search.workers.ray_cluster import (
     resources,
 )
 from space.config import Config
-from space.quantities import format_seconds, write_duration
+from space.quantities import format_seconds
 
 if TYPE_CHECKING:
     from search.data import ImageData
     from search.protocol import Workers
 
-_SECONDS_TO_KEEP = 8.0
-"""What is left of an epoch, and its checkpoint, when the study is interrupted."""
-_SECONDS_BETWEEN_LOOKS = 1.0
-"""At what is silent or takes too long."""
 _SECONDS_TO_JOIN = 20.0
 """In which, at the start, an actor follows the one before."""
 _SECONDS_STRANDED = 30.0
-"""After which it is said that nobody trains."""
+"""After which it is said that no actor trains."""
 
 
 @contextmanager
@@ -70,12 +67,12 @@ def open_ray_workers(
     with connected(address):
         places = find_places(count, device_kind, *resources(), per_device=per_device)
         workers = RayWorkers(places, trial_seconds=trial_seconds)
-        yield workers.give
+        yield workers.start_workers
 
 
 @dataclass
 class _Actor:
-    """What is known of an actor, whichever process it is."""
+    """What is known of an actor, in whatever process Ray has it now."""
 
     number: int
     handle: Any
@@ -88,10 +85,8 @@ class _Actor:
     """Whose request it trains."""
     has_started: bool = False
     """Whether its device is at work."""
-    busy_seconds: float = 0.0
-    sign: Any = None
-    """Of life, to come."""
-    silent_seconds: float = 0.0
+    heartbeat: Any = None
+    """A reference to its next one."""
 
     @property
     def awaited(self) -> Any:
@@ -108,7 +103,7 @@ class RayWorkers:
     Args:
         places: how many, and what each has.
         trial_seconds: what trains longer is killed; None for no limit.
-        silent_seconds: an actor that gives no sign of life for so long is killed: Ray sees that a
+        silent_seconds: an actor that gives no heartbeat for so long is killed: Ray sees that a
             process is gone or that a node is frozen, not that a process is.
         seconds_to_start: so long the first one is waited for.
     """
@@ -126,13 +121,17 @@ class RayWorkers:
         self.count = places.count
         self._ray = ray
         self._places = places
-        self._trial_seconds = trial_seconds
-        self._silent_seconds = silent_seconds
         self._seconds_to_start = seconds_to_start
         self._waiting: deque[tuple[int, TrialRequest]] = deque()
         self._notes: deque[str] = deque()
-        self._looked_at = time.monotonic()
-        self._stranded_seconds = 0.0
+        self._liveness = Liveness(
+            places.count, silent_limit=silent_seconds, trial_limit=trial_seconds
+        )
+        self._looked_at = 0.0
+        """When heartbeats were last looked at, of the clock of `Liveness`."""
+        self._trained_at = 0.0
+        """When a request that waits had an actor that trains, or none waited."""
+        self._is_stranded = False
         self._surroundings: Surroundings | None = None
         remote = ray.remote(max_restarts=-1, concurrency_groups={CONTROL: 1}, **places.options)(
             RayWorker
@@ -142,7 +141,7 @@ class RayWorkers:
             for number in range(places.count)
         )
 
-    def give(self, images: ImageData) -> RayWorkers:
+    def start_workers(self, images: ImageData) -> RayWorkers:
         """Has every actor put the images on its device, and waits until they have.
 
         Those that are late follow when they can; a sentence says so.
@@ -202,21 +201,20 @@ class RayWorkers:
             WorkerError: an actor had an unexpected exception.
         """
         while True:
-            self._let_time_pass()
+            self._look()
             self._assign()
             if self._notes:
                 return self._anybody, Warned(self._notes.popleft())
             for actor in self._actors:
-                if why := self._objection(actor):
+                is_starting = actor.starting is not None
+                lost = None if is_starting else self._liveness.given_up(actor.number)
+                if lost is not None:
                     self._ray.kill(actor.handle, no_restart=False)
-                    failure = Failure.LOST_WORKER
-                    if self._is_late(actor):
-                        failure = Failure.TIMEOUT
-                    if (lost := self._lose(actor, why, failure)) is not None:
-                        return lost
-            self._actors.rotate(-1)  # whoever tells much keeps nobody waiting
+                    if (told := self._lose(actor, lost)) is not None:
+                        return told
+            self._actors.rotate(-1)  # an actor that tells much delays no other
             watched = [actor.awaited for actor in self._actors if actor.awaited is not None]
-            ready, _ = self._ray.wait(watched, timeout=_SECONDS_BETWEEN_LOOKS)
+            ready, _ = self._ray.wait(watched, timeout=SECONDS_BETWEEN_LOOKS)
             for actor in self._actors:
                 if ready and actor.awaited is ready[0]:
                     if actor.starting is not None:
@@ -231,7 +229,7 @@ class RayWorkers:
             self._call(actor, "interrupt")
         ends = [actor.events.completed() for actor in training]
         if ends:
-            self._ray.wait(ends, num_returns=len(ends), timeout=_SECONDS_TO_KEEP)
+            self._ray.wait(ends, num_returns=len(ends), timeout=SECONDS_TO_KEEP)
 
     @property
     def _anybody(self) -> int:
@@ -248,40 +246,38 @@ class RayWorkers:
             event: Event | Broken = self._ray.get(next(actor.events))
         except StopIteration:
             actor.events, actor.has_started = None, False
+            self._liveness.end_trial(actor.number)
             return worker, Idle()
         except RayTaskError as error:
             raise WorkerError(f"worker {worker} had an unexpected exception\n{error}") from None
         except OutOfMemoryError:
             why = f"Ray ended it: {actor.node} ran out of memory"
-            lost = self._lose(actor, why, Failure.OUT_OF_MEMORY)
+            lost = self._lose(actor, Lost(why, Failure.OUT_OF_MEMORY))
         except RayError:
-            lost = self._lose(actor, f"its process on {actor.node} is gone")
+            lost = self._lose(actor, Lost(f"its process on {actor.node} is gone"))
         else:
             if not isinstance(event, Broken):
                 actor.has_started |= isinstance(event, Started)
                 return worker, event
             # asked whether it is ready, it begins anew
-            lost = self._lose(actor, event.reason, event.failure)
+            lost = self._lose(actor, Lost(event.reason, event.failure))
         assert lost is not None, "it was training"
         return lost
 
-    def _lose(
-        self, actor: _Actor, why: str, failure: Failure = Failure.LOST_WORKER
-    ) -> tuple[int, Lost] | None:
-        """Waits for an actor's next life; what is to be said if it was training."""
+    def _lose(self, actor: _Actor, lost: Lost) -> tuple[int, Lost] | None:
+        """Waits for an actor's next life; what is to be told if it was training."""
         was_training, worker = actor.events is not None, actor.worker
         self._begin(actor)
-        limit = self._trial_seconds if failure is Failure.TIMEOUT else None
-        return (worker, Lost(why, failure, limit)) if was_training else None
+        return (worker, lost) if was_training else None
 
     def _begin(self, actor: _Actor) -> None:
         """Has an actor become ready, in whatever process Ray gives it."""
-        actor.events, actor.sign, actor.has_started = None, None, False
-        actor.busy_seconds = actor.silent_seconds = 0.0
+        actor.events, actor.heartbeat, actor.has_started = None, None, False
+        self._liveness.restart(actor.number)
         actor.starting = self._call(actor, "ready", self._images, max_task_retries=-1)
 
     def _admit(self, actor: _Actor) -> None:
-        """An actor is there: what it has, everybody must have, but for the device."""
+        """An actor is ready: all must have the same, but for the device."""
         from ray.exceptions import RayError
 
         try:
@@ -292,7 +288,8 @@ class RayWorkers:
             raise DeviceError(f"on {actor.node}: {answer.sentence}")
         self._surroundings = agreed(self._surroundings, answer.surroundings, actor.node)
         actor.starting = None
-        actor.sign = self._call(actor, "sign")
+        actor.heartbeat = self._call(actor, "heartbeat")
+        self._liveness.heartbeat(actor.number)
 
     def _assign(self) -> None:
         """Gives requests to actors that are free: to the one of that number, which has most likely
@@ -304,53 +301,39 @@ class RayWorkers:
                 return
             actor = min(free, key=lambda actor: actor.number != worker)
             self._waiting.popleft()
-            actor.worker, actor.busy_seconds = worker, 0.0
+            actor.worker = worker
+            self._liveness.begin_trial(actor.number)
             train = actor.handle.train.options(num_returns="streaming")
             actor.events = train.remote(request)
 
-    def _let_time_pass(self) -> None:
-        """Time in which this process itself stood still, stopped or asleep, does not count."""
+    def _look(self) -> None:
+        """Takes heartbeats, and notes that no actor trains, once a second."""
         from ray.exceptions import RayError
 
-        now = time.monotonic()
-        seconds = min(now - self._looked_at, 2 * _SECONDS_BETWEEN_LOOKS)
-        if seconds < _SECONDS_BETWEEN_LOOKS:
+        self._liveness.tick()
+        now = self._liveness.now
+        if now - self._looked_at < SECONDS_BETWEEN_LOOKS:
             return
         self._looked_at = now
         for actor in self._actors:
-            if actor.events is not None:
-                actor.busy_seconds += seconds
-            if actor.sign is None:
+            if actor.heartbeat is None or not self._is_there(actor.heartbeat):
                 continue
-            actor.silent_seconds += seconds
-            if self._is_there(actor.sign):
-                try:
-                    self._ray.get(actor.sign)
-                except RayError:
-                    if actor.events is None:  # else they will tell
-                        self._lose(actor, "")
-                        continue
-                actor.silent_seconds = 0.0
-                actor.sign = self._call(actor, "sign")
-        is_stranded = self._waiting and all(actor.events is None for actor in self._actors)
-        before = self._stranded_seconds
-        self._stranded_seconds = before + seconds if is_stranded else 0.0
-        if before < _SECONDS_STRANDED <= self._stranded_seconds:
+            try:
+                self._ray.get(actor.heartbeat)
+            except RayError:
+                if actor.events is None:  # else they will tell
+                    self._lose(actor, Lost("it is gone"))
+                    continue
+            self._liveness.heartbeat(actor.number)
+            actor.heartbeat = self._call(actor, "heartbeat")
+        if not self._waiting or any(actor.events is not None for actor in self._actors):
+            self._trained_at, self._is_stranded = now, False
+        elif now - self._trained_at >= _SECONDS_STRANDED and not self._is_stranded:
+            self._is_stranded = True
             self._notes.append("no node of the Ray cluster has room for a worker: waiting for one")
 
-    def _is_late(self, actor: _Actor) -> bool:
-        return self._trial_seconds is not None and actor.busy_seconds > self._trial_seconds
-
-    def _objection(self, actor: _Actor) -> str | None:
-        """Why an actor is to be killed."""
-        if self._trial_seconds is not None and self._is_late(actor):
-            return f"it took longer than {write_duration(self._trial_seconds)} (--trial-timeout)"
-        if actor.silent_seconds > self._silent_seconds:
-            return f"it gave no sign of life for {self._silent_seconds:.0f} s"
-        return None
-
     def _tell(self, worker: int, method: str, *args: object) -> None:
-        """Calls whoever trains for a worker."""
+        """Calls the actor that trains for a worker."""
         for actor in self._actors:
             if actor.events is not None and actor.worker == worker:
                 self._call(actor, method, *args)

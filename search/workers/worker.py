@@ -30,39 +30,39 @@ from search.train.engine import Engine
 from search.train.environment import surroundings
 from space.errors import MixerSearchError
 
-_SECONDS_BETWEEN_SIGNS = 5.0
-"""Of life."""
+_SECONDS_BETWEEN_HEARTBEATS = 5.0
 
 
 def work(pipe: Connection) -> None:
-    """Trains what comes through the pipe, and tells through it; never returns."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator, who ends us
+    """Trains what the pipe brings and sends events back through it; never returns."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    desk = _Desk(pipe)
+    channel = _WorkerChannel(pipe)
     try:
         setup: Setup = pipe.recv()
         device = choose(setup.device_kind)
         with Engine(put(setup.images, device), device, setup.sharers) as engine:
-            threading.Thread(target=lambda: desk.listen(engine), daemon=True).start()
+            threading.Thread(target=lambda: channel.listen(engine), daemon=True).start()
             gc.freeze()  # what is there stays: tracing makes much garbage, and is a tenth faster
             gc.set_threshold(50_000)
-            desk.tell(Ready(surroundings(device), device.platform))
-            threading.Thread(target=desk.give_signs, daemon=True).start()
+            channel.tell(Ready(surroundings(device), device.platform))
+            threading.Thread(target=channel.send_heartbeats, daemon=True).start()
             while True:
-                for event in engine.run(desk.next_request(), desk.goes_on, desk.is_interrupted):
-                    desk.tell(event)
-                desk.tell(Idle())
+                request = channel.next_request()
+                for event in engine.run(request, channel.goes_on, channel.is_interrupted):
+                    channel.tell(event)
+                channel.tell(Idle())
     except (EOFError, BrokenPipeError):
-        pass  # the coordinator is no more
+        pass  # the coordinator has gone
     except MixerSearchError as error:
-        desk.tell(Refusal(str(error)))
+        channel.tell(Refusal(str(error)))
     except Exception:
-        desk.tell(Bug(traceback.format_exc()))
+        channel.tell(Bug(traceback.format_exc()))
     os._exit(0)  # a compilation under way is not waited for
 
 
-class _Desk:
-    """What comes in and goes out while the main thread trains."""
+class _WorkerChannel:
+    """The pipe to the coordinator: messages come in and go out while the main thread trains."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -73,7 +73,7 @@ class _Desk:
         self._trains = False
 
     def tell(self, message: object) -> None:
-        """To the coordinator; from any thread."""
+        """Sends a message to the coordinator; from any thread."""
         if isinstance(message, Started | Idle):
             self._trains = isinstance(message, Started)
         with self._sending:
@@ -85,14 +85,14 @@ class _Desk:
         return self._requests.get()
 
     def goes_on(self) -> bool:
-        """What the coordinator decides at a rung."""
+        """Waits at a rung for what the coordinator decides."""
         return self._decisions.get().goes_on
 
     def is_interrupted(self) -> bool:
         return self._interrupted.is_set()
 
     def listen(self, engine: Engine) -> None:
-        """Takes what the coordinator sends; ends the process with it."""
+        """Takes what the coordinator sends; ends this process when the coordinator has gone."""
         while True:
             try:
                 message = self._pipe.recv()
@@ -105,16 +105,16 @@ class _Desk:
                     self._decisions.put(message)
                 case Interruption():
                     self._interrupted.set()
-                    self._decisions.put(Decision(goes_on=False))  # nobody decides any more
+                    self._decisions.put(Decision(goes_on=False))  # the coordinator decides no more
                     if not self._trains:
                         os._exit(0)
                 case _:
                     self._requests.put(message)
 
-    def give_signs(self) -> None:
-        """Tells now and then that this process is alive."""
+    def send_heartbeats(self) -> None:
+        """Tells the coordinator every few seconds that this process lives."""
         while True:
-            time.sleep(_SECONDS_BETWEEN_SIGNS)
+            time.sleep(_SECONDS_BETWEEN_HEARTBEATS)
             try:
                 self.tell(Alive())
             except OSError:

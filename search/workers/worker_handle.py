@@ -1,0 +1,86 @@
+"""The coordinator's end of a worker: a process, its pipe, and how far it is."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
+
+from search.protocol import Lost, Ready
+from search.workers.spawned import WorkerProcess
+
+
+class WorkerHandle:
+    """A process that starts, is ready, and ends: it was killed, or closed its pipe.
+
+    Args:
+        work: what the process does with its end of the pipe; can be pickled.
+        name: of the process.
+        environment: variables that it must see before it imports JAX.
+        starts_left: how many processes may be tried in its place, should it not become ready.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Connection], None],
+        *,
+        name: str,
+        environment: Mapping[str, str],
+        starts_left: int = 0,
+    ) -> None:
+        self.starts_left = starts_left
+        self.ready: Ready | None = None
+        """What it told when it had its device and the images; None while it starts."""
+        self.is_ending = False
+        """Whether it is to be replaced when it is gone; what it may still tell does not count."""
+        self.lost: Lost | None = None
+        """What is to be told of it, if it was killed."""
+        self.pipe, theirs = Pipe()
+        self.process = WorkerProcess(
+            target=work, args=(theirs,), name=name, environment=environment
+        )
+        self.process.start()
+        theirs.close()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes requests."""
+        return self.ready is not None and not self.is_ending
+
+    @property
+    def end(self) -> str:
+        """How its process ended, as far as it has."""
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"exit code {code}"
+
+    def set_up(self, setup: object) -> None:
+        """Sends what it starts with, in a thread: a process that hangs takes nothing."""
+        threading.Thread(target=self._send, args=(setup,), daemon=True).start()
+
+    def send(self, message: object) -> None:
+        """To a process that is ready; another one would take it for its setup."""
+        if self.is_ready:
+            self._send(message)
+
+    def receive(self) -> Any:
+        """Its next message; None where it has closed its pipe."""
+        try:
+            return self.pipe.recv()
+        except (EOFError, OSError):
+            self.is_ending = True
+            return None
+
+    def kill(self, lost: Lost) -> None:
+        """Has it end."""
+        self.is_ending, self.lost = True, lost
+        self.process.kill()
+
+    def _send(self, message: object) -> None:
+        with suppress(OSError):  # it died, which `receive` finds out
+            self.pipe.send(message)
