@@ -96,7 +96,8 @@ class Watch:
     """Whether holders live, for readers: by their process, else by their heartbeats.
 
     Where a process cannot be looked up, on another machine or where the system hides it, its
-    heartbeats are watched, by the watcher's own clock. One it has just begun to watch is taken to live.
+    heartbeats are watched, by the watcher's own clock. One it has just begun to watch is taken to
+    live.
     """
 
     def __init__(self) -> None:
