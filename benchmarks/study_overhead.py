@@ -27,11 +27,11 @@ from runs.writer import open_writer
 from search.protocol import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
 from search.report.progress import LiveReporter
 from search.report.status import Standing
-from search.schedule.scheduler import Agenda
+from search.schedule.scheduler import Scheduler
 from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import STUDIES, with_changes
-from search.study.loop import Search
+from search.study.loop import Coordinator, Search
 from search.study.open_study import plan
 from search.train.devices import choose
 from search.train.environment import surroundings
@@ -144,10 +144,10 @@ def measure(sampler: str, args: argparse.Namespace) -> dict[str, float]:
             reporter = LiveReporter(Console(quiet=True), standing)
             spent.clear()
             with (
-                timed(Agenda, "next", spent["propose"]),
-                timed(Search, "_start", spent["begin (SQL)"]),
-                timed(Search, "_hear", spent["epochs (SQL)"]),
-                timed(Search, "_finish", spent["end (SQL, display, tell)"]),
+                timed(Scheduler, "suggest", spent["propose"]),
+                timed(Coordinator, "_start", spent["begin (SQL)"]),
+                timed(Coordinator, "_hear", spent["epochs (SQL)"]),
+                timed(Coordinator, "_finish", spent["end (SQL, display, tell)"]),
             ):
                 began = time.perf_counter()
                 Search(

@@ -44,7 +44,7 @@ from search.protocol import (
     Warned,
     Workers,
 )
-from search.schedule.optuna_adapter import Proposer
+from search.schedule.optuna_adapter import OptunaAdapter
 from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS, RungSpec
 from search.spec.studies import StudySpec
@@ -343,7 +343,7 @@ def test_every_seed_is_a_trial_and_their_mean_is_what_the_sampler_is_told(store:
     trials = [t for t in store.trials("s") if t.state is State.COMPLETE]
     assert [t.seed for t in trials] == [5, 6, 7] * 5
     assert len(store.epochs("s")) == 15 * 3
-    proposer = Proposer(
+    adapter = OptunaAdapter(
         SPACE,
         TASK,
         max_flops=1e9,
@@ -352,7 +352,7 @@ def test_every_seed_is_a_trial_and_their_mean_is_what_the_sampler_is_told(store:
         min_accuracy=None,
         history=[t for t in store.trials("s") if t.origin is Origin.SEARCH],
     )
-    told = [t.values[0] for t in proposer._study.trials]
+    told = [t.values[0] for t in adapter._study.trials]
     alone = [min(0.9, cost(t.config).flops / 1e6) for t in trials[3::3]]
     assert told == pytest.approx([accuracy + 0.06 for accuracy in alone])
 

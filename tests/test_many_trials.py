@@ -17,7 +17,7 @@ from runs.reader import open_reader
 from runs.record import Origin, State, TrialRecord
 from search.report.progress import LiveReporter
 from search.report.status import Standing
-from search.schedule.scheduler import Agenda
+from search.schedule.scheduler import Scheduler
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import StudySpec
 from space.cost import cost
@@ -159,7 +159,7 @@ def test_showing_how_one_more_trial_ended_takes_as_long_after_many_as_after_few(
 
 def test_proposing_one_more_trial_at_random_takes_as_long_after_many_as_after_few() -> None:
     def taken(count: int) -> int:
-        agenda = Agenda(
+        scheduler = Scheduler(
             StudySpec(name="digits", dataset="digits", sampler="random", rungs=NO_RUNGS),
             SPACE,
             DIGITS,
@@ -172,9 +172,9 @@ def test_proposing_one_more_trial_at_random_takes_as_long_after_many_as_after_fe
         )
 
         def propose() -> None:
-            job = agenda.next()
-            assert job is not None
-            agenda.tell(job, [trial(count, config=job.config)], [0.5])
+            suggestion = scheduler.suggest()
+            assert suggestion is not None
+            scheduler.on_end(suggestion, [trial(count, config=suggestion.config)], [0.5])
 
         return min(steps(propose) for _ in range(5))  # a draw that was tried is drawn again
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from records import mixer, trial
 
 from runs.record import Origin, State
+from search.schedule.candidate import Candidate
 from search.schedule.early_stopping import EarlyStopping
-from search.schedule.stopping_rule import Peer, gain_after, objection, spread_of
+from search.schedule.stopping_rule import Peer, gain_after, spread_of, stopping_decision
 from search.spec.rungs import NO_RUNGS, RungSpec
 
 ACCURACIES = st.floats(0, 1)
@@ -31,7 +32,7 @@ def band(peer: Peer) -> int:
 def test_a_trial_is_stopped_only_if_one_of_no_more_flops_is_better(
     peer: Peer, others: list[Peer], spread: float
 ) -> None:
-    found = objection(peer, others, spread)
+    found = stopping_decision(peer, others, spread)
     if found:
         assert found.ahead in others
         assert found.ahead.flops <= peer.flops
@@ -44,7 +45,10 @@ def test_the_order_of_arrival_does_not_matter(
 ) -> None:
     shuffled = list(others)
     rng.shuffle(shuffled)  # type: ignore[attr-defined]
-    first, second = objection(peer, others, spread), objection(peer, shuffled, spread)
+    first, second = (
+        stopping_decision(peer, others, spread),
+        stopping_decision(peer, shuffled, spread),
+    )
     assert (first is None) == (second is None)
     if first and second:
         assert first.in_words(peer, 4, 12) == second.in_words(peer, 4, 12)
@@ -57,7 +61,7 @@ def test_the_best_and_the_first_two_of_a_band_go_on(
     near = [other for other in others if band(other) == band(peer)]
     is_best = all(peer.accuracy >= other.accuracy for other in near)
     if is_best or sum(other.goes_on for other in near) < 2:
-        assert objection(peer, others, spread) is None
+        assert stopping_decision(peer, others, spread) is None
 
 
 @given(PEERS, st.lists(PEERS, max_size=30), SPREADS, st.floats(0, 0.5))
@@ -65,14 +69,14 @@ def test_who_would_be_stopped_would_be_with_less_accuracy_too(
     peer: Peer, others: list[Peer], spread: float, less: float
 ) -> None:
     worse = replace(peer, accuracy=max(0.0, peer.accuracy - less))
-    if objection(peer, others, spread):
-        assert objection(worse, others, spread)
+    if stopping_decision(peer, others, spread):
+        assert stopping_decision(worse, others, spread)
 
 
 def test_nobody_is_stopped_before_enough_have_finished() -> None:
     peers = [Peer(1_000_000, 0.99)] * 9
-    assert objection(Peer(1_100_000, 0.1), peers, None) is None
-    assert objection(Peer(1_100_000, 0.1), peers, 0.2)
+    assert stopping_decision(Peer(1_100_000, 0.1), peers, None) is None
+    assert stopping_decision(Peer(1_100_000, 0.1), peers, 0.2)
     gain = gain_after([0.5, 0.6], 1)
     assert spread_of([gain] * 5) is None
     assert spread_of([gain] * 6) == pytest.approx(0)
@@ -114,9 +118,9 @@ def played(book: EarlyStopping, finals: list[float]) -> list[bool]:
     stops = []
     for i, final in enumerate(finals):
         config = mixer(hidden_dim=64 + i)
-        verdict = book.judge(config, 4, curve(final)[3])
-        stops.append(verdict.stops)
-        if not verdict.stops:
+        decision = book.decide(Candidate.of(config), 4, curve(final)[3])
+        stops.append(decision.stops)
+        if not decision.stops:
             book.ended(config, curve(final))
     return stops
 
@@ -127,22 +131,22 @@ FINALS = [0.9, 0.91, 0.93, 0.9, 0.92, 0.94, 0.2, 0.95, 0.1]
 def test_one_far_behind_is_stopped_with_the_reason_in_words() -> None:
     book = fresh()
     assert played(book, FINALS) == [i in (6, 8) for i in range(9)]
-    reason = book.judge(mixer(hidden_dim=80), 4, 0.05).reason
+    reason = book.decide(Candidate.of(mixer(hidden_dim=80)), 4, 0.05).reason
     assert reason is not None
     assert reason.startswith("stopped after epoch 4 of 12: 5.0 % where a trial of no more FLOPs")
 
 
-def test_a_spared_trial_trains_on_and_is_told_apart() -> None:
+def test_an_exempt_trial_trains_on_and_is_told_apart() -> None:
     book = fresh(spared=1.0)
     assert not any(played(book, FINALS[:6]))
-    verdict = book.judge(mixer(hidden_dim=80), 4, 0.05)
-    assert verdict.is_spared
-    assert verdict.reason
+    decision = book.decide(Candidate.of(mixer(hidden_dim=80)), 4, 0.05)
+    assert decision.is_exempt
+    assert decision.reason
 
 
-def test_the_share_spared_is_what_was_asked_for() -> None:
+def test_the_share_of_exempt_trials_is_what_was_asked_for() -> None:
     book = fresh(spared=0.05)
-    lots = [book._is_spared(mixer(hidden_dim=h)) for h in range(1, 2001)]
+    lots = [book._is_exempt(mixer(hidden_dim=h)) for h in range(1, 2001)]
     assert 0.03 < sum(lots) / len(lots) < 0.07
 
 
@@ -162,12 +166,12 @@ def test_a_book_rebuilt_from_records_decides_as_the_first_would() -> None:
     again = EarlyStopping(RungSpec(spared=0.0), epochs=12, seed=0, history=history, curves=curves)
     for hidden_dim in range(90, 140):
         for accuracy in (0.1, 0.2, 0.25, 0.3):
-            config = mixer(hidden_dim=hidden_dim)
-            assert first.judge(config, 4, accuracy) == again.judge(config, 4, accuracy)
+            candidate = Candidate.of(mixer(hidden_dim=hidden_dim))
+            assert first.decide(candidate, 4, accuracy) == again.decide(candidate, 4, accuracy)
 
 
 def test_baselines_are_no_peers() -> None:
     history = [trial(i, origin=Origin.BASELINE) for i in range(9)]
     curves = {i: curve(0.99) for i in range(9)}
     book = EarlyStopping(RungSpec(), epochs=12, seed=0, history=history, curves=curves)
-    assert not book.judge(mixer(), 4, 0.01).stops
+    assert not book.decide(Candidate.of(mixer()), 4, 0.01).stops
