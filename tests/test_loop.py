@@ -627,7 +627,7 @@ def test_a_trial_far_behind_is_stopped_at_a_rung_and_recorded_with_the_reason(
     assert all(t.rung is None and t.error is None for t in trials if t.state is State.COMPLETE)
 
 
-def test_a_spared_trial_is_complete_and_marked(store: Writer) -> None:
+def test_an_exempt_trial_is_complete_and_marked(store: Writer) -> None:
     changes = RUNGED | {"rungs": RungSpec(spared=1.0)}
     search(store, trainer=Learning(), **changes)[0].go(num_trials=32)
     trials = store.trials("s")
@@ -700,12 +700,12 @@ class Kept(Learning):
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
-@pytest.mark.parametrize("spared", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("exempt", [0.0, 0.5, 1.0])
 def test_interrupted_in_any_epoch_a_study_decides_what_it_would_have(
-    tmp_path: Path, spared: float, seeds: int
+    tmp_path: Path, exempt: float, seeds: int
 ) -> None:
     ends = []
-    changes = RUNGED | {"rungs": RungSpec(spared=spared), "seeds": seeds, "baselines": (VIT,)}
+    changes = RUNGED | {"rungs": RungSpec(spared=exempt), "seeds": seeds, "baselines": (VIT,)}
     for name, interruptions in (("through", set()), ("again", set(range(3, 600, 7)))):
         kept: dict[int, list[EpochRecord]] = {}
         with open_writer(f"sqlite:///{tmp_path}/{name}.db") as store:

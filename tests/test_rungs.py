@@ -109,8 +109,8 @@ def curve(final: float) -> list[float]:
     return [final * epoch / 12 for epoch in range(1, 13)]
 
 
-def fresh(spared: float = 0.0) -> EarlyStopping:
-    return EarlyStopping(RungSpec(spared=spared), epochs=12, seed=0)
+def fresh(exempt: float = 0.0) -> EarlyStopping:
+    return EarlyStopping(RungSpec(spared=exempt), epochs=12, seed=0)
 
 
 def played(book: EarlyStopping, finals: list[float]) -> list[bool]:
@@ -137,7 +137,7 @@ def test_one_far_behind_is_stopped_with_the_reason_in_words() -> None:
 
 
 def test_an_exempt_trial_trains_on_and_is_told_apart() -> None:
-    book = fresh(spared=1.0)
+    book = fresh(exempt=1.0)
     assert not any(played(book, FINALS[:6]))
     decision = book.decide(Candidate.of(mixer(hidden_dim=80)), 4, 0.05)
     assert decision.is_exempt
@@ -145,7 +145,7 @@ def test_an_exempt_trial_trains_on_and_is_told_apart() -> None:
 
 
 def test_the_share_of_exempt_trials_is_what_was_asked_for() -> None:
-    book = fresh(spared=0.05)
+    book = fresh(exempt=0.05)
     lots = [book._is_exempt(mixer(hidden_dim=h)) for h in range(1, 2001)]
     assert 0.03 < sum(lots) / len(lots) < 0.07
 

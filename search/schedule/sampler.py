@@ -220,7 +220,7 @@ class _Known:
 
     @cached_property
     def front(self) -> list[int]:
-        """Which of the complete trials nobody dominates."""
+        """Which complete trials are not dominated."""
         rows = np.flatnonzero(self.is_complete)
         accuracies = [_accuracy(self.trials[row]) for row in rows]
         return [int(rows[i]) for i in pareto.front(10 ** self.members.log_flops[rows], accuracies)]

@@ -191,7 +191,7 @@ class Coordinator:
                     for i in range(spec.seeds)
                 ]
                 trials = self._store.add_trials(self._name, records)
-                self._state.put(trials)
+        self._state.put(trials)
         slot.take(trials)
         for trial in slot.running.values():
             self._reporter.started(trial)
@@ -272,8 +272,8 @@ class Coordinator:
             for trial in slot.running.values()
         ]
         self._store.update_trials(self._name, ended)
-        self._state.put(ended)
         for trial in ended:
+            self._state.put([trial])
             self._reporter.ended(trial)
         checkpoints = self._search.checkpoints
         if checkpoints and not any(map(_keeps_checkpoint, ended)):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from runs.reader import Reader
-from runs.record import EpochRecord, TrialRecord
+from runs.record import EpochRecord, Origin, State, TrialRecord
 from runs.seeds import mean_curve
+from space.config import Config
 
 
 class StudyState:
-    """The trials of a study and their curves, as its coordinator has written them.
+    """The trials of a study and their curves, as its coordinator knows them.
 
     Scheduler and status read it; the coordinator alone changes it.
     """
@@ -20,6 +21,8 @@ class StudyState:
         """By number."""
         self.curves: dict[int, list[float]] = {}
         """Accuracies by epoch, by number."""
+        self._seeds: dict[tuple[Config, Origin], dict[int, TrialRecord]] = {}
+        """By number, those of every configuration that are not refused."""
         self.put(trials)
 
     @classmethod
@@ -31,7 +34,14 @@ class StudyState:
 
     def put(self, trials: Iterable[TrialRecord]) -> None:
         """Trials in the place of what was known of them."""
-        self.trials |= {trial.number: trial for trial in trials}
+        for trial in trials:
+            self.trials[trial.number] = trial
+            if trial.state is not State.REFUSED:
+                self._seeds.setdefault((trial.config, trial.origin), {})[trial.number] = trial
+
+    def seeds_of(self, trial: TrialRecord) -> list[TrialRecord]:
+        """All trials of its configuration, none of them refused."""
+        return list(self._seeds[trial.config, trial.origin].values())
 
     def add_epochs(self, epochs: Iterable[EpochRecord]) -> None:
         """Trials were trained on."""
