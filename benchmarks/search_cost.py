@@ -27,7 +27,7 @@ from learning_curves import read_table
 from simulator import Recorded, Replay, recorded, replay
 
 from runs.record import State
-from search.schedule.stopping_rule import Objection, Peer
+from search.schedule.stopping_rule import Peer, TooFarBehind
 from search.spec.rungs import NO_RUNGS, RungSpec
 from search.train.environment import git_revision
 from search.train.machine import num_cores
@@ -40,11 +40,11 @@ TARGET = SHARES[-1]
 """Where a study ends."""
 
 
-def top_third(peer: Peer, others: list[Peer], spread: float | None) -> Objection | None:
+def top_third(peer: Peer, others: list[Peer], spread: float | None) -> TooFarBehind | None:
     """Asynchronous successive halving (Li et al. 2020) on the accuracy alone."""
     better = sorted((p for p in others if p.accuracy > peer.accuracy), key=lambda p: -p.accuracy)
     kept = max(1, (len(others) + 1) // RungSpec().eta)
-    return Objection(better[kept - 1], 0.0) if len(better) >= kept else None
+    return TooFarBehind(better[kept - 1], 0.0) if len(better) >= kept else None
 
 
 METHODS: dict[str, dict[str, Any]] = {

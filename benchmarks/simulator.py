@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ from learning_curves import PARAMETERS, LearningCurves, TableError
 from runs import pareto
 from runs.record import EpochRecord, Failure, StudyRecord, Surroundings, Timing, TrialRecord
 from search.protocol import EpochDone, Event, Failed, Finished, Idle, Lost, Started, TrialRequest
-from search.schedule.stopping_rule import Rule, objection
+from search.schedule.scheduler import Scheduler
+from search.schedule.stopping_rule import StoppingRule, stopping_decision
 from search.spec.recipe import Recipe
 from search.spec.studies import StudySpec, with_changes
 from search.study.loop import Search
@@ -169,7 +171,7 @@ def replay(
     workers: int = 1,
     num_trials: int | None = None,
     until: float = 2.0,
-    rule: Rule = objection,
+    rule: StoppingRule = stopping_decision,
     **changes: Any,
 ) -> Replay:
     """A study on the table.
@@ -180,7 +182,7 @@ def replay(
         workers: trials side by side.
         num_trials: to be finished; None for as many as the table has.
         until: the study ends when its hypervolume is that share of the table's.
-        rule: who is stopped at a rung.
+        rule: decides who stops at a rung.
         changes: fields of the study's specification.
     """
     spec = with_changes(table.spec, seed=seed, **changes)
@@ -222,7 +224,7 @@ def replay(
         store=store,
         workers=crew,
         reporter=Watch(),
-        rule=rule,
+        scheduler=partial(Scheduler, rule=rule),
     )
     with contextlib.suppress(_ReachedError):
         search.go(num_trials=num_trials or len(table.trainings) + len(table.failed))

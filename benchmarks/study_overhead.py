@@ -26,13 +26,14 @@ from runs.record import EpochRecord, StudyRecord, Timing
 from runs.writer import open_writer
 from search.protocol import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
 from search.report.progress import LiveReporter
-from search.report.status import Standing
-from search.schedule.scheduler import Agenda
+from search.report.status import StudyStatus
+from search.schedule.scheduler import Scheduler
 from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import STUDIES, with_changes
-from search.study.loop import Search
+from search.study.loop import Coordinator, Search
 from search.study.open_study import plan
+from search.study.state import StudyState
 from search.train.devices import choose
 from search.train.environment import surroundings
 from space.config import Config, ImageTask
@@ -134,20 +135,21 @@ def measure(sampler: str, args: argparse.Namespace) -> dict[str, float]:
                     created_at=datetime.now(UTC),
                 )
             )
-            standing = Standing(
+            state = StudyState.read(store, study.name)
+            status = StudyStatus(
                 study,
-                store.trials(study.name),
+                state,
                 goal=trials,
                 baselines=0,
                 images_per_epoch=1,
             )
-            reporter = LiveReporter(Console(quiet=True), standing)
+            reporter = LiveReporter(Console(quiet=True), status)
             spent.clear()
             with (
-                timed(Agenda, "next", spent["propose"]),
-                timed(Search, "_start", spent["begin (SQL)"]),
-                timed(Search, "_hear", spent["epochs (SQL)"]),
-                timed(Search, "_finish", spent["end (SQL, display, tell)"]),
+                timed(Scheduler, "suggest", spent["propose"]),
+                timed(Coordinator, "_start", spent["begin (SQL)"]),
+                timed(Coordinator, "_hear", spent["epochs (SQL)"]),
+                timed(Coordinator, "_finish", spent["end (SQL, display, tell)"]),
             ):
                 began = time.perf_counter()
                 Search(
@@ -159,6 +161,7 @@ def measure(sampler: str, args: argparse.Namespace) -> dict[str, float]:
                     store=store,
                     workers=NoTraining(),
                     reporter=reporter,
+                    state=state,
                 ).go(num_trials=trials)
                 seconds = time.perf_counter() - began
     parts = {

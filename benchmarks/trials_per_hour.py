@@ -182,9 +182,10 @@ def write_task(spec: StudySpec, folder: Path, data_dir: Path | None) -> Path:
     )
     tried: dict = {}
     while len(tried) < spec.trials:
-        config = untried.draw(tried.keys())
+        config = untried.draw()
         if config is None:
             raise SystemExit(f"the space has only {len(tried)} configurations")
+        untried.remove(config)
         tried[config] = {name: getattr(config, name) for name in PARAMETERS}
     task = data.task.model_dump() | {
         "data": str(folder / "data.npz"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runs.record import State, TrialRecord
+from runs.rungs import rung_epochs
 
 
 def rungs_of(spec: Mapping[str, Any], epochs: int) -> list[int]:
@@ -14,15 +15,11 @@ def rungs_of(spec: Mapping[str, Any], epochs: int) -> list[int]:
     Given its specification; studies from before early stopping have no rungs.
     """
     rungs = spec.get("rungs")
-    if not rungs:
-        return []
-    count = 2 if rungs["count"] is None else rungs["count"]
-    found = [epochs // rungs["eta"] ** k for k in range(count, 0, -1)]
-    return [rung for rung in found if rung]
+    return list(rung_epochs(rungs["eta"], rungs["count"], epochs)) if rungs else []
 
 
 def stopping_sentence(trial: TrialRecord) -> str | None:
-    """That a trial was stopped early, or spared; None of all others."""
+    """That a trial was stopped early, or exempt; None of all others."""
     if trial.rung is None:
         return None
     where = f"after epoch {trial.rung} of {trial.epochs}"

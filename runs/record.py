@@ -118,7 +118,7 @@ class TrialRecord:
     """How many epochs were asked for."""
     rung: int | None = None
     """The epoch after which it was stopped early; of a complete trial, after which it would have
-    been, had it not been spared to see whether stopping is right."""
+    been, had it not been exempt, to see whether stopping is right."""
     accuracy: float | None = None
     """Top-1 on the validation split after the last epoch it trained, in [0, 1]."""
     loss: float | None = None

@@ -34,6 +34,11 @@ def over_seeds(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     return [_mean(group) for group in groups if all(t.state is State.COMPLETE for t in group)]
 
 
+def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
+    """The mean of several seeds' curves, as far as all of them go."""
+    return [fmean(values) for values in zip(*curves, strict=False)]
+
+
 def behind(trials: Sequence[TrialRecord], record: TrialRecord) -> list[TrialRecord]:
     """The trials whose mean a record is; a trial as it was recorded is alone behind itself."""
     seeds = by_configuration(trials).get((record.config, record.origin), [record])

@@ -20,9 +20,9 @@ class Stopped:
     """Training FLOPs of all trials of the search that were timed."""
     saved_flops: float
     """Training FLOPs that the stopped ones would have taken on top."""
-    spared: int
+    exempt: int
     """So many were trained to the end although the rule would have stopped them."""
-    spared_on_front: int
+    exempt_on_front: int
     """So many of those are on the front: what the rule would have lost."""
 
     @property
@@ -33,8 +33,8 @@ class Stopped:
 
     @property
     def regret(self) -> float | None:
-        """Share of the spared that are on the front; None where nothing was spared."""
-        return self.spared_on_front / self.spared if self.spared else None
+        """Share of the exempt that are on the front; None where nothing was exempt."""
+        return self.exempt_on_front / self.exempt if self.exempt else None
 
 
 def stopped(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> Stopped:
@@ -42,7 +42,7 @@ def stopped(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> Stopped
     searched = [t for t in trials if t.origin is Origin.SEARCH]
     groups = by_configuration(searched)
     on_front = {trial.config for trial in front(candidates(searched), min_accuracy)}
-    spared = [
+    exempt = [
         config
         for (config, _), seeds in groups.items()
         if all(t.state is State.COMPLETE and t.rung is not None for t in seeds)
@@ -54,6 +54,6 @@ def stopped(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> Stopped
         saved_flops=sum(
             (t.training_flops or 0.0) * (t.epochs / t.rung - 1) for t in pruned if t.rung
         ),
-        spared=len(spared),
-        spared_on_front=sum(config in on_front for config in spared),
+        exempt=len(exempt),
+        exempt_on_front=sum(config in on_front for config in exempt),
     )

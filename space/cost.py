@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from space.config import Config, MixerConfig, ViTConfig, unknown_family
+from space.config import Config, ImageTask, MixerConfig, ViTConfig, unknown_family
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,22 @@ def cost(config: Config) -> Cost:
             return Cost(tuple(_vit_layers(config)))
         case _:
             raise unknown_family(config)
+
+
+def mixer_macs(
+    task: ImageTask,
+    *,
+    patch_size: int,
+    hidden_dim: int,
+    tokens_mlp_dim: int,
+    channels_mlp_dim: int,
+    num_blocks: int,
+) -> int:
+    """The MACs that `cost` has for a Mixer, from its parameters alone: for lists of thousands."""
+    S, C = (task.image_size // patch_size) ** 2, hidden_dim
+    stem = S * C * patch_size**2 * task.image_channels
+    block = 2 * S * C * (tokens_mlp_dim + channels_mlp_dim)
+    return stem + num_blocks * block + C * task.num_classes
 
 
 def training_bytes(config: Config, batch_size: int, bytes_per_value: int = 4) -> int:

@@ -34,7 +34,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_contracts_are_kept(cache: Path) -> None:
     found = lint(ROOT, cache)
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "10 kept, 0 broken" in found.stdout
+    assert "11 kept, 0 broken" in found.stdout
 
 
 def test_every_contract_can_be_broken(tmp_path: Path, cache: Path) -> None:
@@ -50,6 +50,7 @@ def test_every_contract_can_be_broken(tmp_path: Path, cache: Path) -> None:
         "search/sampler.py": "import sqlalchemy",
         "search/spec/rungs.py": "import search.data",
         "search/study/loop.py": "import search.train.engine",
+        "search/study/worker_slot.py": "import search.schedule.sampler",
         "search/schedule/scheduler.py": "import jax",
         "search/train/trial.py": "import optuna",
         "dashboard/figures.py": "import jax",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+
 import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from published import PUBLISHED, PUBLISHED_PARAMS, named_mixer
-from records import CIFAR, IMAGENET, mixer, vit
+from records import CIFAR, DIGITS, IMAGENET, mixer, vit
 from trees import image_like, shapes
 
 from space.build import build
-from space.config import Config
-from space.cost import cost, training_bytes
+from space.config import Config, MixerConfig
+from space.cost import cost, mixer_macs, training_bytes
+from space.search_space import SearchSpace
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -152,3 +155,11 @@ def test_memory_of_attention_grows_with_the_square_of_the_tokens() -> None:
         return training_bytes(config, 1) - training_bytes(config, 0)
 
     assert activations(4) / activations(16) == pytest.approx(16**2, rel=0.05)
+
+
+def test_the_macs_of_parameters_alone_are_those_of_the_layers() -> None:
+    for task in (DIGITS, CIFAR, IMAGENET):
+        for values in itertools.product((1, 4, 8), (3, 64), (1, 5), (7, 128), (1, 12)):
+            named = dict(zip(SearchSpace.model_fields, values, strict=True))
+            config = MixerConfig.model_validate(task.model_dump() | named)
+            assert mixer_macs(task, **named) == cost(config).macs

@@ -82,7 +82,7 @@ def test_mixers_too_inaccurate_for_the_study_are_shown_and_on_no_front(
     assert "None yet." in words(app)
     assert list(visit("table").dataframe[0].value["Trial"]) == [2, 1, 0]
     regret = {one.label: one.value for one in visit("progress").metric}
-    assert (regret["Spared"], regret["Of those on the front"]) == ("1", "0")
+    assert (regret["Exempt"], regret["Of those on the front"]) == ("1", "0")
 
 
 @pytest.mark.parametrize("page", PAGES)

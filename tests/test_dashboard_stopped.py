@@ -28,14 +28,14 @@ def timed(epochs: int) -> Timing:
 BASELINE = at(4_000_000, 0.5, 0, config=vit(), origin=Origin.BASELINE, error=None)
 FINISHED = at(2_000_000, 0.6, 1, timing=timed(12), error=None)
 STOPPED = at(4_000_000, 0.3, 2, state=State.PRUNED, rung=4, timing=timed(4), error=REASON, loss=1.9)
-SPARED = at(4_000_000, 0.7, 3, rung=4, timing=timed(12), error=None)
+EXEMPT = at(4_000_000, 0.7, 3, rung=4, timing=timed(12), error=None)
 USELESS = at(8_000_000, 0.4, 4, rung=1, timing=timed(12), error=None)
-ALL = [BASELINE, FINISHED, STOPPED, SPARED, USELESS]
+ALL = [BASELINE, FINISHED, STOPPED, EXEMPT, USELESS]
 
 
 @pytest.fixture
 def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A study of one stopped and two spared trials, and an older one that knows no rungs."""
+    """A study of one stopped and two exempt trials, and an older one that knows no rungs."""
     url = f"sqlite:///{tmp_path}/results.db"
     write(url, "older", [BASELINE, FINISHED], {})
     write(url, "stopping", ALL, RUNGS)
@@ -88,7 +88,7 @@ def test_progress_says_what_stopping_saved_and_what_it_cost() -> None:
     saved, spent = 8 * 4, 12 * 2 + 4 * 4 + 12 * 4 + 12 * 8
     assert shown["Configurations stopped"] == "1"
     assert shown["Training compute saved"] == f"{100 * saved / (saved + spent):.1f} %"
-    assert shown["Spared"] == "2"
+    assert shown["Exempt"] == "2"
     assert shown["Training FLOPs saved"] == "96.0 G"  # 3 x 32 MFLOPs x 1,000 images an epoch
     assert shown["Of those on the front"] == "1"
     assert "compared after epoch 1 and 4 of 12" in words(app)
@@ -114,7 +114,7 @@ def test_a_stopped_trial_says_why_and_shows_the_rungs_it_came_to() -> None:
 
 
 @pytest.mark.usefixtures("storage")
-def test_a_spared_trial_says_that_it_would_have_been_stopped() -> None:
+def test_an_exempt_trial_says_that_it_would_have_been_stopped() -> None:
     app = visit("trial", study="stopping", trial="3")
     assert "would have been stopped after epoch 4 of 12, and was trained on" in words(app)
     assert not app.code

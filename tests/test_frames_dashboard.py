@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from followed import Followed
 from records import CIFAR, DIGITS, NOON, at, mixer, running, seeds, study, trial, vit
 
 from dashboard.frames import (
@@ -28,7 +29,6 @@ from dashboard.wording import memory, training_flops
 from runs.frames import trials_frame
 from runs.record import Origin, State, Timing
 from runs.winners import nearest_in_flops
-from search.report.status import Standing
 from search.spec.rungs import RungSpec
 from space.cost import cost
 
@@ -196,11 +196,11 @@ def test_what_is_too_inaccurate_counts_for_nothing_but_is_there() -> None:
     """As the search's own account has it."""
     trials = [at(200, 0.3, 0), at(1_000, 0.55, 1), at(5_000, 0.85, 2), at(40_000, 0.9, 3)]
     record = study(spec={"min_accuracy": 0.8}, flops_ceiling=50_000)
-    standing = Standing(record, trials, goal=4, baselines=0, images_per_epoch=1)
+    status = Followed(record, trials, goal=4, baselines=0, images_per_epoch=1)
     snapshot = Snapshot(record, trials)
-    assert snapshot.front == list(standing.front) == trials[2:]
-    assert snapshot.hypervolume == pytest.approx(standing.hypervolume)
-    assert list(snapshot.history.hypervolume) == pytest.approx([0, 0, 0.75, standing.hypervolume])
+    assert snapshot.front == list(status.front) == trials[2:]
+    assert snapshot.hypervolume == pytest.approx(status.hypervolume)
+    assert list(snapshot.history.hypervolume) == pytest.approx([0, 0, 0.75, status.hypervolume])
     assert list(snapshot.frame["on_front"]) == [False, False, True, True]
     assert snapshot.found == trials
 
@@ -225,13 +225,13 @@ def test_a_study_from_before_early_stopping_has_no_rungs() -> None:
     assert Snapshot(study(), [trial(0)]).rungs == []
 
 
-def test_stopped_and_spared_trials_say_so() -> None:
+def test_stopped_and_exempt_trials_say_so() -> None:
     assert stopping_sentence(trial()) is None
-    stopped, spared = trial(state=State.PRUNED, rung=4), trial(rung=4)
+    stopped, exempt = trial(state=State.PRUNED, rung=4), trial(rung=4)
     assert stopping_sentence(stopped) == (
         "Stopped early, after epoch 4 of 12. Accuracy and loss are those after that epoch."
     )
-    assert "would have been stopped after epoch 4 of 12" in (stopping_sentence(spared) or "")
+    assert "would have been stopped after epoch 4 of 12" in (stopping_sentence(exempt) or "")
 
 
 @pytest.mark.parametrize(

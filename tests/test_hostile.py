@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from followed import Followed
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from records import running
@@ -20,7 +21,6 @@ from runs.spool import spool_path, spooled
 from runs.storage import StorageError
 from runs.writer import open_writer
 from search.report.progress import PlainReporter
-from search.report.status import Standing
 from search.spec.studies import StudySpec, check_name
 from search.spec.study_file import read_study
 from search.study.checkpoint_folder import Checkpoints
@@ -95,8 +95,8 @@ def test_a_name_is_refused_or_is_a_name_like_any_other(here: Path, name: str, er
             assert reader.study(name) == study
             assert reader.trials(name)[-1] == trial
     shown = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
-    standing = Standing(study, [], goal=1, baselines=0, images_per_epoch=1)
-    PlainReporter(shown, standing).ended(trial)
+    status = Followed(study, [], goal=1, baselines=0, images_per_epoch=1)
+    PlainReporter(shown, status).ended(trial)
     assert isinstance(shown.file, io.StringIO)
     assert "\x1b" not in shown.file.getvalue()
     assert {path.name for path in here.iterdir()} <= {"runs", "study.toml"}

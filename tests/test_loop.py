@@ -44,7 +44,7 @@ from search.protocol import (
     Warned,
     Workers,
 )
-from search.schedule.optuna_adapter import Proposer
+from search.schedule.optuna_adapter import OptunaAdapter
 from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS, RungSpec
 from search.spec.studies import StudySpec
@@ -343,7 +343,7 @@ def test_every_seed_is_a_trial_and_their_mean_is_what_the_sampler_is_told(store:
     trials = [t for t in store.trials("s") if t.state is State.COMPLETE]
     assert [t.seed for t in trials] == [5, 6, 7] * 5
     assert len(store.epochs("s")) == 15 * 3
-    proposer = Proposer(
+    adapter = OptunaAdapter(
         SPACE,
         TASK,
         max_flops=1e9,
@@ -352,7 +352,7 @@ def test_every_seed_is_a_trial_and_their_mean_is_what_the_sampler_is_told(store:
         min_accuracy=None,
         history=[t for t in store.trials("s") if t.origin is Origin.SEARCH],
     )
-    told = [t.values[0] for t in proposer._study.trials]
+    told = [t.values[0] for t in adapter._study.trials]
     alone = [min(0.9, cost(t.config).flops / 1e6) for t in trials[3::3]]
     assert told == pytest.approx([accuracy + 0.06 for accuracy in alone])
 
@@ -629,7 +629,7 @@ def test_a_trial_far_behind_is_stopped_at_a_rung_and_recorded_with_the_reason(
     assert all(t.rung is None and t.error is None for t in trials if t.state is State.COMPLETE)
 
 
-def test_a_spared_trial_is_complete_and_marked(store: Writer) -> None:
+def test_an_exempt_trial_is_complete_and_marked(store: Writer) -> None:
     changes = RUNGED | {"rungs": RungSpec(spared=1.0)}
     search(store, trainer=Learning(), **changes)[0].go(num_trials=32)
     trials = store.trials("s")
@@ -702,12 +702,12 @@ class Kept(Learning):
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
-@pytest.mark.parametrize("spared", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("exempt", [0.0, 0.5, 1.0])
 def test_interrupted_in_any_epoch_a_study_decides_what_it_would_have(
-    tmp_path: Path, spared: float, seeds: int
+    tmp_path: Path, exempt: float, seeds: int
 ) -> None:
     ends = []
-    changes = RUNGED | {"rungs": RungSpec(spared=spared), "seeds": seeds, "baselines": (VIT,)}
+    changes = RUNGED | {"rungs": RungSpec(spared=exempt), "seeds": seeds, "baselines": (VIT,)}
     for name, interruptions in (("through", set()), ("again", set(range(3, 600, 7)))):
         kept: dict[int, list[EpochRecord]] = {}
         with open_writer(f"sqlite:///{tmp_path}/{name}.db") as store:

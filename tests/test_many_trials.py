@@ -10,14 +10,14 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from followed import Followed
 from records import DIGITS, WIDE_SPACE, mixer, seeds, study, trial, vit
 from rich.console import Console
 
 from runs.reader import open_reader
 from runs.record import Origin, State, TrialRecord
 from search.report.progress import LiveReporter
-from search.report.status import Standing
-from search.schedule.scheduler import Agenda
+from search.schedule.scheduler import Scheduler
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import StudySpec
 from space.cost import cost
@@ -68,8 +68,8 @@ def test_readers_that_look_on_neither_lock_nor_lose_anything(
     assert [(e.trial, e.epoch) for e in epochs] == [(n, e) for n in range(trials) for e in (1, 2)]
 
 
-def standing_of(trials: list[TrialRecord]) -> Standing:
-    return Standing(study(), trials, goal=9_999, baselines=0, images_per_epoch=100)
+def status_of(trials: list[TrialRecord]) -> Followed:
+    return Followed(study(), trials, goal=9_999, baselines=0, images_per_epoch=100)
 
 
 def test_what_is_kept_of_a_study_is_what_would_be_found_in_all_its_trials() -> None:
@@ -84,11 +84,11 @@ def test_what_is_kept_of_a_study_is_what_would_be_found_in_all_its_trials() -> N
         trial(12, accuracy=0.99, config=mixer(hidden_dim=4)),
     ]
     began = [replace(t, state=State.RUNNING, accuracy=None) for t in ends]
-    kept = standing_of([])
+    kept = status_of([])
     there: dict[int, TrialRecord] = {}
 
     def compare() -> None:
-        found = standing_of(list(there.values()))
+        found = status_of(list(there.values()))
         for name in ("trials", "counts", "front", "finished", "finished_baselines", "hypervolume"):
             assert getattr(kept, name) == getattr(found, name), name
 
@@ -144,7 +144,7 @@ def history(count: int) -> list[TrialRecord]:
 
 def test_showing_how_one_more_trial_ended_takes_as_long_after_many_as_after_few() -> None:
     def taken(count: int) -> int:
-        reporter = LiveReporter(Console(quiet=True), standing_of(history(count)))
+        reporter = LiveReporter(Console(quiet=True), status_of(history(count)))
         one_more = trial(count, config=mixer(), accuracy=0.1)
 
         def show() -> None:
@@ -159,7 +159,7 @@ def test_showing_how_one_more_trial_ended_takes_as_long_after_many_as_after_few(
 
 def test_proposing_one_more_trial_at_random_takes_as_long_after_many_as_after_few() -> None:
     def taken(count: int) -> int:
-        agenda = Agenda(
+        scheduler = Scheduler(
             StudySpec(name="digits", dataset="digits", sampler="random", rungs=NO_RUNGS),
             SPACE,
             DIGITS,
@@ -172,9 +172,9 @@ def test_proposing_one_more_trial_at_random_takes_as_long_after_many_as_after_fe
         )
 
         def propose() -> None:
-            job = agenda.next()
-            assert job is not None
-            agenda.tell(job, [trial(count, config=job.config)], [0.5])
+            suggestion = scheduler.suggest()
+            assert suggestion is not None
+            scheduler.on_end(suggestion, [trial(count, config=suggestion.config)], [0.5])
 
         return min(steps(propose) for _ in range(5))  # a draw that was tried is drawn again
 

@@ -15,8 +15,15 @@ from hypothesis import strategies as st
 from records import mixer, running, trial
 
 from runs.record import Origin, State
+from search.schedule.candidate import Candidate
 from search.schedule.early_stopping import EarlyStopping
-from search.schedule.stopping_rule import Objection, Peer, gain_after, objection, spread_of
+from search.schedule.stopping_rule import (
+    Peer,
+    TooFarBehind,
+    gain_after,
+    spread_of,
+    stopping_decision,
+)
 from search.spec.rungs import NO_RUNGS, RungSpec
 from space.cost import cost
 
@@ -34,7 +41,7 @@ def band(peer: Peer) -> int:
 def test_a_trial_is_stopped_only_if_one_of_no_more_flops_is_better(
     peer: Peer, others: list[Peer], spread: float
 ) -> None:
-    found = objection(peer, others, spread)
+    found = stopping_decision(peer, others, spread)
     if found:
         assert found.ahead in others
         assert found.ahead.flops <= peer.flops
@@ -47,7 +54,10 @@ def test_the_order_of_arrival_does_not_matter(
 ) -> None:
     shuffled = list(others)
     rng.shuffle(shuffled)  # type: ignore[attr-defined]
-    first, second = objection(peer, others, spread), objection(peer, shuffled, spread)
+    first, second = (
+        stopping_decision(peer, others, spread),
+        stopping_decision(peer, shuffled, spread),
+    )
     assert (first is None) == (second is None)
     if first and second:
         assert first.in_words(peer, 4, 12) == second.in_words(peer, 4, 12)
@@ -60,7 +70,7 @@ def test_the_best_and_the_first_two_of_a_band_go_on(
     near = [other for other in others if band(other) == band(peer)]
     is_best = all(peer.accuracy >= other.accuracy for other in near)
     if is_best or sum(other.goes_on for other in near) < 2:
-        assert objection(peer, others, spread) is None
+        assert stopping_decision(peer, others, spread) is None
 
 
 @given(PEERS, st.lists(PEERS, max_size=30), SPREADS, st.floats(0, 0.5))
@@ -68,8 +78,8 @@ def test_who_would_be_stopped_would_be_with_less_accuracy_too(
     peer: Peer, others: list[Peer], spread: float, less: float
 ) -> None:
     worse = replace(peer, accuracy=max(0.0, peer.accuracy - less))
-    if objection(peer, others, spread):
-        assert objection(worse, others, spread)
+    if stopping_decision(peer, others, spread):
+        assert stopping_decision(worse, others, spread)
 
 
 def test_of_two_equal_trials_chance_stops_one_in_forty_four() -> None:
@@ -84,7 +94,9 @@ def test_of_two_equal_trials_chance_stops_one_in_forty_four() -> None:
     stopped = 0
     for here, there in noise.tolist():
         ahead = Peer(1_000_000, chance(there))
-        stopped += objection(Peer(1_000_001, chance(here)), [ahead, ahead], spread) is not None
+        stopped += (
+            stopping_decision(Peer(1_000_001, chance(here)), [ahead, ahead], spread) is not None
+        )
     assert stopped / draws == pytest.approx(0.02275, abs=0.004)
 
 
@@ -95,8 +107,8 @@ def test_what_chance_explains_is_two_root_two_spreads_on_the_scale_of_probits(
     ahead = Peer(1_000_000, 0.5)  # whose probit is 0
     threshold = NormalDist().cdf(-2.8284271 * spread)
     above, below = (Peer(1_000_001, threshold + aside) for aside in (1e-6, -1e-6))
-    assert objection(above, [ahead, ahead], spread) is None
-    found = objection(below, [ahead, ahead], spread)
+    assert stopping_decision(above, [ahead, ahead], spread) is None
+    found = stopping_decision(below, [ahead, ahead], spread)
     assert found is not None
     assert found.ahead == ahead
     assert found.allowed == pytest.approx(0.5 - threshold, abs=1e-6)
@@ -104,8 +116,8 @@ def test_what_chance_explains_is_two_root_two_spreads_on_the_scale_of_probits(
 
 def test_nobody_is_stopped_before_enough_have_finished() -> None:
     peers = [Peer(1_000_000, 0.99)] * 9
-    assert objection(Peer(1_100_000, 0.1), peers, None) is None
-    assert objection(Peer(1_100_000, 0.1), peers, 0.2)
+    assert stopping_decision(Peer(1_100_000, 0.1), peers, None) is None
+    assert stopping_decision(Peer(1_100_000, 0.1), peers, 0.2)
     gain = gain_after([0.5, 0.6], 1)
     assert spread_of([gain] * 5) is None
     assert spread_of([gain] * 6) == pytest.approx(0)
@@ -144,8 +156,8 @@ def curve(final: float) -> list[float]:
     return [final * epoch / 12 for epoch in range(1, 13)]
 
 
-def fresh(spared: float = 0.0) -> EarlyStopping:
-    return EarlyStopping(RungSpec(spared=spared), epochs=12, seed=0)
+def fresh(exempt: float = 0.0) -> EarlyStopping:
+    return EarlyStopping(RungSpec(spared=exempt), epochs=12, seed=0)
 
 
 def played(book: EarlyStopping, finals: list[float]) -> list[bool]:
@@ -153,9 +165,9 @@ def played(book: EarlyStopping, finals: list[float]) -> list[bool]:
     stops = []
     for i, final in enumerate(finals):
         config = mixer(hidden_dim=64 + i)
-        verdict = book.judge(config, 4, curve(final)[3])
-        stops.append(verdict.stops)
-        if not verdict.stops:
+        decision = book.decide(Candidate.of(config), 4, curve(final)[3])
+        stops.append(decision.stops)
+        if not decision.stops:
             book.ended(config, curve(final))
     return stops
 
@@ -166,7 +178,7 @@ FINALS = [0.9, 0.91, 0.93, 0.9, 0.92, 0.94, 0.2, 0.95, 0.1]
 def test_one_far_behind_is_stopped_with_the_reason_in_words() -> None:
     book = fresh()
     assert played(book, FINALS) == [i in (6, 8) for i in range(9)]
-    reason = book.judge(mixer(hidden_dim=80), 4, 0.05).reason
+    reason = book.decide(Candidate.of(mixer(hidden_dim=80)), 4, 0.05).reason
     assert reason is not None
     assert reason.startswith("stopped after epoch 4 of 12: 5.0 % where a trial of no more FLOPs")
 
@@ -177,24 +189,24 @@ def test_each_rung_has_a_spread_of_its_own() -> None:
     for i in range(6):
         config, first = mixer(hidden_dim=64 + i), 0.2 + 0.1 * i
         for epoch, accuracy in zip(book.rungs, (first, 0.79), strict=True):
-            assert not book.judge(config, epoch, accuracy).stops
+            assert not book.decide(Candidate.of(config), epoch, accuracy).stops
         book.ended(config, [first, 0.5, 0.7, *[0.79 + 0.001 * i] * 9])
     late = mixer(hidden_dim=80)
-    assert not book.judge(late, 1, 0.35).stops
-    assert book.judge(late, 4, 0.7).stops
+    assert not book.decide(Candidate.of(late), 1, 0.35).stops
+    assert book.decide(Candidate.of(late), 4, 0.7).stops
 
 
-def test_a_spared_trial_trains_on_and_is_told_apart() -> None:
-    book = fresh(spared=1.0)
+def test_an_exempt_trial_trains_on_and_is_told_apart() -> None:
+    book = fresh(exempt=1.0)
     assert not any(played(book, FINALS[:6]))
-    verdict = book.judge(mixer(hidden_dim=80), 4, 0.05)
-    assert verdict.is_spared
-    assert verdict.reason
+    decision = book.decide(Candidate.of(mixer(hidden_dim=80)), 4, 0.05)
+    assert decision.is_exempt
+    assert decision.reason
 
 
-def test_the_share_spared_is_what_was_asked_for() -> None:
-    book = fresh(spared=0.05)
-    lots = [book._is_spared(mixer(hidden_dim=h)) for h in range(1, 2001)]
+def test_the_share_of_exempt_trials_is_what_was_asked_for() -> None:
+    book = fresh(exempt=0.05)
+    lots = [book._is_exempt(mixer(hidden_dim=h)) for h in range(1, 2001)]
     assert 0.03 < sum(lots) / len(lots) < 0.07
 
 
@@ -214,8 +226,8 @@ def test_a_book_rebuilt_from_records_decides_as_the_first_would() -> None:
     again = EarlyStopping(RungSpec(spared=0.0), epochs=12, seed=0, history=history, curves=curves)
     for hidden_dim in range(90, 140):
         for accuracy in (0.1, 0.2, 0.25, 0.3):
-            config = mixer(hidden_dim=hidden_dim)
-            assert first.judge(config, 4, accuracy) == again.judge(config, 4, accuracy)
+            candidate = Candidate.of(mixer(hidden_dim=hidden_dim))
+            assert first.decide(candidate, 4, accuracy) == again.decide(candidate, 4, accuracy)
 
 
 def test_a_book_rebuilt_from_trials_of_every_fate_decides_as_the_first_would() -> None:
@@ -224,9 +236,9 @@ def test_a_book_rebuilt_from_trials_of_every_fate_decides_as_the_first_would() -
     spec = RungSpec(spared=0.3)
     known: list[tuple[set[Peer], float | None]] = []
 
-    def rule(peer: Peer, others: Sequence[Peer], spread: float | None) -> Objection | None:
+    def rule(peer: Peer, others: Sequence[Peer], spread: float | None) -> TooFarBehind | None:
         known.append((set(others), spread))
-        return objection(peer, others, spread)
+        return stopping_decision(peer, others, spread)
 
     first, history, curves = EarlyStopping(spec, epochs=12, seed=0, rule=rule), [], {}
     for i in range(60):
@@ -239,9 +251,9 @@ def test_a_book_rebuilt_from_trials_of_every_fate_decides_as_the_first_would() -
                 state, reached = State.FAILED, epoch - 1
                 break
             if epoch in first.rungs and judged is None:
-                verdict = first.judge(config, epoch, whole[epoch - 1])
-                judged = epoch if verdict.reason else None
-                if verdict.stops:
+                decision = first.decide(Candidate.of(config), epoch, whole[epoch - 1])
+                judged = epoch if decision.reason else None
+                if decision.stops:
                     state, reached = State.PRUNED, epoch
                     break
         if state is State.COMPLETE:
@@ -259,8 +271,8 @@ def test_a_book_rebuilt_from_trials_of_every_fate_decides_as_the_first_would() -
     again = EarlyStopping(spec, epochs=12, seed=0, history=history, curves=curves, rule=rule)
     for epoch in first.rungs:
         for i in range(40, 80):
-            asked = mixer(hidden_dim=64 + i), epoch, rng.uniform(0, 0.6)
-            assert first.judge(*asked) == again.judge(*asked)
+            asked = Candidate.of(mixer(hidden_dim=64 + i)), epoch, rng.uniform(0, 0.6)
+            assert first.decide(*asked) == again.decide(*asked)
             assert known[-2] == known[-1]
 
 
@@ -268,16 +280,16 @@ def test_a_configuration_judged_again_is_no_peer_of_itself() -> None:
     """As after an interruption between the verdict and the next checkpoint."""
     seen: list[list[Peer]] = []
 
-    def rule(peer: Peer, others: Sequence[Peer], spread: float | None) -> Objection | None:
+    def rule(peer: Peer, others: Sequence[Peer], spread: float | None) -> TooFarBehind | None:
         seen.append(list(others))
         return None
 
     book = EarlyStopping(RungSpec(), epochs=12, seed=0, rule=rule)
     other, config = mixer(hidden_dim=64), mixer(hidden_dim=65)
-    book.judge(other, 4, 0.5)
+    book.decide(Candidate.of(other), 4, 0.5)
     for accuracy in (0.4, 0.3):
-        book.judge(config, 4, accuracy)
-    book.judge(other, 4, 0.5)
+        book.decide(Candidate.of(config), 4, accuracy)
+    book.decide(Candidate.of(other), 4, 0.5)
     flops = [cost(c).flops for c in (other, config)]
     one = Peer(flops[0], 0.5)
     assert seen == [[], [one], [one], [Peer(flops[1], 0.3)]]
@@ -287,4 +299,4 @@ def test_baselines_are_no_peers() -> None:
     history = [trial(i, origin=Origin.BASELINE) for i in range(9)]
     curves = {i: curve(0.99) for i in range(9)}
     book = EarlyStopping(RungSpec(), epochs=12, seed=0, history=history, curves=curves)
-    assert not book.judge(mixer(), 4, 0.01).stops
+    assert not book.decide(Candidate.of(mixer()), 4, 0.01).stops

@@ -15,8 +15,9 @@ from optuna.trial import TrialState
 from scipy.special import ndtr
 
 from runs.pareto import Reference, hypervolume
-from search.schedule.accuracy_model import AccuracyModel, probit
+from search.schedule.accuracy_model import AccuracyModel
 from search.schedule.candidates import CandidateSpace
+from search.schedule.probit import probit
 from search.schedule.sampler import CURVE, CostAwareSampler, _Known
 
 SPACE = {
@@ -225,7 +226,7 @@ def test_log_flops_lie_between_0_and_1_wherever_the_dear_members_are(
     many = CandidateSpace(
         space, lambda p: 30 * p["depth"] * p["width"] / p["patch"] ** 2, max_flops=max_flops
     )
-    found = many.choose_from(np.zeros((0, 3), np.int64), np.random.default_rng(1))
+    found = many.candidate_pool(np.zeros((0, 3), np.int64), np.random.default_rng(1))
     log_flops = found.features[:, -1]
     assert log_flops.min() == pytest.approx(0, abs=0.1)
     assert log_flops.max() == pytest.approx(1, abs=0.1)
@@ -314,10 +315,10 @@ def test_the_model_knows_a_smooth_surface_from_few_points() -> None:
     assert (np.abs(mean - surface[30:]) < 4 * std).all()
 
 
-def test_what_is_believed_narrows_the_model_there() -> None:
+def test_conditioning_on_a_value_narrows_the_model_there() -> None:
     x = np.linspace(0, 1, 8)[:, None]
     model = AccuracyModel(x, np.sin(3 * x[:, 0]), np.zeros(8))
     there = np.array([[0.5]])
     mean, before = model.predict(there)
-    _, after = model.given(there, mean).predict(there)
+    _, after = model.condition_on(there, mean).predict(there)
     assert after[0] < before[0]

@@ -6,11 +6,11 @@ import io
 from typing import Any
 
 import pytest
+from followed import Followed
 from records import epoch, mixer, running, study, trial, vit
 from rich.console import Console
 
 from runs.record import Failure, Origin, State, TrialRecord
-from search.report.status import Standing
 from search.report.summary import (
     counts_line,
     failures_line,
@@ -23,20 +23,20 @@ from search.report.summary import (
 )
 
 
-def standing(
+def status(
     *, vits: bool, accuracies: tuple[float, ...] = (0.5, 0.25), min_accuracy: float | None = None
-) -> Standing:
+) -> Followed:
     trials = [trial(number, accuracy=accuracy) for number, accuracy in enumerate(accuracies)]
     if vits:
         trials.append(trial(2, config=vit(), origin=Origin.BASELINE, accuracy=0.375))
     trials.append(running(3, state=State.REFUSED, error="tried before"))
     about = study(spec={"min_accuracy": min_accuracy})
-    return Standing(about, trials, goal=4, baselines=1, images_per_epoch=100)
+    return Followed(about, trials, goal=4, baselines=1, images_per_epoch=100)
 
 
 def printed(*, vits: bool) -> str:
     console = Console(file=io.StringIO(), width=80)
-    console.print(front_table(standing(vits=vits)))
+    console.print(front_table(status(vits=vits)))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -52,7 +52,7 @@ def test_the_front_stands_beside_the_nearest_vit_uncut() -> None:
 
 
 def test_the_name_of_a_study_is_text_in_the_title() -> None:
-    named = Standing(
+    named = Followed(
         study("[red]x [b]y :smile: \x1b[31m"),
         [trial(0, accuracy=0.5)],
         goal=4,
@@ -70,19 +70,19 @@ def test_without_baselines_the_front_stands_alone() -> None:
 
 
 def test_the_counts_leave_out_what_did_not_happen() -> None:
-    assert counts_line(standing(vits=True)).startswith(
+    assert counts_line(status(vits=True)).startswith(
         "2 trials complete, 1 refused, 1 baseline; hypervolume"
     )
-    one = standing(vits=False, accuracies=(0.5,))
+    one = status(vits=False, accuracies=(0.5,))
     assert counts_line(one).startswith("1 trial complete, 1 refused, 0 baselines; hypervolume")
 
 
 def test_a_baseline_that_failed_is_none_of_those_there_are_to_compare_with() -> None:
-    now = standing(vits=False)
+    now = status(vits=False)
     now.start(running(5, config=vit(), origin=Origin.BASELINE))
     now.end(failed(5, Failure.DIVERGED, config=vit(), origin=Origin.BASELINE))
     assert "1 refused, 0 baselines (1 failed); hypervolume" in counts_line(now)
-    again = Standing(now.study, now.trials, goal=4, baselines=1, images_per_epoch=100)
+    again = Followed(now.study, now.trials, goal=4, baselines=1, images_per_epoch=100)
     assert counts_line(again) == counts_line(now)
 
 
@@ -122,13 +122,13 @@ LIMIT = {"timeout_seconds": 5.0}
 def test_failures_are_summed_up_with_what_to_do(
     trials: list[TrialRecord], says: str | None
 ) -> None:
-    now = Standing(study(), trials, goal=4, baselines=0, images_per_epoch=100)
+    now = Followed(study(), trials, goal=4, baselines=0, images_per_epoch=100)
     assert failures_line(now) == says
 
 
 def test_a_trial_that_is_tried_again_is_counted_once() -> None:
-    before = [*standing(vits=False).trials, failed(5, Failure.TIMEOUT, **LIMIT)]
-    now = Standing(study(), before, goal=4, baselines=0, images_per_epoch=100)
+    before = [*status(vits=False).trials, failed(5, Failure.TIMEOUT, **LIMIT)]
+    now = Followed(study(), before, goal=4, baselines=0, images_per_epoch=100)
     assert (now.finished, now.counts[State.FAILED]) == (3, 1)
     assert retried_line(now) is None
     now.start(running(5))
@@ -142,19 +142,19 @@ def test_a_trial_that_is_tried_again_is_counted_once() -> None:
 
 def test_that_there_was_nothing_to_train_is_said_with_what_to_do() -> None:
     ended = [trial(0), trial(1)]
-    now = Standing(study(), ended, goal=2, baselines=0, images_per_epoch=100)
+    now = Followed(study(), ended, goal=2, baselines=0, images_per_epoch=100)
     assert idle_line(now, asked=2) == (
         "nothing was left to train: the 2 trials asked for have ended; ask for more with --trials"
     )
     assert "has tried all there is within its budget" in (idle_line(now, asked=3) or "")
-    late = Standing(study(), ended, goal=3, baselines=0, images_per_epoch=100)
+    late = Followed(study(), ended, goal=3, baselines=0, images_per_epoch=100)
     assert idle_line(late, asked=3) is None, "the same command goes on"
     now.start(running(2, config=vit(), origin=Origin.BASELINE))
     assert idle_line(now, asked=2) is None
 
 
 def test_the_counts_of_several_seeds_say_of_what() -> None:
-    now = Standing(
+    now = Followed(
         study(spec={"seeds": 2}),
         [trial(number, config=mixer(hidden_dim=8), seed=number) for number in range(2)],
         goal=1,
@@ -165,7 +165,7 @@ def test_the_counts_of_several_seeds_say_of_what() -> None:
 
 
 def test_a_study_that_found_nothing_says_why_and_recommends_no_export() -> None:
-    now = standing(vits=True, accuracies=())
+    now = status(vits=True, accuracies=())
     assert nothing_line(now) == ("there is nothing to choose from yet; the same command goes on")
     for number, step in enumerate((3, 4, 4), start=5):
         now.end(running(number, state=State.FAILED, error=f"diverged at step {step}"))
@@ -179,14 +179,14 @@ def test_a_study_that_found_nothing_says_why_and_recommends_no_export() -> None:
 
 
 def test_trials_that_are_all_useless_are_not_nothing_at_all() -> None:
-    now = standing(vits=True, accuracies=(0.5, 0.25), min_accuracy=0.7)
+    now = status(vits=True, accuracies=(0.5, 0.25), min_accuracy=0.7)
     assert nothing_line(now) == (
         "no trial is as accurate as min_accuracy asks; the best has 50.0 %"
     )
 
 
 def test_a_trial_that_lost_its_worker_goes_on_from_an_epoch_that_was_shown() -> None:
-    now = standing(vits=False)
+    now = status(vits=False)
     now.start(running(4))
     for number in (1, 2, 3, 3, 4, 2):  # the checkpoint was of the third, then of the second
         now.add_epoch(epoch(number, 4, elapsed_seconds=10.0 * number))
@@ -197,7 +197,7 @@ def test_a_trial_that_lost_its_worker_goes_on_from_an_epoch_that_was_shown() -> 
 
 
 def test_what_is_left_counts_trials_and_baselines_to_come() -> None:
-    now = standing(vits=False)
+    now = status(vits=False)
     assert now.seconds_left is None
     assert (now.finished, now.finished_baselines) == (2, 0)
     now.start(running(4))
@@ -208,7 +208,7 @@ def test_what_is_left_counts_trials_and_baselines_to_come() -> None:
 
 
 def test_every_configuration_that_trains_is_shown_with_its_own_speed() -> None:
-    now = standing(vits=False)
+    now = status(vits=False)
     for number in (4, 5):
         now.start(running(number, config=mixer(num_blocks=number)))
     now.start(running(6, config=mixer(num_blocks=5), seed=1))  # trains with 5, as another seed
@@ -234,16 +234,16 @@ def test_the_next_commands_do_not_print_a_password() -> None:
     assert "me:***@host/runs" in command
 
 
-def test_a_spared_trial_that_is_useless_is_no_regret() -> None:
-    spared = [trial(0, accuracy=0.3, rung=4), trial(1, accuracy=0.9, rung=4)]
+def test_an_exempt_trial_that_is_useless_is_no_regret() -> None:
+    exempt = [trial(0, accuracy=0.3, rung=4), trial(1, accuracy=0.9, rung=4)]
     asked = study(spec={"min_accuracy": 0.95})
-    now = Standing(asked, spared, goal=2, baselines=0, images_per_epoch=100)
+    now = Followed(asked, exempt, goal=2, baselines=0, images_per_epoch=100)
     assert (stopping_line(now) or "").endswith(", 0 of them on the front")
 
 
 def test_early_stopping_is_summed_up_in_a_line() -> None:
-    assert stopping_line(standing(vits=False)) is None
-    now = standing(vits=False)
+    assert stopping_line(status(vits=False)) is None
+    now = status(vits=False)
     for number in (10, 11, 12):
         state = State.COMPLETE if number == 12 else State.PRUNED
         now.end(trial(number, state=state, rung=4, accuracy=0.2, epochs=12))

@@ -113,22 +113,22 @@ def _hypervolume(snapshot: Snapshot) -> None:
 
 def _early_stopping(snapshot: Snapshot) -> None:
     found = stopped(snapshot.trials, snapshot.study.min_accuracy)
-    if not (snapshot.rungs or found.stopped or found.spared):
+    if not (snapshot.rungs or found.stopped or found.exempt):
         st.text("This study trains every configuration to the end.")
         return
     values = {
         "Configurations stopped": f"{found.stopped:,}",
         "Training compute saved": f"{100 * found.saved_share:.1f} %",
         "Training FLOPs saved": training_flops(found.saved_flops),
-        "Spared": f"{found.spared:,}",
-        "Of those on the front": f"{found.spared_on_front:,}" if found.spared else "–",
+        "Exempt": f"{found.exempt:,}",
+        "Of those on the front": f"{found.exempt_on_front:,}" if found.exempt else "–",
     }
     meanings = {
         "Configurations stopped": "Too far behind others of no more FLOPs when they were compared.",
         "Training compute saved": "Of the training FLOPs the search would have taken without "
         "stopping.",
         "Training FLOPs saved": "What the stopped trials would have taken on top.",
-        "Spared": "Trained to the end although they would have been stopped; drawn by lot.",
+        "Exempt": "Trained to the end although they would have been stopped; drawn by lot.",
         "Of those on the front": "What stopping would have lost of them.",
     }
     with st.container(horizontal=True, gap="large"):
@@ -136,7 +136,7 @@ def _early_stopping(snapshot: Snapshot) -> None:
             st.metric(label, value, help=meanings[label], width="content")
     regret = "" if found.regret is None else f": {100 * found.regret:.0f} % so far"
     st.caption(
-        f"{_where_compared(snapshot)}Some configurations that would have been stopped are spared, "
+        f"{_where_compared(snapshot)}Some configurations that would have been stopped are exempt, "
         "that is trained to the end all the same, to see whether stopping is right. Regret is the "
         f"share of them that come to lie on the front{regret}. About that share of the stopped "
         "ones can be expected to be missing there."

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.record import EpochRecord, Origin, State, TrialRecord
-from search.report.status import Running, Standing
+from search.report.status import Running, StudyStatus
 from space.command import visible
 from space.quantities import format_count, format_seconds
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_reporter(console: Console, standing: Standing) -> Iterator[Reporter]:
-    """The reporter that suits the console."""
+def open_reporter(console: Console, status: StudyStatus) -> Iterator[Reporter]:
+    """The reporter for the console: a panel in a terminal, lines elsewhere."""
     if not console.is_terminal:
-        yield PlainReporter(console, standing)
+        yield PlainReporter(console, status)
         return
-    reporter = LiveReporter(console, standing)
+    reporter = LiveReporter(console, status)
     with Live(get_renderable=reporter.panel, console=console, refresh_per_second=4, transient=True):
         yield reporter
 
@@ -40,20 +40,20 @@ def print_line(console: Console, line: str) -> None:
 class PlainReporter:
     """A line a trial, for logs."""
 
-    def __init__(self, console: Console, standing: Standing) -> None:
+    def __init__(self, console: Console, status: StudyStatus) -> None:
         self._console = console
-        self._standing = standing
+        self._status = status
 
     def started(self, trial: TrialRecord) -> None:
-        self._standing.start(trial)
+        self._status.start(trial)
 
     def epoch(self, epoch: EpochRecord) -> None:
-        self._standing.add_epoch(epoch)
+        self._status.add_epoch(epoch)
 
     def ended(self, trial: TrialRecord) -> None:
-        self._standing.end(trial)
+        self._status.end(trial)
         if trial.state is not State.REFUSED:
-            self._print(f"{_done(self._standing)}  {trial_line(trial)}{_left(self._standing)}")
+            self._print(f"{_done(self._status)}  {trial_line(trial)}{_left(self._status)}")
 
     def note(self, sentence: str) -> None:
         self._print(sentence)
@@ -67,22 +67,22 @@ class LiveReporter(PlainReporter):
 
     def panel(self) -> Group:
         """Drawn anew four times a second."""
-        standing = self._standing
-        counts = standing.counts
+        status = self._status
+        counts = status.counts
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
-            ProgressBar(total=standing.goal, completed=standing.finished, width=30),
-            f"{standing.finished} of {standing.goal} trials",
-            f"baselines {standing.finished_baselines} of {standing.baselines}",
+            ProgressBar(total=status.goal, completed=status.finished, width=30),
+            f"{status.finished} of {status.goal} trials",
+            f"baselines {status.finished_baselines} of {status.baselines}",
             f"refused {counts[State.REFUSED]}",
             f"stopped {counts[State.PRUNED]}",
             f"failed {counts[State.FAILED]}",
-            _left(standing).strip(" ()"),
+            _left(status).strip(" ()"),
         )
-        front = standing.front
+        front = status.front
         best = f"best {_percent(front[-1].accuracy)}" if front else "best -"
-        state = f"{best}   front {len(front)}   hypervolume {standing.hypervolume:.3f}"
-        lines = [_running(running) for running in standing.running]
+        state = f"{best}   front {len(front)}   hypervolume {status.hypervolume:.3f}"
+        lines = [_running(running) for running in status.running]
         asking = ["asking for the next configuration"]
         return Group(bar, *(Text(line) for line in lines or asking), Text(state))
 
@@ -114,13 +114,13 @@ def _running(running: Running) -> str:
     )
 
 
-def _done(standing: Standing) -> str:
-    width = len(str(standing.goal))
-    return f"[{standing.finished:>{width}}/{standing.goal}]"
+def _done(status: StudyStatus) -> str:
+    width = len(str(status.goal))
+    return f"[{status.finished:>{width}}/{status.goal}]"
 
 
-def _left(standing: Standing) -> str:
-    left = standing.seconds_left
+def _left(status: StudyStatus) -> str:
+    left = status.seconds_left
     return f"  ({format_seconds(left)} left)" if left else ""
 
 

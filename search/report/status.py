@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runs import pareto, winners
 from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
 from runs.seeds import over_seeds
 from space.config import Config
+
+if TYPE_CHECKING:
+    from search.study.state import StudyState
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,14 @@ class Running:
         return Running(self.trial, epoch, epochs * num_images / seconds)
 
 
-class Standing:
-    """Follows a study trial by trial; what one more costs does not depend on how many there are.
+class StudyStatus:
+    """Follows a study trial by trial; one more costs the same however many there are.
 
     Another thread may draw it: what is read there is replaced, never changed.
 
     Args:
         study: the study.
-        trials: those it had at the start.
+        state: its trials; what is reported here is there already.
         goal: finished configurations of its own it is to have.
         baselines: how many baselines it is to have.
         images_per_epoch: training images visited in an epoch.
@@ -49,7 +53,7 @@ class Standing:
     def __init__(
         self,
         study: StudyRecord,
-        trials: Iterable[TrialRecord],
+        state: StudyState,
         *,
         goal: int,
         baselines: int,
@@ -62,25 +66,25 @@ class Standing:
         """Of the trials that train now, the first of every configuration."""
         self.front: tuple[TrialRecord, ...] = ()
         """The search's front, cheapest first, above the least accuracy asked for."""
-        self._images_per_epoch = images_per_epoch
-        self._trials: dict[int, TrialRecord] = {}
-        self._seeds: dict[tuple[Config, Origin], dict[int, TrialRecord]] = {}
-        """By number, those of every configuration that is not refused."""
-        for trial in trials:
-            self._place(trial)
         self.retried: tuple[int, ...] = ()
         """Of the trials that had failed before and began again, the numbers."""
         self.begun = 0
         """How many trials began in this process."""
-        self.counts = Counter(
-            t.state for t in self.trials if t.origin is Origin.SEARCH and _has_ended(t)
-        )
+        self.counts: Counter[State] = Counter()
         """How many trials of the search ended in which state."""
-        self._done: Counter[Origin] = Counter()
         self.finished_baselines = 0
         """Baselines that are complete."""
-        for seeds in self._seeds.values():
-            self._count(list(seeds.values()), 1)
+        self._images_per_epoch = images_per_epoch
+        self._state = state
+        self._ended: dict[int, State] = {}
+        """How the trials ended that are counted, by number."""
+        self._done: Counter[Origin] = Counter()
+        """How many configurations are counted."""
+        self._complete: dict[tuple[Config, Origin], bool] = {}
+        """Of those, whether all their trials are complete."""
+        for trial in self.trials:
+            if _has_ended(trial):
+                self._count(trial)
         self._find_front(winners.candidates(self.trials))
         self._began = time.monotonic()
         self._done_before = self._done.total()
@@ -88,14 +92,9 @@ class Standing:
     def start(self, trial: TrialRecord) -> None:
         """A trial begins, or is tried again after it failed."""
         self.begun += 1
-        before = self._trials.get(trial.number)
-        if before is not None and _has_ended(before):
+        if trial.number in self._ended:
             self.retried = (*self.retried, trial.number)
-            if before.origin is Origin.SEARCH:
-                self.counts = self.counts - Counter([before.state])
-            gone = self._count(self._seeds_of(before), -1)
-            self._done_before += gone
-        self._place(trial)
+            self._done_before -= self._take_back(trial)
         others = tuple(r for r in self.running if r.trial.number != trial.number)
         if all(r.trial.config != trial.config for r in others):
             self.running = (*others, Running(trial))
@@ -109,21 +108,14 @@ class Standing:
 
     def end(self, trial: TrialRecord) -> None:
         """A trial is no longer running, or never ran; from now on it stays as it is."""
-        self._place(trial)
         self.running = tuple(r for r in self.running if r.trial.number != trial.number)
-        is_searched = trial.origin is Origin.SEARCH
-        if is_searched:
-            self.counts = self.counts + Counter([trial.state])
-        if trial.state is State.REFUSED:
-            return
-        seeds = self._seeds_of(trial)
-        if self._count(seeds, 1) and is_searched:
-            self._find_front([*self.front, *over_seeds(seeds)])
+        if self._count(trial) and trial.origin is Origin.SEARCH:
+            self._find_front([*self.front, *over_seeds(self._state.seeds_of(trial))])
 
     @property
     def trials(self) -> list[TrialRecord]:
         """All there are, in the order of their numbers."""
-        return sorted(self._trials.values(), key=lambda trial: trial.number)
+        return sorted(self._state.trials.values(), key=lambda trial: trial.number)
 
     @property
     def finished(self) -> int:
@@ -149,25 +141,33 @@ class Standing:
         missing = self.goal - self.finished + max(0, self.baselines - self._done[Origin.BASELINE])
         return max(0, missing) * (time.monotonic() - self._began) / here
 
-    def _place(self, trial: TrialRecord) -> None:
-        """Puts a trial in the place of what was known of it."""
-        self._trials[trial.number] = trial
-        if trial.state is not State.REFUSED:
-            self._seeds.setdefault((trial.config, trial.origin), {})[trial.number] = trial
-
-    def _seeds_of(self, trial: TrialRecord) -> list[TrialRecord]:
-        """All trials of its configuration."""
-        return list(self._seeds[trial.config, trial.origin].values())
-
-    def _count(self, seeds: Sequence[TrialRecord], by: int) -> int:
-        """Counts a configuration, or takes it back: 0 where one of its seeds has not ended."""
+    def _count(self, trial: TrialRecord) -> bool:
+        """Counts a trial that ended; whether its configuration is counted with it, as the last."""
+        self._ended[trial.number] = trial.state
+        if trial.origin is Origin.SEARCH:
+            self.counts = self.counts + Counter([trial.state])
+        key = trial.config, trial.origin
+        if trial.state is State.REFUSED or key in self._complete:
+            return False
+        seeds = self._state.seeds_of(trial)
         if not all(map(_has_ended, seeds)):
-            return 0
-        origin = seeds[0].origin
-        self._done[origin] += by
-        if origin is Origin.BASELINE and all(t.state is State.COMPLETE for t in seeds):
-            self.finished_baselines += by
-        return by
+            return False
+        self._complete[key] = all(t.state is State.COMPLETE for t in seeds)
+        self._done[trial.origin] += 1
+        self.finished_baselines += self._complete[key] and trial.origin is Origin.BASELINE
+        return True
+
+    def _take_back(self, trial: TrialRecord) -> bool:
+        """No longer counts a trial; whether its configuration is not counted any more either."""
+        ended = self._ended.pop(trial.number)
+        if trial.origin is Origin.SEARCH:
+            self.counts = self.counts - Counter([ended])
+        complete = self._complete.pop((trial.config, trial.origin), None)
+        if complete is None:
+            return False
+        self._done[trial.origin] -= 1
+        self.finished_baselines -= complete and trial.origin is Origin.BASELINE
+        return True
 
     def _find_front(self, candidates: Sequence[TrialRecord]) -> None:
         """The front of what may be on it."""

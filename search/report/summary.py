@@ -14,16 +14,16 @@ from runs.seeds import over_seeds
 from runs.stopped import stopped
 from runs.storage import without_password
 from runs.winners import candidates, nearest_in_flops
-from search.report.status import Standing
+from search.report.status import StudyStatus
 from search.spec.retry import causes
 from space.command import visible
 from space.quantities import counted, format_count, format_seconds
 
 
-def front_table(standing: Standing) -> Table:
+def front_table(status: StudyStatus) -> Table:
     """The search's front, cheapest first."""
     table = Table(
-        title=Text(visible(f"Front of {standing.study.name}, accuracy on the validation split")),
+        title=Text(visible(f"Front of {status.study.name}, accuracy on the validation split")),
         title_justify="left",
         box=None,
         padding=(0, 1, 0, 0),  # seven columns in a terminal of 80 characters
@@ -31,8 +31,8 @@ def front_table(standing: Standing) -> Table:
     for column in ("trial", "Mixer", "FLOPs", "accuracy", "nearest ViT", "FLOPs", "accuracy"):
         left = column in {"Mixer", "nearest ViT"}
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    vits = over_seeds([t for t in standing.trials if t.origin is Origin.BASELINE])
-    for trial in standing.front:
+    vits = over_seeds([t for t in status.trials if t.origin is Origin.BASELINE])
+    for trial in status.front:
         vit = nearest_in_flops(trial, vits)
         table.add_row(
             str(trial.number),
@@ -46,36 +46,36 @@ def front_table(standing: Standing) -> Table:
     return table
 
 
-def counts_line(standing: Standing) -> str:
+def counts_line(status: StudyStatus) -> str:
     """How the study's trials ended, in a sentence."""
-    counts = standing.counts
+    counts = status.counts
     parts = [f"{counted(counts[State.COMPLETE], 'trial')} complete"]
     parts += [
         f"{counts[state]} {state.value}"
         for state in (State.PRUNED, State.FAILED, State.REFUSED)
         if counts[state]
     ]
-    failed = f" ({standing.failed_baselines} failed)" if standing.failed_baselines else ""
-    parts.append(counted(standing.finished_baselines, "baseline") + failed)
-    seeds = standing.study.spec.get("seeds", 1)
+    failed = f" ({status.failed_baselines} failed)" if status.failed_baselines else ""
+    parts.append(counted(status.finished_baselines, "baseline") + failed)
+    seeds = status.study.spec.get("seeds", 1)
     if seeds > 1:
         parts[0] += f" ({seeds} a configuration)"
-    return f"{', '.join(parts)}; hypervolume {standing.hypervolume:.3f} (accuracy x decades)"
+    return f"{', '.join(parts)}; hypervolume {status.hypervolume:.3f} (accuracy x decades)"
 
 
-def retried_line(standing: Standing) -> str | None:
+def retried_line(status: StudyStatus) -> str | None:
     """What became of trials that were tried again; None where there were none."""
-    if not standing.retried:
+    if not status.retried:
         return None
-    retried = set(standing.retried)
-    ends = Counter(t.state.value for t in standing.trials if t.number in retried)
+    retried = set(status.retried)
+    ends = Counter(t.state.value for t in status.trials if t.number in retried)
     how = ", ".join(f"{count} {state}" for state, count in ends.most_common())
     return f"{len(retried)} tried again: {how}"
 
 
-def failures_line(standing: Standing) -> str | None:
+def failures_line(status: StudyStatus) -> str | None:
     """Why trials failed, baselines too, and what to do about it; None where none did."""
-    failed = [trial for trial in standing.trials if trial.state is State.FAILED]
+    failed = [trial for trial in status.trials if trial.state is State.FAILED]
     if not failed:
         return None
     line = f"{len(failed)} failed: {causes(failed)}"
@@ -91,16 +91,16 @@ def failures_line(standing: Standing) -> str | None:
     return line
 
 
-def idle_line(standing: Standing, asked: int) -> str | None:
+def idle_line(status: StudyStatus, asked: int) -> str | None:
     """That there was nothing to train, and what to do; None where something was, or is left.
 
     Args:
-        standing: of the study, at its end.
+        status: of the study, at its end.
         asked: how many trials it was to have, more than the goal where there are not so many.
     """
-    if standing.begun or standing.finished < standing.goal:
+    if status.begun or status.finished < status.goal:
         return None
-    if standing.goal < asked:
+    if status.goal < asked:
         return (
             "nothing was left to train: the study has tried all there is within its budget; name "
             "another with --study-name, and give it a larger space or --max-flops"
@@ -112,14 +112,14 @@ def idle_line(standing: Standing, asked: int) -> str | None:
     )
 
 
-def nothing_line(standing: Standing) -> str | None:
-    """Why there is nothing to take home; None where there is something."""
-    if standing.front:
+def nothing_line(status: StudyStatus) -> str | None:
+    """Why the front is empty; None where it is not."""
+    if status.front:
         return None
-    if found := candidates(standing.trials):
+    if found := candidates(status.trials):
         best = max(t.accuracy or 0.0 for t in found)
         return f"no trial is as accurate as min_accuracy asks; the best has {100 * best:.1f} %"
-    searched = (t for t in standing.trials if t.origin is Origin.SEARCH)
+    searched = (t for t in status.trials if t.origin is Origin.SEARCH)
     errors = Counter(t.error for t in searched if t.state is State.FAILED)
     if not errors:
         return "there is nothing to choose from yet; the same command goes on"
@@ -128,26 +128,26 @@ def nothing_line(standing: Standing) -> str | None:
     return f"there is nothing to choose from: {failed} failed, {times} of them with: {error}"
 
 
-def stopping_line(standing: Standing) -> str | None:
+def stopping_line(status: StudyStatus) -> str | None:
     """What early stopping saved and what it may have cost; None where nothing was to be stopped."""
-    found = stopped(standing.trials, standing.study.min_accuracy)
-    if not found.stopped and not found.spared:
+    found = stopped(status.trials, status.study.min_accuracy)
+    if not found.stopped and not found.exempt:
         return None
     line = (
         f"early stopping: {found.stopped} stopped, {100 * found.saved_share:.0f} % of the training "
         "compute saved"
     )
-    if found.spared:
+    if found.exempt:
         line += (
-            f"; {found.spared} more trained on to see whether that is right, "
-            f"{found.spared_on_front} of them on the front"
+            f"; {found.exempt} more trained on to see whether that is right, "
+            f"{found.exempt_on_front} of them on the front"
         )
     return line
 
 
-def time_line(standing: Standing) -> str | None:
+def time_line(status: StudyStatus) -> str | None:
     """How much of the study's wall clock its device trained; None where it is not known."""
-    spent = account(standing.trials)
+    spent = account(status.trials)
     if spent.busy_share is None or spent.trials_per_hour is None:
         return None
     whose = "the device" if spent.worker_seconds == spent.wall_seconds else "a worker's device"

@@ -14,23 +14,14 @@ from copy import copy
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
-from scipy.special import ndtri
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 Floats = npt.NDArray[np.float64]
 
-_EXTREME = 1e-3
-"""Accuracies are kept this far from 0 and 1, where the probit is infinite."""
-
 _MOST_TO_TUNE = 100
 """Trials the hyperparameters are learnt from: their cost grows with the cube."""
-
-
-def probit(accuracy: Floats) -> Floats:
-    """Φ⁻¹ of accuracies in [0, 1]."""
-    return np.asarray(ndtri(np.clip(accuracy, _EXTREME, 1 - _EXTREME)))
 
 
 class AccuracyModel:
@@ -64,7 +55,7 @@ class AccuracyModel:
         self._data = features, scaled, noise + extra
         self._process = self._fitted()
 
-    def given(self, features: Floats, values: Floats) -> AccuracyModel:
+    def condition_on(self, features: Floats, values: Floats) -> AccuracyModel:
         """The same model if architectures had these values as well, with the usual noise."""
         known, scaled, noise = self._data
         more = (values - self._center) / self._scale

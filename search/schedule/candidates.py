@@ -1,4 +1,4 @@
-"""What a sampler that knows the cost chooses from: members of a space with their FLOPs.
+"""What a sampler that knows the cost chooses from: members of a space, by index, with their FLOPs.
 
 A small space is listed whole; of a large one members are drawn anew for every choice, with the
 neighbours of those that are good so far.
@@ -17,7 +17,8 @@ import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 Floats = npt.NDArray[np.float64]
-Positions = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
+"""Of members of a space, a row each: which choice of every parameter, a column a parameter."""
 
 ENUMERABLE = 20_000
 """Spaces up to this size are listed."""
@@ -33,11 +34,10 @@ _ROUNDS = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Members:
+class Candidates:
     """Some members of a space, a row each."""
 
-    positions: Positions
-    """Of the choices, a column a parameter."""
+    indices: Indices
     features: Floats
     """What a model of the accuracy sees: every parameter, then log FLOPs, in [0, 1]."""
     log_flops: Floats
@@ -46,9 +46,9 @@ class Members:
     def __len__(self) -> int:
         return len(self.log_flops)
 
-    def where(self, chosen: npt.NDArray[np.bool_]) -> Members:
+    def where(self, chosen: npt.NDArray[np.bool_]) -> Candidates:
         """Some of them."""
-        return Members(self.positions[chosen], self.features[chosen], self.log_flops[chosen])
+        return Candidates(self.indices[chosen], self.features[chosen], self.log_flops[chosen])
 
 
 class CandidateSpace:
@@ -58,9 +58,9 @@ class CandidateSpace:
         space: parameter name to Optuna's distribution: integers with a step, or categories that
             lie in order.
         flops: the parameters of a member to its FLOPs.
-        max_flops: dearer members are no candidates.
+        max_flops: more expensive members are no candidates.
         scales: parameter name to numbers, one a choice, that say how far choices lie apart. By
-            default log2 of the choices where they are positive numbers, else their positions.
+            default log2 of the choices where they are positive numbers, else their indices.
 
     Raises:
         ValueError: a parameter is continuous; later, where FLOPs are asked for: a member's are
@@ -85,44 +85,51 @@ class CandidateSpace:
             for name, choices in self._choices.items()
         ]
         self._sizes = [len(choices) for choices in self._choices.values()]
+        self._known: dict[tuple[int, ...], float] = {}
+        """log10 FLOPs of the members that were asked for by index."""
 
-    def params(self, positions: npt.NDArray[np.int64]) -> dict[str, Any]:
+    def params(self, index: Indices) -> dict[str, Any]:
         """The parameters of one member."""
-        pairs = zip(self._choices.items(), positions.tolist(), strict=True)
+        pairs = zip(self._choices.items(), index.tolist(), strict=True)
         return {name: choices[i] for (name, choices), i in pairs}
 
-    def positions(self, params: Mapping[str, Any]) -> tuple[int, ...] | None:
-        """Where a member lies; None if the space has no such member."""
+    def index_of(self, params: Mapping[str, Any]) -> tuple[int, ...] | None:
+        """The index of a member; None if the space has no such member."""
         try:
             return tuple(choices.index(params[name]) for name, choices in self._choices.items())
         except (KeyError, ValueError):
             return None
 
-    def members(self, positions: Positions) -> Members:
-        """Those at the given positions, whatever they cost."""
-        return self._described(positions, self._cost(positions))
+    def members(self, indices: Sequence[tuple[int, ...]]) -> Candidates:
+        """Those of the given indices, whatever they cost; the cost of each is worked out once."""
+        new = [index for index in dict.fromkeys(indices) if index not in self._known]
+        rows = np.array(new, dtype=np.int64).reshape(len(new), len(self._sizes))
+        self._known.update(zip(new, self._log_flops(rows), strict=True))
+        log_flops = np.array([self._known[index] for index in indices], dtype=np.float64)
+        rows = np.array(indices, dtype=np.int64).reshape(len(indices), len(self._sizes))
+        return self._described(rows, log_flops)
 
-    def _cost(self, positions: Positions) -> Floats:
+    def _log_flops(self, indices: Indices) -> Floats:
         """log10 FLOPs.
 
         Raises:
-            ValueError: somebody has none.
+            ValueError: a member has none.
         """
-        costs = [self._flops(self.params(row)) for row in positions]
-        flops = np.asarray(costs, dtype=np.float64).reshape(len(positions))
+        costs = [self._flops(self.params(index)) for index in indices]
+        flops = np.asarray(costs, dtype=np.float64).reshape(len(indices))
         if not (flops > 0).all():
             i = int(np.argmin(flops > 0))
-            params = self.params(positions[i])
+            params = self.params(indices[i])
             raise ValueError(f"{params} has {flops[i]:g} FLOPs; every member must have some")
         return np.asarray(np.log10(flops))
 
-    def _described(self, positions: Positions, log_flops: Floats) -> Members:
-        columns = [scale[positions[:, i]] for i, scale in enumerate(self._scales)]
+    def _described(self, indices: Indices, log_flops: Floats) -> Candidates:
+        columns = [scale[indices[:, i]] for i, scale in enumerate(self._scales)]
         low, high = self._extent
         columns.append((log_flops - low) / max(high - low, 1e-3))
-        return Members(positions, np.stack(columns, axis=1), log_flops)
+        return Candidates(indices, np.stack(columns, axis=1), log_flops)
 
-    def choose_from(self, good: Positions, rng: np.random.Generator) -> Members:
+    def candidate_pool(self, good: Indices, rng: np.random.Generator) -> Candidates:
         """The candidates for one choice, none of them over the ceiling.
 
         Args:
@@ -139,24 +146,24 @@ class CandidateSpace:
             rounds.append(self._affordable(self._at_random(rng)))
             if sum(len(found) for found, _ in rounds[1:]) >= _ENOUGH:
                 break
-        positions, first = np.unique(
+        indices, first = np.unique(
             np.concatenate([found for found, _ in rounds]), axis=0, return_index=True
         )
-        if not len(positions):
+        if not len(indices):
             raise ValueError(self._over_the_ceiling())
-        return self._described(positions, np.concatenate([costs for _, costs in rounds])[first])
+        return self._described(indices, np.concatenate([costs for _, costs in rounds])[first])
 
-    def _affordable(self, positions: Positions) -> tuple[Positions, Floats]:
+    def _affordable(self, indices: Indices) -> tuple[Indices, Floats]:
         """Those under the ceiling, and their log10 FLOPs."""
-        log_flops = self._cost(positions)
+        log_flops = self._log_flops(indices)
         affordable = log_flops <= self._log_ceiling
-        return positions[affordable], log_flops[affordable]
+        return indices[affordable], log_flops[affordable]
 
-    def _at_random(self, rng: np.random.Generator) -> Positions:
+    def _at_random(self, rng: np.random.Generator) -> Indices:
         return rng.integers(0, self._sizes, size=(_DRAWS, len(self._sizes)))
 
     @cached_property
-    def _listed(self) -> tuple[Positions, Floats] | None:
+    def _listed(self) -> tuple[Indices, Floats] | None:
         """Every member under the ceiling and its log10 FLOPs; None if there are too many."""
         if np.prod(np.asarray(self._sizes, dtype=np.float64)) > ENUMERABLE:
             return None
@@ -166,18 +173,18 @@ class CandidateSpace:
         return found
 
     @cached_property
-    def _all(self) -> Members | None:
+    def _all(self) -> Candidates | None:
         return None if self._listed is None else self._described(*self._listed)
 
     @cached_property
     def _extent(self) -> tuple[float, float]:
-        """log10 FLOPs of the cheapest and the dearest candidate, of a large space about."""
+        """log10 FLOPs of the cheapest and the most expensive candidate; of a large space about."""
         if self._listed is not None:
             _, log_flops = self._listed
         else:
             ends = np.array([np.zeros_like(self._sizes), np.array(self._sizes) - 1])
             some = self._at_random(np.random.default_rng(0))
-            log_flops = np.minimum(self._cost(np.concatenate([ends, some])), self._log_ceiling)
+            log_flops = np.minimum(self._log_flops(np.concatenate([ends, some])), self._log_ceiling)
         return float(log_flops.min()), float(log_flops.max())
 
     def _over_the_ceiling(self) -> str:
@@ -187,11 +194,11 @@ class CandidateSpace:
         )
 
 
-def _choices(name: str, given: BaseDistribution) -> list[Any]:
+def _choices(name: str, given: BaseDistribution) -> Sequence[Any]:
     if isinstance(given, CategoricalDistribution):
         return list(given.choices)
     if isinstance(given, IntDistribution):
-        return list(range(given.low, given.high + 1, given.step))
+        return range(given.low, given.high + 1, given.step)
     raise ValueError(
         f"parameter {name!r} is {given}; this sampler chooses among integers and categories"
     )

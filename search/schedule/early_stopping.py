@@ -1,4 +1,4 @@
-"""Keeps the book of a study's rungs: who came to which, who went on, who is spared."""
+"""The rungs of a study: which configurations reached which, and which of them continue."""
 
 from __future__ import annotations
 
@@ -6,29 +6,46 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from enum import Enum
 
 from runs.record import Origin, State, TrialRecord
-from runs.seeds import by_configuration
-from search.schedule.stopping_rule import Peer, Rule, gain_after, objection, spread_of
+from runs.seeds import by_configuration, mean_curve
+from search.schedule.candidate import Candidate
+from search.schedule.stopping_rule import (
+    Peer,
+    StoppingRule,
+    gain_after,
+    spread_of,
+    stopping_decision,
+)
 from search.spec.rungs import RungSpec
 from space.config import Config
-from space.cost import cost
+
+
+class Action(Enum):
+    """What a worker does with its trials after the epoch of a rung."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RungDecision:
     """What becomes of a configuration at a rung."""
 
+    action: Action = Action.CONTINUE
     reason: str | None = None
-    """Why it should stop, in words; None if it should not."""
-    is_spared: bool = False
-    """Whether it is trained to the end nevertheless, so that we learn what stopping costs."""
+    """Why the rule would stop it, in words; None if it would not."""
 
     @property
     def stops(self) -> bool:
         """Whether its training ends here."""
-        return self.reason is not None and not self.is_spared
+        return self.action is Action.STOP
+
+    @property
+    def is_exempt(self) -> bool:
+        """Whether it continues against the rule, to measure what stopping costs."""
+        return self.reason is not None and not self.stops
 
 
 class EarlyStopping:
@@ -40,7 +57,7 @@ class EarlyStopping:
         seed: of the study.
         history: its trials so far.
         curves: accuracies by epoch, of the trials by number.
-        rule: who is stopped.
+        rule: decides who stops.
 
     Raises:
         ValueError: there are too few epochs for the rungs asked for.
@@ -54,11 +71,11 @@ class EarlyStopping:
         seed: int,
         history: Sequence[TrialRecord] = (),
         curves: Mapping[int, Sequence[float]] | None = None,
-        rule: Rule = objection,
+        rule: StoppingRule = stopping_decision,
     ) -> None:
         self.rungs = spec.epochs(epochs)
-        """The epochs after which a trial is judged."""
-        self._spared = spec.spared
+        """The epochs after which trials are compared."""
+        self._exempt_share = spec.spared
         self._rule = rule
         self._epochs = epochs
         self._seed = seed
@@ -69,23 +86,25 @@ class EarlyStopping:
             if origin is Origin.SEARCH and all(t.state is not State.RUNNING for t in trials):
                 self.recall(config, trials, curves or {})
 
-    def judge(self, config: Config, epoch: int, accuracy: float) -> Verdict:
-        """Whether a configuration goes on after the epoch of a rung.
+    def decide(self, candidate: Candidate, epoch: int, accuracy: float) -> RungDecision:
+        """Whether a configuration continues after the epoch of a rung.
 
         Args:
-            config: of the search, not a baseline.
+            candidate: of the search, not a baseline.
             epoch: one of `rungs`.
             accuracy: the mean of its seeds.
         """
+        config = candidate.config
         others = self._peers[epoch]
         others.pop(config, None)
-        peer = Peer(cost(config).flops, accuracy)
+        peer = Peer(candidate.flops, accuracy)
         spread = spread_of(list(self._gains[epoch].values()))
-        found = self._rule(peer, list(others.values()), spread)
-        others[config] = Peer(peer.flops, accuracy, goes_on=found is None)
-        if found is None:
-            return Verdict()
-        return Verdict(found.in_words(peer, epoch, self._epochs), self._is_spared(config))
+        behind = self._rule(peer, list(others.values()), spread)
+        others[config] = Peer(peer.flops, accuracy, goes_on=behind is None)
+        if behind is None:
+            return RungDecision()
+        action = Action.CONTINUE if self._is_exempt(config) else Action.STOP
+        return RungDecision(action, behind.in_words(peer, epoch, self._epochs))
 
     def ended(self, config: Config, curve: Sequence[float]) -> None:
         """A configuration has trained to the end, with this curve (the mean of its seeds)."""
@@ -96,22 +115,17 @@ class EarlyStopping:
     def recall(
         self, config: Config, trials: Sequence[TrialRecord], curves: Mapping[int, Sequence[float]]
     ) -> None:
-        """What was decided of a configuration before: where it trained to, it went on."""
+        """What was decided of a configuration before: it continued at all rungs it trained past."""
         curve = mean_curve([curves.get(t.number, ()) for t in trials])
-        judged = trials[0].rung
+        last = trials[0].rung
         for epoch in self.rungs:
-            if epoch <= len(curve) and (judged is None or epoch <= judged):
+            if epoch <= len(curve) and (last is None or epoch <= last):
                 flops = trials[0].flops
-                self._peers[epoch][config] = Peer(flops, curve[epoch - 1], epoch != judged)
+                self._peers[epoch][config] = Peer(flops, curve[epoch - 1], epoch != last)
         if all(t.state is State.COMPLETE for t in trials):
             self.ended(config, curve)
 
-    def _is_spared(self, config: Config) -> bool:
-        """By lot, the same for a configuration whenever it is drawn."""
+    def _is_exempt(self, config: Config) -> bool:
+        """Drawn by lot, the same for a configuration every time."""
         lot = random.Random(f"{self._seed}/spared/{config.model_dump_json()}")
-        return lot.random() < self._spared
-
-
-def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
-    """The mean of several seeds' curves, as far as all of them go."""
-    return [fmean(values) for values in zip(*curves, strict=False)]
+        return lot.random() < self._exempt_share

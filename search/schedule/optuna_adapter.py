@@ -1,11 +1,12 @@
-"""Proposals: an Optuna study in memory, rebuilt from our records, asked and told by the loop.
+"""The study in memory that Optuna's samplers see: rebuilt from our records, asked and told.
 
 Our SQL is the only truth. Optuna sees two objectives, accuracy (maximised) and log10 FLOPs
 (minimised; the logarithm, so that its hypervolumes are ours), and of a trial only what our
 records say. Every ask has a random generator of its own, made from the study's seed and the
-number of asks before it: a study that was interrupted proposes what it would have proposed.
+number of asks before it: an interrupted study proposes what it would have proposed.
 
-To Optuna a configuration is one trial, however many seeds train it: its value is their mean.
+To Optuna a configuration is one trial, however many seeds train it: its value is their mean. A
+parameter is the index of its value in the space's range.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from optuna.samplers import BaseGASampler, BaseSampler, NSGAIISampler, RandomSam
 from optuna.trial import TrialState
 
 from runs.record import State, TrialRecord
+from runs.seeds import mean_curve
+from search.schedule.candidate import Candidate
 from search.schedule.candidates import CandidateSpace
-from search.schedule.early_stopping import mean_curve
 from search.schedule.sampler import CURVE, PROPOSED, CostAwareSampler
 from space.config import Config, ImageTask, MixerConfig
-from space.cost import cost
+from space.cost import mixer_macs
 from space.search_space import SearchSpace
 from space.suggest import suggest
 
@@ -36,52 +38,59 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 @dataclass(frozen=True)
-class Method:
-    """A way to propose configurations."""
+class SamplerSpec:
+    """How to make one of Optuna's samplers, and what it needs."""
 
     make: Callable[[int, CandidateSpace, float], BaseSampler]
-    """The study's seed, candidates and accuracy of guessing to Optuna's sampler."""
+    """From a seed, the candidates and the accuracy of guessing."""
     random_trials: float
-    """So many finished trials come first that the sampler itself would draw at random."""
+    """Until so many trials are complete the sampler itself draws at random."""
     learns_from_stopped: bool = False
-    """Whether it knows what to do with trials that were stopped early; to another one they have
-    ended, with the accuracy they had."""
+    """Whether it knows trials that were stopped early; to another sampler they are complete, with
+    the accuracy they had."""
 
 
 SAMPLERS = {
-    "cost_aware": Method(
+    "cost_aware": SamplerSpec(
         lambda seed, candidates, guess: CostAwareSampler(
             candidates, guess_accuracy=guess, seed=seed
         ),
         random_trials=0,
         learns_from_stopped=True,
     ),
-    "tpe": Method(lambda seed, *_: TPESampler(seed=seed, n_startup_trials=10), random_trials=10),
-    "nsga2": Method(
+    "tpe": SamplerSpec(
+        lambda seed, *_: TPESampler(seed=seed, n_startup_trials=10), random_trials=10
+    ),
+    "nsga2": SamplerSpec(
         lambda seed, *_: NSGAIISampler(seed=seed, population_size=20), random_trials=20
     ),
-    "random": Method(lambda seed, *_: RandomSampler(seed=seed), random_trials=math.inf),
+    "random": SamplerSpec(lambda seed, *_: RandomSampler(seed=seed), random_trials=math.inf),
 }
 """By name. NSGA-II's population fits studies of some hundred trials."""
 
 _CONSTRAINT = "min_accuracy"
 
 _OF_THE_ASK = {"fixed_params", PROPOSED}
-"""Attributes that say what the parameters were to be; later they are there."""
+"""Attributes that the parameters make redundant once they are set."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A configuration the sampler would like to see tried."""
+    """What a sampler proposes."""
 
-    config: MixerConfig
+    candidate: Candidate
     sampler_attrs: dict[str, Any]
-    """To be kept in the trial's record, so that a rebuilt study has it."""
+    """Kept in the trial's record, so that a rebuilt study has it."""
     number: int
     """Of the trial in the Optuna study."""
 
+    @property
+    def config(self) -> Config:
+        """The configuration to try."""
+        return self.candidate.config
 
-class Proposer:
+
+class OptunaAdapter:
     """Asks and tells; holds nothing that the records and the specification do not hold."""
 
     def __init__(
@@ -95,9 +104,9 @@ class Proposer:
         min_accuracy: float | None,
         history: Sequence[TrialRecord] = (),
         curves: Mapping[int, Sequence[float]] | None = None,
-        unheard: Collection[Config] = (),
+        pending: Collection[Config] = (),
     ) -> None:
-        """A proposer that knows what the records say.
+        """An Optuna study that holds what the records say.
 
         Args:
             space: where to propose from.
@@ -106,14 +115,13 @@ class Proposer:
             seed: of the study.
             max_flops: of one image, forward.
             min_accuracy: below it a trial counts as useless.
-            history: the search's trials so far by number, one or some a configuration.
+            history: the search's trials so far by number, one or several a configuration.
             curves: their accuracies by epoch, by number.
-            unheard: configurations of the history that count as running still, to be told later:
-                see the attribute `unheard`.
+            pending: configurations of the history whose end is told later; see the attribute.
         """
         self._space = space
         self._task = task
-        self._method = SAMPLERS[sampler]
+        self._spec = SAMPLERS[sampler]
         self._seed = seed
         self._min_accuracy = min_accuracy
         self._distributions: dict[str, BaseDistribution] = {
@@ -121,36 +129,36 @@ class Proposer:
         }
         self._candidates = CandidateSpace(
             self._distributions,
-            lambda indices: cost(self._member(indices)).flops,
+            self._flops,
             max_flops=max_flops,
             scales={name: np.log2(values).tolist() for name, values in space.ranges.items()},
         )
         self._study = optuna.create_study(directions=["maximize", "minimize"])
         groups = _by_proposal(history)
-        frozen = [self._frozen(group, curves or {}, unheard) for group in groups]
+        frozen = [self._frozen(group, curves or {}, pending) for group in groups]
         self._study.add_trials(frozen)
         self._num_asked = len(frozen)
         self._num_complete = sum(trial.state is TrialState.COMPLETE for trial in frozen)
         self._recall_generations()
-        self.unheard: dict[Config, Proposal] = {}
-        """The proposals that are still to be told, of the configurations named so."""
+        self.pending: dict[Config, Proposal] = {}
+        """The proposals whose end is still to be told, by configuration."""
         for number, (first, *_) in enumerate(groups):
-            if first.config in unheard and first.state is not State.REFUSED:
-                assert isinstance(first.config, MixerConfig), "the search proposes Mixers"
+            if first.config in pending and first.state is not State.REFUSED:
                 attrs = dict(first.sampler_attrs)
-                self.unheard[first.config] = Proposal(first.config, attrs, number)
+                proposal = Proposal(Candidate.recorded(first), attrs, number)
+                self.pending[first.config] = proposal
 
     @property
     def at_random(self) -> bool:
         """Whether the sampler would draw the next configuration at random.
 
-        It would draw from the whole space, much of which may be over the budget: better to draw
-        for it from what is not, and to tell it with `ask(config)`.
+        It would draw from the whole space, much of which may be over the budget: the caller draws
+        from what is not, and gives that to `ask(config)`.
         """
-        return self._num_complete < self._method.random_trials
+        return self._num_complete < self._spec.random_trials
 
     def ask(self, config: MixerConfig | None = None) -> Proposal:
-        """What the sampler proposes next, not checked against anything; or takes a given one."""
+        """What the sampler proposes next, unchecked; or a given configuration, as its own."""
         sampler = self._study.sampler = self._sampler()
         if config is not None:
             self._study.enqueue_trial(self._indices(config))
@@ -164,7 +172,7 @@ class Proposer:
             asked = self._study.get_trials(deepcopy=False)[trial.number]
             parents = self._parents(sampler, generation)
         attrs = {k: v for k, v in asked.system_attrs.items() if k not in _OF_THE_ASK}
-        return Proposal(proposed, attrs | parents, trial.number)
+        return Proposal(Candidate.of(proposed), attrs | parents, trial.number)
 
     def tell(
         self, trials: Sequence[TrialRecord], proposal: Proposal, curve: Sequence[float] = ()
@@ -189,20 +197,21 @@ class Proposer:
         self._study.tell(proposal.number, _values(trials))
         self._num_complete += 1
 
-    def _member(self, indices: Mapping[str, int]) -> MixerConfig:
+    def _flops(self, indices: Mapping[str, int]) -> int:
+        """Of the member with these indices."""
         values = {name: self._space.ranges[name][i] for name, i in indices.items()}
-        return self._space.member(self._task, **values)
+        return 2 * mixer_macs(self._task, **values)
 
     def _state(self, trials: Sequence[TrialRecord]) -> TrialState:
         """What the trials of a proposal are to Optuna."""
         states = {trial.state for trial in trials}
         if states == {State.COMPLETE}:
             return TrialState.COMPLETE
-        if states == {State.REFUSED} and self._method.learns_from_stopped:
+        if states == {State.REFUSED} and self._spec.learns_from_stopped:
             return TrialState.PRUNED  # before its first epoch: it says nothing of the accuracy
         if states <= {State.COMPLETE, State.PRUNED}:
-            stopped = self._method.learns_from_stopped
-            return TrialState.PRUNED if stopped else TrialState.COMPLETE
+            learns = self._spec.learns_from_stopped
+            return TrialState.PRUNED if learns else TrialState.COMPLETE
         return TrialState.FAIL
 
     def _indices(self, config: Config) -> dict[str, int]:
@@ -213,13 +222,13 @@ class Proposer:
     def _sampler(self) -> BaseSampler:
         seed = random.Random(f"{self._seed}/{self._num_asked}").getrandbits(31)
         guess = max(1 / self._task.num_classes, self._min_accuracy or 0.0)
-        return self._method.make(seed, self._candidates, guess)
+        return self._spec.make(seed, self._candidates, guess)
 
     def _recall_generations(self) -> None:
-        """Reminds a genetic sampler of the parents it has chosen.
+        """Gives a genetic sampler back the parents it chose.
 
-        Chosen again, they would be others: more trials are complete now than were then. Optuna
-        keeps them in its study, whose trials have their numbers as keys, and we in the records.
+        Chosen anew they would be others, since more trials are complete now. Optuna keeps them in
+        its study, under the numbers of trials, and we in the records.
         """
         sampler = self._sampler()
         if isinstance(sampler, BaseGASampler):
@@ -231,7 +240,7 @@ class Proposer:
                         )
 
     def _parents(self, sampler: BaseGASampler, generation: int) -> dict[str, Any]:
-        """Those a generation has, by Optuna's key; none where they are not chosen yet."""
+        """The parents of a generation, by Optuna's key; none where they are not chosen yet."""
         chosen = self._study._storage.get_study_system_attrs(self._study._study_id)
         key = f"{sampler._get_parent_cache_key_prefix()}{generation}"
         return {key: chosen[key]} if key in chosen else {}
@@ -240,15 +249,15 @@ class Proposer:
         self,
         group: Sequence[TrialRecord],
         curves: Mapping[int, Sequence[float]],
-        unheard: Collection[Config],
+        pending: Collection[Config],
     ) -> optuna.trial.FrozenTrial:
         first = group[0]
-        if first.config in unheard and first.state is not State.REFUSED:
+        if first.config in pending and first.state is not State.REFUSED:
             state = TrialState.RUNNING
         else:
             state = self._state(group)
         curve = mean_curve([curves.get(trial.number, ()) for trial in group])
-        heard = curve and state is not TrialState.RUNNING
+        is_told = curve and state is not TrialState.RUNNING
         complete = state is TrialState.COMPLETE
         return optuna.trial.create_trial(
             state=state,
@@ -256,7 +265,7 @@ class Proposer:
             params=self._indices(first.config),
             distributions=self._distributions,
             system_attrs=first.sampler_attrs,
-            user_attrs={CURVE: curve} if heard else {},
+            user_attrs={CURVE: curve} if is_told else {},
             constraints=self._constraints(group) if complete else {},
         )
 

@@ -37,9 +37,10 @@ from scipy.special import ndtr
 
 from runs import pareto
 from runs.pareto import Reference
-from search.schedule.accuracy_model import AccuracyModel, probit
-from search.schedule.candidates import CandidateSpace, Members
+from search.schedule.accuracy_model import AccuracyModel
+from search.schedule.candidates import Candidates, CandidateSpace, Indices
 from search.schedule.improvement import expected_improvement
+from search.schedule.probit import probit
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,7 +55,7 @@ for its parameters."""
 _DIRECTIONS = ["maximize", "minimize"]
 
 _ONE_AT_A_TIME = threading.Lock()
-"""Who proposes: of several threads each must know what the others were given."""
+"""Held while a thread proposes: each must know what the others were given."""
 
 _MOST_TO_LEARN_FROM = 400
 """Trials the model is made of, the newest, besides those of the front: its cost grows with the
@@ -67,8 +68,8 @@ class CostAwareSampler(BaseSampler):
     Never what has been tried, or is being tried, or is over the ceiling, while something else is
     left. What it proposes follows from its seed and the study's trials.
 
-    What counts as reached is what the model believes of the trials, not what they had: with some
-    hundred trials the luckiest of them would lie where nothing is expected to come.
+    The front to improve on is the model's posterior mean at the trials, not their accuracies: of
+    some hundred trials the luckiest would lie above all that can be expected.
 
     Args:
         candidates: what may be proposed, and its FLOPs.
@@ -126,10 +127,10 @@ class CostAwareSampler(BaseSampler):
         if state is not TrialState.COMPLETE or values is None:
             return
         _check_accuracy(trial.number, values[0])
-        at = self._candidates.positions(trial.params)
-        if at is None:
+        index = self._candidates.index_of(trial.params)
+        if index is None:
             return
-        flops = 10 ** float(self._candidates.members(np.array([at])).log_flops[0])
+        flops = 10 ** float(self._candidates.members([index]).log_flops[0])
         if math.isclose(values[0], flops) and not math.isclose(values[1], flops):
             raise ValueError(
                 f"trial {trial.number} has its FLOPs, {flops:g}, as the first objective; "
@@ -149,26 +150,25 @@ class CostAwareSampler(BaseSampler):
         if "fixed_params" in trial.system_attrs:  # they are given
             return {}
         with _ONE_AT_A_TIME:
-            positions = self._propose(study, trial)
-            study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, positions.tolist())
-        return self._candidates.params(positions)
+            index = self._propose(study, trial)
+            study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, index.tolist())
+        return self._candidates.params(index)
 
-    def _propose(self, study: optuna.Study, trial: FrozenTrial) -> npt.NDArray[np.int64]:
-        """Where it lies."""
+    def _propose(self, study: optuna.Study, trial: FrozenTrial) -> Indices:
+        """The index of the candidate to try next."""
         known = _Known(
             self._candidates,
             [t for t in study.get_trials(deepcopy=False) if t.number != trial.number],
         )
         rng = np.random.default_rng([self._seed, trial.number])
-        pool = self._candidates.choose_from(known.positions[known.front], rng)
-        tried = {tuple(row) for row in known.positions.tolist()}
-        fresh = np.array([tuple(row) not in tried for row in pool.positions.tolist()], dtype=bool)
+        pool = self._candidates.candidate_pool(known.members.indices[known.front], rng)
+        tried = set(known.indices)
+        fresh = np.array([tuple(row) not in tried for row in pool.indices.tolist()], dtype=bool)
         if fresh.any():
             pool = pool.where(fresh)
         if len(known.trials) < self._startup_trials or not known.is_complete.any():
             return _spread_out(pool, known, rng)
-        gains = self._gains(pool, known)
-        return np.asarray(pool.positions[int(gains.argmax())])
+        return np.asarray(pool.indices[int(self._acquisition_values(pool, known).argmax())])
 
     def sample_independent(
         self,
@@ -180,47 +180,47 @@ class CostAwareSampler(BaseSampler):
         """A parameter that is not one of the candidates', at random."""
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
-    def _gains(self, pool: Members, known: _Known) -> Floats:
-        """What each candidate is worth."""
+    def _acquisition_values(self, pool: Candidates, known: _Known) -> Floats:
+        """Of each candidate, log10: expected hypervolume improvement for its FLOPs."""
         values, variances = known.observed()
         newest = np.flatnonzero(np.isfinite(values))[-_MOST_TO_LEARN_FROM:]
         learnt = np.union1d(newest, known.front)
         model = AccuracyModel(known.members.features[learnt], values[learnt], variances[learnt])
         reached = known.is_complete | known.is_running
         there = known.members.where(reached)
-        believed, _ = model.predict(there.features)
-        front = list(zip(10**there.log_flops, ndtr(believed), strict=True))
+        posterior_mean, _ = model.predict(there.features)
+        front = list(zip(10**there.log_flops, ndtr(posterior_mean), strict=True))
         running = known.is_running[reached]
-        if running.any():  # they are taken to end as expected
-            model = model.given(there.features[running], believed[running])
+        if running.any():  # they are assumed to end at the posterior mean
+            model = model.condition_on(there.features[running], posterior_mean[running])
         mean, std = model.predict(pool.features)
         reference = Reference(accuracy=self._guess_accuracy, flops=self._ceiling(pool, known))
-        gains = expected_improvement(pool.log_flops, mean, std, front=front, reference=reference)
+        improvement = expected_improvement(
+            pool.log_flops, mean, std, front=front, reference=reference
+        )
         with np.errstate(divide="ignore"):
-            return np.asarray(np.log10(gains) - self._cost_exponent * pool.log_flops)
+            return np.asarray(np.log10(improvement) - self._cost_exponent * pool.log_flops)
 
-    def _ceiling(self, pool: Members, known: _Known) -> float:
-        """FLOPs of the reference point: the ceiling, or the dearest there is."""
-        dearest = max(pool.log_flops.max(), known.members.log_flops.max())
-        return float(min(self._candidates.max_flops, 10 ** (dearest + 0.01)))
+    def _ceiling(self, pool: Candidates, known: _Known) -> float:
+        """FLOPs of the reference point: the ceiling, or the most expensive member there is."""
+        most = max(pool.log_flops.max(), known.members.log_flops.max())
+        return float(min(self._candidates.max_flops, 10 ** (most + 0.01)))
 
 
 class _Known:
     """The trials of a study that are members of the space, a row each."""
 
     def __init__(self, candidates: CandidateSpace, trials: Sequence[FrozenTrial]) -> None:
-        placed = [(_place(candidates, t), t) for t in trials]
-        self.trials = [t for at, t in placed if at is not None]
-        size = len(candidates.distributions)
-        rows = [at for at, _ in placed if at is not None]
-        self.positions = np.array(rows, dtype=np.int64).reshape(len(rows), size)
-        self.members = candidates.members(self.positions)
+        found = [(index, t) for t in trials if (index := _index_of(candidates, t)) is not None]
+        self.trials = [trial for _, trial in found]
+        self.indices = [index for index, _ in found]
+        self.members = candidates.members(self.indices)
         self.is_complete = np.array([t.state is TrialState.COMPLETE for t in self.trials], bool)
         self.is_running = np.array([not t.state.is_finished() for t in self.trials], bool)
 
     @cached_property
     def front(self) -> list[int]:
-        """Which of the complete trials nobody dominates."""
+        """Which complete trials are not dominated."""
         rows = np.flatnonzero(self.is_complete)
         accuracies = [_accuracy(self.trials[row]) for row in rows]
         return [int(rows[i]) for i in pareto.front(10 ** self.members.log_flops[rows], accuracies)]
@@ -272,12 +272,12 @@ class _Forecast:
         return fmean(gains), float(np.var(gains, ddof=1))
 
 
-def _place(candidates: CandidateSpace, trial: FrozenTrial) -> tuple[int, ...] | None:
-    """Where a trial lies; None if it is no member, or has asked for no parameters yet."""
-    at = candidates.positions(trial.params)
-    if at is None and not trial.state.is_finished() and PROPOSED in trial.system_attrs:
+def _index_of(candidates: CandidateSpace, trial: FrozenTrial) -> tuple[int, ...] | None:
+    """The index of a trial; None if it is no member, or has asked for no parameters yet."""
+    index = candidates.index_of(trial.params)
+    if index is None and not trial.state.is_finished() and PROPOSED in trial.system_attrs:
         return tuple(trial.system_attrs[PROPOSED])
-    return at
+    return index
 
 
 def _accuracy(trial: FrozenTrial) -> float:
@@ -293,17 +293,17 @@ def _check_accuracy(number: int, accuracy: float) -> float:
     return accuracy
 
 
-def _spread_out(pool: Members, known: _Known, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _spread_out(pool: Candidates, known: _Known, rng: np.random.Generator) -> Indices:
     """Of several candidates at random the one farthest from what has been tried, FLOPs first."""
     low, high = pool.log_flops.min(), pool.log_flops.max()
     goal = low + (high - low) * _van_der_corput(len(known.trials) + 1)
     nearest = np.argsort(np.abs(pool.log_flops - goal), kind="stable")[: max(1, len(pool) // 10)]
     some = rng.choice(nearest, size=min(16, len(nearest)), replace=False)
     if not len(known.trials):
-        return np.asarray(pool.positions[some[0]])
+        return np.asarray(pool.indices[some[0]])
     apart = pool.features[some][:, None, :] - known.members.features
     farthest = int((apart**2).sum(axis=2).min(axis=1).argmax())
-    return np.asarray(pool.positions[some[farthest]])
+    return np.asarray(pool.indices[some[farthest]])
 
 
 def _van_der_corput(index: int) -> float:

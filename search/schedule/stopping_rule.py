@@ -1,9 +1,9 @@
-"""Early stopping with two objectives: which trials go on at a rung.
+"""Early stopping with two objectives: which trials continue after a rung.
 
-The FLOPs of a trial are known before it starts, so all there is to decide is whether its accuracy
-at a rung, after so many epochs, is too far behind that of trials that cost no more. How far is too
-far is measured: accuracies at a rung foretell final ones only so well, and trials that are behind
-by less than that are not behind at all. Pure functions of what is known.
+The FLOPs of a trial are known before it starts, so the only question is whether its accuracy at a
+rung, after so many epochs, is too far behind that of trials that cost no more. How far is too far
+is measured: an accuracy at a rung predicts the final one with an error, and a trial that is behind
+by less than that error is not behind. Pure functions.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, stdev
+from statistics import stdev
 
-_PROBIT = NormalDist().inv_cdf
-_EXTREME = 1e-3
+from scipy.special import ndtr
+
+from search.schedule.probit import probit
 
 MIN_FINISHED = 6
 """Trials whose whole curves are known before any is stopped."""
 
 _SPREADS = 2.0
-"""So many standard deviations of what chance does to a difference are allowed for."""
+"""How many standard deviations of a difference are put down to chance."""
 
 _BANDS_PER_DECADE = 2
 _SURVIVORS = 2
-"""The first so many trials of every band of FLOPs go on, however bad."""
+"""So many trials of every band of FLOPs, the first, continue whatever their accuracy."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +34,22 @@ class Peer:
 
     flops: int
     accuracy: float
-    """Validated there, the mean of its seeds."""
+    """On the validation split at the rung, the mean of its seeds."""
     goes_on: bool = True
-    """Whether it was, or would be, trained on."""
+    """Whether the rule lets it continue."""
 
 
 @dataclass(frozen=True)
-class Objection:
-    """Why a trial should not go on."""
+class TooFarBehind:
+    """Why a trial should stop."""
 
     ahead: Peer
-    """The best of those that cost no more."""
+    """The most accurate of those that cost no more."""
     allowed: float
-    """How far behind it, in accuracy, would have been put down to chance."""
+    """The difference to it, in accuracy, that chance would explain."""
 
     def in_words(self, peer: Peer, epoch: int, epochs: int) -> str:
-        """A sentence for whoever asks why a trial was stopped."""
+        """The reason as a trial's record has it."""
         return (
             f"stopped after epoch {epoch} of {epochs}: {100 * peer.accuracy:.1f} % where a trial "
             f"of no more FLOPs had {100 * self.ahead.accuracy:.1f} %; chance explains "
@@ -56,16 +57,18 @@ class Objection:
         )
 
 
-Rule = Callable[[Peer, Sequence[Peer], float | None], Objection | None]
-"""What speaks against training a configuration on, as `objection` says it."""
+StoppingRule = Callable[[Peer, Sequence[Peer], float | None], TooFarBehind | None]
+"""Decides whether a configuration should stop, as `stopping_decision` does."""
 
 
-def objection(peer: Peer, others: Sequence[Peer], spread: float | None) -> Objection | None:
-    """What speaks against training a configuration on; None if nothing does.
+def stopping_decision(
+    peer: Peer, others: Sequence[Peer], spread: float | None
+) -> TooFarBehind | None:
+    """Why a configuration should stop at a rung; None if it should continue.
 
     Args:
         peer: the configuration.
-        others: those that have come to the rung before.
+        others: those that reached the rung before.
         spread: see `spread_of`; None while too little is known.
     """
     if spread is None:
@@ -82,7 +85,7 @@ def objection(peer: Peer, others: Sequence[Peer], spread: float | None) -> Objec
     needed = probit(ahead.accuracy) - _SPREADS * math.sqrt(2) * spread
     if probit(peer.accuracy) >= needed:
         return None
-    return Objection(ahead, ahead.accuracy - NormalDist().cdf(needed))
+    return TooFarBehind(ahead, ahead.accuracy - float(ndtr(needed)))
 
 
 def gain_after(curve: Sequence[float], epoch: int) -> float:
@@ -92,13 +95,13 @@ def gain_after(curve: Sequence[float], epoch: int) -> float:
         curve: accuracies by epoch.
         epoch: after which.
     """
-    return probit(curve[-1]) - probit(curve[epoch - 1])
+    return float(probit(curve[-1]) - probit(curve[epoch - 1]))
 
 
 def spread_of(gains: Sequence[float]) -> float | None:
-    """How differently trials go on after an epoch: the standard deviation of what they gain.
+    """The standard deviation of what trials gain after an epoch.
 
-    The same in whatever order they came. None before enough trials have been trained to the end.
+    It does not depend on their order. None before enough trials have been trained to the end.
 
     Args:
         gains: as `gain_after` has them, of trials that were.
@@ -106,11 +109,6 @@ def spread_of(gains: Sequence[float]) -> float | None:
     if len(gains) < MIN_FINISHED:
         return None
     return stdev(gains)
-
-
-def probit(accuracy: float) -> float:
-    """Φ⁻¹ of an accuracy in [0, 1]: differences in it mean the same near 50 % and near 99 %."""
-    return _PROBIT(min(max(accuracy, _EXTREME), 1 - _EXTREME))
 
 
 def _band(flops: int) -> int:

@@ -1,20 +1,24 @@
-"""Configurations drawn at random from those a study may still try."""
+"""The configurations that a study has not tried yet, to be drawn at random."""
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Set
-from functools import cached_property
+from collections.abc import Iterable
+from functools import lru_cache
 
 from space.config import Config, ImageTask, MixerConfig
-from space.cost import cost
+from space.cost import mixer_macs
 from space.search_space import SearchSpace
 
 ENUMERABLE = 50_000
-"""Spaces up to this size are listed; of larger ones that many draws are made."""
+"""Spaces up to this size are listed; from larger ones that many draws are made."""
 
 _DRAWS = 100
 """Before the list is searched for what is left."""
+
+Values = tuple[int, ...]
+"""Of the parameters of a member, in the order of the ranges."""
 
 
 class Untried:
@@ -25,46 +29,81 @@ class Untried:
         task: of the images.
         max_flops: of one image, forward.
         seed: of the study.
+        tried: what the study has tried, baselines too.
     """
 
-    def __init__(self, space: SearchSpace, task: ImageTask, *, max_flops: int, seed: int) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        task: ImageTask,
+        *,
+        max_flops: int,
+        seed: int,
+        tried: Iterable[Config] = (),
+    ) -> None:
         self._space = space
         self._task = task
         self._max_flops = max_flops
         self._seed = seed
+        self._allowed = _members_under(space, task, max_flops)
+        self._left = set(self._allowed or ())
+        self._tried: set[Config] = set()
+        for config in tried:
+            self.remove(config)
 
-    def draw(self, tried: Set[Config]) -> MixerConfig | None:
-        """One that is not among `tried`; None when none is left, or none is found."""
-        rng = random.Random(f"{self._seed}/{len(tried)}")
-        if self._space.size > ENUMERABLE:
-            for _ in range(ENUMERABLE):
-                config = self._at_random(rng)
-                if config not in tried and cost(config).flops <= self._max_flops:
-                    return config
-            return None
-        for _ in range(_DRAWS if self._allowed else 0):
-            config = rng.choice(self._allowed)
-            if config not in tried:
-                return config
-        left = [config for config in self._allowed if config not in tried]
-        return rng.choice(left) if left else None
+    def __contains__(self, config: Config) -> bool:
+        """Whether a configuration has not been tried, whatever it costs."""
+        return config not in self._tried
 
     @property
     def count(self) -> int | None:
-        """How many there are, tried ones too; None where there are too many to list."""
-        return None if self._space.size > ENUMERABLE else len(self._allowed)
+        """How many members are under the ceiling, tried ones too; None of a space not listed."""
+        return None if self._allowed is None else len(self._allowed)
 
-    def none_left(self, tried: Set[Config]) -> bool:
-        """Whether all that may be tried has been; False where there is too much to list."""
-        if self._space.size > ENUMERABLE:
-            return False
-        return all(config in tried for config in self._allowed)
+    @property
+    def none_left(self) -> bool:
+        """Whether all that may be tried has been; False of a space not listed."""
+        return self._allowed is not None and not self._left
 
-    def _at_random(self, rng: random.Random) -> MixerConfig:
-        values = {name: rng.choice(choices) for name, choices in self._space.ranges.items()}
-        return self._space.member(self._task, **values)
+    def remove(self, config: Config) -> None:
+        """It is tried now."""
+        self._tried.add(config)
+        if isinstance(config, MixerConfig):
+            values = tuple(getattr(config, name) for name in self._space.ranges)
+            if values in self._left and self._member(values) == config:
+                self._left.remove(values)
 
-    @cached_property
-    def _allowed(self) -> list[MixerConfig]:
-        members = self._space.members(self._task)
-        return [config for config in members if cost(config).flops <= self._max_flops]
+    def draw(self) -> MixerConfig | None:
+        """One that has not been tried; None when none is left, or none is found."""
+        rng = random.Random(f"{self._seed}/{len(self._tried)}")
+        if self._allowed is None:
+            ranges = self._space.ranges.values()
+            for _ in range(ENUMERABLE):
+                values = tuple(rng.choice(choices) for choices in ranges)
+                if _flops(self._space, self._task, values) <= self._max_flops:
+                    config = self._member(values)
+                    if config in self:
+                        return config
+            return None
+        for _ in range(_DRAWS if self._allowed else 0):
+            values = rng.choice(self._allowed)
+            if values in self._left:
+                return self._member(values)
+        left = [values for values in self._allowed if values in self._left]
+        return self._member(rng.choice(left)) if left else None
+
+    def _member(self, values: Values) -> MixerConfig:
+        return self._space.member(self._task, **dict(zip(self._space.ranges, values, strict=True)))
+
+
+@lru_cache(maxsize=1)  # a study's start asks how many there are, and then draws from them
+def _members_under(space: SearchSpace, task: ImageTask, max_flops: int) -> list[Values] | None:
+    """The members under a ceiling, the first parameter varying slowest; None if too many."""
+    if space.size > ENUMERABLE:
+        return None
+    members = itertools.product(*space.ranges.values())
+    return [values for values in members if _flops(space, task, values) <= max_flops]
+
+
+def _flops(space: SearchSpace, task: ImageTask, values: Values) -> int:
+    return 2 * mixer_macs(task, **dict(zip(space.ranges, values, strict=True)))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from runs.rungs import rung_epochs
 from space.config import Frozen
 
 
@@ -17,7 +18,7 @@ class RungSpec(Frozen):
     count: Annotated[int, Field(ge=0, le=10)] | None = None
     """How many; None for two, or as many as there are epochs for; 0 for no early stopping."""
     spared: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Share of the trials to be stopped that are trained to the end, to measure regret."""
+    """Share of the trials to be stopped that are exempt: trained to the end, to measure regret."""
 
     def epochs(self, total: int) -> tuple[int, ...]:
         """The epochs after which trials of so many epochs are compared, ascending.
@@ -25,16 +26,13 @@ class RungSpec(Frozen):
         Raises:
             ValueError: there are too few epochs for the rungs asked for.
         """
-        count = 2 if self.count is None else self.count
-        rungs = [total // self.eta**k for k in range(count, 0, -1)]
-        if self.count is None:
-            return tuple(rung for rung in rungs if rung)
-        if rungs and not rungs[0]:
+        rungs = rung_epochs(self.eta, self.count, total)
+        if self.count is not None and len(rungs) < self.count:
             raise ValueError(
-                f"count={count} with eta={self.eta} needs at least {self.eta**count} epochs, "
-                f"not {total}; lower the count, 0 (or --no-rungs) being none"
+                f"count={self.count} with eta={self.eta} needs at least {self.eta**self.count} "
+                f"epochs, not {total}; lower the count, 0 (or --no-rungs) being none"
             )
-        return tuple(rungs)
+        return rungs
 
 
 NO_RUNGS = RungSpec(count=0)

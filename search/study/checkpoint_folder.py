@@ -1,4 +1,4 @@
-"""Where the checkpoints of a study lie, and how long."""
+"""The folder with the checkpoints of a study: their names, and how long they stay."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CheckpointFolderError(MixerSearchError):
 
 
 class Checkpoints(NamedTuple):
-    """What was asked for."""
+    """What the command line says of checkpoints."""
 
     folder: Path | None = None
     """None for one beside the database."""
@@ -29,7 +29,7 @@ class Checkpoints(NamedTuple):
     keep: bool = False
 
     def check(self) -> None:
-        """Makes the folder, where one was named.
+        """Makes the folder where one was named.
 
         Raises:
             CheckpointFolderError: no file can be written there.
@@ -46,7 +46,7 @@ class Checkpoints(NamedTuple):
             ) from None
 
     def of(self, study: StudyRecord, storage: str | None) -> CheckpointFolder:
-        """Those of a study."""
+        """The checkpoints of a study."""
         return CheckpointFolder(
             folder=(self.folder or beside(storage, "checkpoints")).absolute(),
             study=study,
@@ -61,7 +61,7 @@ class CheckpointFolder:
 
     Args:
         folder: made when the first is written; several studies may share it.
-        study: as it is in the database: one made anew under a name knows nothing of the old one's.
+        study: as it is in the database; a new one of the same name has other checkpoints.
         every_seconds: between two checkpoints of a trial.
         keeps: whether those of trials that have ended stay, after their last epoch.
     """
@@ -72,7 +72,7 @@ class CheckpointFolder:
     keeps: bool = False
 
     def of(self, trial: int) -> Checkpointing:
-        """Of the trials of a configuration, by the number of the first."""
+        """The policy for the trials of a configuration, given the number of the first."""
         return Checkpointing(
             file=self.folder / f"{self._prefix}-{trial}.checkpoint",
             every_seconds=self.every_seconds,
@@ -80,13 +80,13 @@ class CheckpointFolder:
         )
 
     def discard(self, trial: int) -> None:
-        """Once trials have ended, unless they are to be kept."""
+        """Removes the checkpoint of trials that have ended, unless it is to be kept."""
         if not self.keeps:
             with suppress(OSError):  # it is tried again when the study goes on
                 self.of(trial).file.unlink(missing_ok=True)
 
     def tidy(self, running: Collection[int]) -> None:
-        """Removes what processes that were killed left there of trials that have ended."""
+        """Removes what killed processes left of trials that have ended."""
         wanted = {self.of(trial).file for trial in running}
         for file in self.folder.glob(f"{self._prefix}-*"):
             unfinished = file.suffix == ".tmp"

@@ -25,10 +25,10 @@ from space.ladder import vit_ladder
 from space.search_space import SearchSpace
 
 _ROOM = 10**0.01
-"""Between the dearest configuration and the ceiling, where no budget is below: the reference point
-must lie beyond what is measured to it, or the dearest adds nothing however accurate it is. As much
-as `search.schedule.sampler` has for its own reference point, and 2 % of FLOPs are too few to tell
-apart."""
+"""The ceiling over the most expensive configuration, where no budget is below: the reference point
+must lie beyond what is measured to it, or that configuration adds nothing however accurate it is.
+As much as `search.schedule.sampler` has for its own reference point; 2 % of FLOPs are too few to
+tell apart."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
         StudyError: a baseline is made for other images, or not under `max_flops`.
     """
     space = spec.space.fitted(task)
-    dearest = cost(space.dearest(task)).flops
-    ceiling = math.ceil(dearest * _ROOM)
+    most_expensive = cost(space.dearest(task)).flops
+    ceiling = math.ceil(most_expensive * _ROOM)
     if spec.max_flops is not None:
         ceiling = min(ceiling, spec.max_flops)
-    budget = min(ceiling, dearest)
+    budget = min(ceiling, most_expensive)
     return Plan(
         space=space,
         affordable=space.within(task, budget),
@@ -67,7 +67,7 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
 
 
 def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
-    """How many trials a study can come to: those asked for, or all there are."""
+    """How many trials a study can have: those asked for, or all the space has."""
     untried = Untried(plan.affordable, task, max_flops=plan.flops_ceiling, seed=spec.seed)
     return spec.trials if untried.count is None else min(spec.trials, untried.count)
 

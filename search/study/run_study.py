@@ -17,7 +17,7 @@ from search.data import ImageData
 from search.data.balance import shares_line
 from search.protocol import Workers
 from search.report.progress import open_reporter, print_line
-from search.report.status import Standing
+from search.report.status import StudyStatus
 from search.report.summary import (
     counts_line,
     failures_line,
@@ -35,6 +35,7 @@ from search.spec.studies import StudyError, StudySpec
 from search.study.checkpoint_folder import Checkpoints
 from search.study.loop import Search
 from search.study.open_study import images_of, plan, reachable, study_of
+from search.study.state import StudyState
 from space.quantities import format_count
 
 
@@ -51,7 +52,7 @@ def run_study(
     retry: RetryPolicy | None = None,
     deadline: float | None = None,
     check_stop: Callable[[], None] = lambda: None,
-) -> Standing:
+) -> StudyStatus:
     """Runs a study, or goes on with it, and prints how it goes and what it found.
 
     Args:
@@ -106,18 +107,19 @@ def run_study(
             )
         workers = start_workers(data)
         store.add_study(study)  # nothing refuses it any more
-        standing = Standing(
+        state = StudyState.read(store, study.name)
+        status = StudyStatus(
             study,
-            store.trials(study.name),
+            state,
             goal=goal,
             baselines=len(baselines),
             images_per_epoch=steps * spec.recipe.batch_size,
         )
         each = f", {workers.count} workers" if workers.count > 1 else ""
         say(f"on {workers.surroundings.device_kind}{each}; results in {store.where}")
-        if standing.trials:
-            say(f"going on: {counts_line(standing)}")
-        with open_reporter(console, standing) as reporter, _kept(workers):
+        if status.trials:
+            say(f"going on: {counts_line(status)}")
+        with open_reporter(console, status) as reporter, _kept(workers):
             Search(
                 study=study,
                 spec=spec,
@@ -127,27 +129,28 @@ def run_study(
                 store=store,
                 workers=workers,
                 reporter=reporter,
+                state=state,
                 check_stop=check_stop,
                 checkpoints=(checkpoints or Checkpoints()).of(study, storage),
                 retry=retry or RetryPolicy(),
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
-        if standing.front:
-            console.print(front_table(standing))
-        say(counts_line(standing))
+        if status.front:
+            console.print(front_table(status))
+        say(counts_line(status))
         for line in (
-            retried_line(standing),
-            failures_line(standing),
-            stopping_line(standing),
-            time_line(standing),
-            idle_line(standing, spec.trials),
-            nothing_line(standing),
+            retried_line(status),
+            failures_line(status),
+            stopping_line(status),
+            time_line(status),
+            idle_line(status, spec.trials),
+            nothing_line(status),
         ):
             if line:
                 say(line)
-        for command in next_commands(study.name, storage, found=bool(standing.front)):
+        for command in next_commands(study.name, storage, found=bool(status.front)):
             say(f"next: {command}")
-    return standing
+    return status
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM, remembered: a library that swallows the exception does not lose them.
 
-JAX has `except:` in places; a signal that arrives inside one is gone. So whoever runs for long
-asks now and then.
+JAX has `except:` in places; a signal that arrives inside one is gone. So what runs for long asks
+now and then.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from space.errors import MixerSearchError
 
 
 class ThreadError(MixerSearchError):
-    """Signals cannot be heard where the search was started."""
+    """The search was started in a thread that receives no signals."""
 
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C.
 
-    Not KeyboardInterrupt itself: where that one leaves code that was run from a string, as
-    `dataclass` does at an import, CPython ends the process by SIGINT although it was caught.
+    Not KeyboardInterrupt itself: where that leaves code that was run from a string, as `dataclass`
+    does at an import, CPython ends the process by SIGINT although it was caught.
     """
 
 
@@ -36,10 +36,10 @@ class Stopping:
         self._wanted: type[KeyboardInterrupt] | None = None
 
     def listen(self) -> None:
-        """From now on.
+        """Handles both from now on.
 
         Raises:
-            ThreadError: not in the main thread, which alone hears signals.
+            ThreadError: not in the main thread, which alone receives signals.
         """
         if threading.current_thread() is not threading.main_thread():
             raise ThreadError(

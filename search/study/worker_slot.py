@@ -1,61 +1,44 @@
-"""What one worker is at, and what it does next."""
+"""What one worker trains, and what it trains next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from runs.record import EpochRecord, State, TrialRecord
 from search.protocol import Failed, Finished
-from search.schedule.early_stopping import Verdict, mean_curve
-from search.schedule.scheduler import Job
-
-_GOES_ON = Verdict()
+from search.schedule.scheduler import New, Resume, RungDecision
 
 
 @dataclass
-class Desk:
-    """The coordinator's notes about one worker."""
+class WorkerSlot:
+    """The coordinator's view of one worker."""
 
     worker: int
     clock: float
-    """Of `time.perf_counter()`: up to when its wall clock was given to trials."""
-    job: Job | None = None
+    """Of `time.perf_counter()`: its wall clock up to here has been assigned to trials."""
+    suggestion: New | Resume | None = None
+    """What it trains; None when it is idle."""
     trials: list[TrialRecord] = field(default_factory=list)
-    """Of the job, those that had ended before included."""
+    """Of the suggestion, those that had ended before included."""
     running: dict[int, TrialRecord] = field(default_factory=dict)
-    """Of the job, by number, those it was asked to train."""
-    curves: dict[int, list[float]] = field(default_factory=dict)
-    """Of the job, accuracies by epoch, by number."""
-    verdict: Verdict = _GOES_ON
-    """What was decided of the job at the last rung it came to."""
-    rungs: tuple[int, ...] = ()
-    """Where the job is judged; a baseline never is."""
+    """Of the suggestion, by number, those it was asked to train."""
+    stop_reason: str | None = None
+    """Why the trials were stopped at a rung; None if they were not."""
     setback: str | None = None
     """What happened to an earlier attempt, until it is known where this one goes on from."""
     was_elsewhere: bool = False
     """Whether the earlier attempt was another process's."""
     has_lost: bool = False
-    """Whether a worker died in this job."""
+    """Whether a worker died while it trained the suggestion."""
     looked_ahead: bool = False
     """Whether it was settled what comes next."""
-    ahead: Job | None = None
+    ahead: New | Resume | None = None
 
-    def clear(self, job: Job | None) -> None:
-        """Makes room for another job, or none."""
-        self.job = job
-        self.trials, self.running, self.curves = [], {}, {}
-        self.verdict, self.rungs = _GOES_ON, ()
-        self.setback = None
-        self.was_elsewhere = self.has_lost = self.looked_ahead = False
-        self.ahead = None
-
-    def take(self, trials: Sequence[TrialRecord], curves: Mapping[int, Sequence[float]]) -> None:
-        """The trials of the job, with the curves of those that have ended."""
+    def take(self, trials: Sequence[TrialRecord]) -> None:
+        """The trials of the suggestion."""
         self.trials = list(trials)
         self.running = {t.number: t for t in trials if t.state is State.RUNNING}
-        ended = [t.number for t in trials if t.number not in self.running]
-        self.curves = {number: list(curves.get(number, ())) for number in ended}
 
     @property
     def first(self) -> int:
@@ -67,33 +50,20 @@ class Desk:
         """The trials that have not ended."""
         return [t for t in self.running.values() if t.state is State.RUNNING]
 
-    @property
-    def curve(self) -> list[float]:
-        """The mean of all trials of the job, as far as all of them go."""
-        return mean_curve([self.curves.get(t.number, ()) for t in self.trials])
-
-    def add(self, epochs: Sequence[EpochRecord]) -> None:
-        """What was trained now."""
-        for epoch in epochs:
-            self.curves.setdefault(epoch.trial, []).append(epoch.validation_accuracy)
-
     def again(self, epochs: Sequence[EpochRecord]) -> None:
         """Another attempt goes on from what these epochs trained, or from the start."""
         last = max((epoch.epoch for epoch in epochs), default=0)
         for number, trial in self.running.items():
-            self.curves[number] = []
             rung = trial.rung if trial.rung is not None and trial.rung <= last else None
             unknown = ("error", "failure", "timeout_seconds", "accuracy", "loss", "timing")
             fresh = dict.fromkeys((*unknown, "finished_at")) | {"rung": rung}
             self.running[number] = replace(trial, state=State.RUNNING, **fresh)  # type: ignore[arg-type]
-        self.add(epochs)
-        rungs = {trial.rung for trial in self.running.values()}
-        self.verdict = Verdict("decided before", is_spared=True) if rungs != {None} else _GOES_ON
+        self.stop_reason = None
 
-    def judged(self, verdict: Verdict, epoch: int) -> None:
+    def decided(self, decision: RungDecision, epoch: int) -> None:
         """What was decided at a rung."""
-        self.verdict = verdict
-        if verdict.reason is not None:
+        self.stop_reason = decision.reason if decision.stops else None
+        if decision.reason is not None:
             for number, trial in self.running.items():
                 self.running[number] = replace(trial, rung=epoch)
 
@@ -101,8 +71,8 @@ class Desk:
         """A trial has trained all its epochs, or up to the rung where it was stopped."""
         self.running[event.trial] = replace(
             self.running[event.trial],
-            state=State.PRUNED if self.verdict.stops else State.COMPLETE,
-            error=self.verdict.reason if self.verdict.stops else None,
+            state=State.PRUNED if self.stop_reason else State.COMPLETE,
+            error=self.stop_reason,
             accuracy=event.accuracy,
             loss=event.loss,
             timing=event.timing,

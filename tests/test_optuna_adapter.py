@@ -10,15 +10,15 @@ import pytest
 from records import WIDE_SPACE, running
 
 from runs.record import State, TrialRecord
-from search.schedule.optuna_adapter import SAMPLERS, Proposer
+from search.schedule.optuna_adapter import SAMPLERS, OptunaAdapter
 from space.config import ImageTask
 from space.cost import cost
 
 TASK = ImageTask(image_size=8, image_channels=1, num_classes=10)
 
 
-def proposer(sampler: str, history: list[TrialRecord], **settings: float | None) -> Proposer:
-    return Proposer(
+def adapter(sampler: str, history: list[TrialRecord], **settings: float | None) -> OptunaAdapter:
+    return OptunaAdapter(
         WIDE_SPACE,
         TASK,
         sampler=sampler,
@@ -32,10 +32,10 @@ def proposer(sampler: str, history: list[TrialRecord], **settings: float | None)
 def search(sampler: str, count: int, *, restart_every: int = 0) -> list[TrialRecord]:
     """A search of a smooth surrogate: accuracy grows with log FLOPs, best at hidden_dim 32."""
     history: list[TrialRecord] = []
-    asked = proposer(sampler, history)
+    asked = adapter(sampler, history)
     for number in range(count):
         if restart_every and number % restart_every == 0:
-            asked = proposer(sampler, history)
+            asked = adapter(sampler, history)
         proposal = asked.ask()
         flops = cost(proposal.config).flops
         accuracy = 0.08 * math.log10(flops) + 0.4 * (proposal.config.hidden_dim == 32)
@@ -77,7 +77,7 @@ def test_tpe_learns_where_the_accuracy_is() -> None:
 
 def test_optuna_sees_accuracy_and_log_flops_of_the_records_and_their_front() -> None:
     history = search("random", 20)
-    study = proposer("random", history)._study
+    study = adapter("random", history)._study
     assert [t.values for t in study.trials] == [
         [trial.accuracy, math.log10(trial.flops)] for trial in history
     ]
@@ -91,18 +91,18 @@ def test_failed_and_refused_trials_are_told_as_failures() -> None:
     trial = search("random", 1)[0]
     for state in (State.FAILED, State.REFUSED):
         other = replace(trial, state=state, accuracy=None)
-        study = proposer("random", [other])._study
+        study = adapter("random", [other])._study
         assert [t.state for t in study.trials] == [optuna.trial.TrialState.FAIL]
 
 
 @pytest.mark.parametrize("rebuilt", [True, False])
 def test_a_refused_proposal_is_no_bad_one_to_a_sampler_that_learns(rebuilt: bool) -> None:
-    asked = proposer("cost_aware", [])
+    asked = adapter("cost_aware", [])
     proposal = asked.ask()
     trial = running(0, config=proposal.config, sampler_attrs=proposal.sampler_attrs)
     refused = replace(trial, state=State.REFUSED, accuracy=None, error="tried before")
     if rebuilt:
-        asked = proposer("cost_aware", [refused])
+        asked = adapter("cost_aware", [refused])
     else:
         asked.tell([refused], proposal)
     told = asked._study.trials[0]
@@ -112,7 +112,7 @@ def test_a_refused_proposal_is_no_bad_one_to_a_sampler_that_learns(rebuilt: bool
 
 @pytest.mark.parametrize("rebuilt", [True, False])
 def test_less_accurate_trials_than_asked_for_are_infeasible(rebuilt: bool) -> None:
-    asked = proposer("tpe", [], min_accuracy=0.5)
+    asked = adapter("tpe", [], min_accuracy=0.5)
     history = []
     for number, accuracy in enumerate((0.4, 0.6)):
         proposal = asked.ask()
@@ -120,14 +120,14 @@ def test_less_accurate_trials_than_asked_for_are_infeasible(rebuilt: bool) -> No
         history.append(replace(trial, state=State.COMPLETE, accuracy=accuracy))
         asked.tell(history[-1:], proposal)
     if rebuilt:
-        asked = proposer("tpe", history, min_accuracy=0.5)
+        asked = adapter("tpe", history, min_accuracy=0.5)
     best = asked._study.best_trials
     assert [t.values[0] for t in best] == [0.6]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_given_configuration_counts_as_the_samplers_own(sampler: str) -> None:
-    asked = proposer(sampler, [])
+    asked = adapter(sampler, [])
     given = list(WIDE_SPACE.members(TASK))[7]
     proposal = asked.ask(given)
     assert proposal.config == given
@@ -141,5 +141,5 @@ def test_a_given_configuration_counts_as_the_samplers_own(sampler: str) -> None:
 def test_the_first_trials_are_drawn_at_random_and_those_of_random_always() -> None:
     history = search("random", 30)
     for sampler, count in (("tpe", 10), ("nsga2", 20), ("random", 31)):
-        drawn = [proposer(sampler, history[:n]).at_random for n in range(31)]
+        drawn = [adapter(sampler, history[:n]).at_random for n in range(31)]
         assert drawn == [n < count for n in range(31)]
