@@ -224,6 +224,10 @@ def test_damaged_pages_are_said_and_left_alone(lite: Place) -> None:
     assert "restore it from a copy" in problem
     assert repair(lite.storage) == check(lite.storage)
     assert lite.file.read_bytes() == bytes(content)
+    write_spool(spool_path(lite.storage, "s"), study("s"), [], [])
+    (problem,) = repair(lite.storage).problems
+    assert "or move the file away, and --repair makes another of the spools in" in problem
+    assert lite.file.read_bytes() == bytes(content)
 
 
 @pytest.mark.parametrize("kind", ON_BOTH)

@@ -65,8 +65,8 @@ def test_results_of_a_file_that_went_away_are_put_back_and_the_study_goes_on(
     assert "was removed, replaced or emptied while it was written to" in said
     assert f"All results so far are in {file}.spool/" in said
     code, output = check(storage, tmp_path, "--repair")
-    if damage is emptied:  # SQLite has put into it what was in its log
-        assert code == 2, output
+    if damage is emptied:  # SQLite has put into it what was in its log: too short, or damaged
+        assert code in {1, 2}, output
         assert "move the file away, and --repair makes another of the spools" in output
         file.rename(tmp_path / "away.db")
         code, output = check(storage, tmp_path, "--repair")

@@ -61,7 +61,7 @@ def check(storage: str | None) -> Report:
         )
     damage = damaged_pages(url)
     if damage:
-        return Report(where=describe(url), problems=(damage,))
+        return Report(where=describe(url), problems=(damage + _or_from_spools(storage),))
     with open_reader(storage) as store:
         problems, notes = damaged_rows(url), list[str]()
         for study in reversed(store.studies()):
@@ -195,10 +195,7 @@ def _holds_nothing(storage: str | None) -> bool:
             except StorageError as error:
                 if not spools:
                     raise
-                raise StorageError(
-                    f"{error}; or move the file away, and --repair makes another of the spools in "
-                    f"{spools[0].parent}"
-                ) from None
+                raise StorageError(f"{error}{_or_from_spools(storage)}") from None
         elif spools:
             return True
         else:
@@ -208,6 +205,16 @@ def _holds_nothing(storage: str | None) -> bool:
             )
     with bare_connection(url) as connection:
         return bool(spools) and not sa.inspect(connection).has_table(StudyRow.__tablename__)
+
+
+def _or_from_spools(storage: str | None) -> str:
+    """The other way out for a file that is of no use, where there are spools: a sentence's end."""
+    spools = spools_of(storage)
+    if not spools:
+        return ""
+    return (
+        f"; or move the file away, and --repair makes another of the spools in {spools[0].parent}"
+    )
 
 
 def _waiting(storage: str | None) -> Iterator[str]:
