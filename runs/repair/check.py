@@ -203,8 +203,10 @@ def _holds_nothing(storage: str | None) -> bool:
                 f"storage {path} does not exist, and no spool waits for it; "
                 "name the database with --storage"
             )
+    if not spools or damaged_pages(url):
+        return False
     with bare_connection(url) as connection:
-        return bool(spools) and not sa.inspect(connection).has_table(StudyRow.__tablename__)
+        return not sa.inspect(connection).has_table(StudyRow.__tablename__)
 
 
 def _or_from_spools(storage: str | None) -> str:
