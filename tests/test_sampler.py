@@ -16,7 +16,7 @@ from scipy.special import ndtr
 
 from runs.pareto import Reference, hypervolume
 from search.schedule.accuracy_model import AccuracyModel
-from search.schedule.candidates import CandidateSpace
+from search.schedule.candidate_space import CandidateSpace
 from search.schedule.probit import probit
 from search.schedule.sampler import CURVE, CostAwareSampler, _Known
 

@@ -27,7 +27,7 @@ from optuna.trial import TrialState
 from runs.record import State, TrialRecord
 from runs.seeds import mean_curve
 from search.schedule.candidate import Candidate
-from search.schedule.candidates import CandidateSpace
+from search.schedule.candidate_space import CandidateSpace
 from search.schedule.sampler import CURVE, PROPOSED, CostAwareSampler
 from space.config import Config, ImageTask, MixerConfig
 from space.cost import mixer_macs

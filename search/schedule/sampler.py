@@ -38,7 +38,7 @@ from scipy.special import ndtr
 from runs import pareto
 from runs.pareto import Reference
 from search.schedule.accuracy_model import AccuracyModel
-from search.schedule.candidates import Candidates, CandidateSpace, Indices
+from search.schedule.candidate_space import Candidates, CandidateSpace, Indices
 from search.schedule.improvement import expected_improvement
 from search.schedule.probit import probit
 

@@ -23,7 +23,7 @@ from search.spec.studies import StudySpec
 from space.config import Config, ImageTask
 from space.search_space import SearchSpace
 
-__all__ = ["Action", "Candidate", "New", "Resume", "RungDecision", "Scheduler", "Suggestion"]
+__all__ = ["Action", "New", "Resume", "RungDecision", "Scheduler", "Suggestion"]
 
 _REFUSALS_IN_A_ROW = 10
 """After so many the sampler is repeating itself, and an untried configuration is drawn instead."""
@@ -121,7 +121,6 @@ class Scheduler:
             pending=running if newest is None else {newest},
         )
         tried = {config for config, _ in groups}
-        due = [Candidate.of(config) for config in baselines if config not in tried]
         self._untried = Untried(
             space, task, max_flops=max_flops, seed=spec.seed, tried=tried.union(baselines)
         )
@@ -136,12 +135,15 @@ class Scheduler:
         self._pending: Resume | None = None
         """The newest that ended, until the next is proposed without knowing how."""
         for (config, origin), trials in groups.items():
-            known = self._resume(origin, trials)
             if any(t.state is State.RUNNING for t in trials):
-                self._due.append(known)
+                self._due.append(self._resume(origin, trials))
             elif origin is Origin.SEARCH and config == newest:
-                self._pending = known
-        self._due += [New(candidate=candidate, origin=Origin.BASELINE) for candidate in due]
+                self._pending = self._resume(origin, trials)
+        self._due += [
+            New(candidate=Candidate.of(config), origin=Origin.BASELINE)
+            for config in baselines
+            if config not in tried
+        ]
 
     def suggest(self) -> New | Resume | None:
         """What is due after all that was suggested before; None when nothing is."""

@@ -22,7 +22,7 @@ from search.protocol import (
     Warned,
     Workers,
 )
-from search.schedule.scheduler import Candidate, New, Resume, Scheduler
+from search.schedule.scheduler import New, Resume, Scheduler
 from search.spec.retry import RetryPolicy, causes
 from search.spec.studies import StudySpec
 from search.study.checkpoint_folder import CheckpointFolder
@@ -184,12 +184,9 @@ class Coordinator:
                 has_failed = any(t.failure or t.error for t in trials if t.state is State.RUNNING)
                 slot.setback = "had failed" if has_failed else "was interrupted"
                 slot.was_elsewhere = True
-            case New(candidate=candidate):
-                spec, attrs = self._search.spec, suggestion.sampler_attrs
-                records = [
-                    self._record(candidate, suggestion.origin, spec.seed + i, attrs)
-                    for i in range(spec.seeds)
-                ]
+            case New():
+                spec = self._search.spec
+                records = [self._record(suggestion, spec.seed + i) for i in range(spec.seeds)]
                 trials = self._store.add_trials(self._name, records)
         self._state.put(trials)
         slot.take(trials)
@@ -292,8 +289,7 @@ class Coordinator:
 
     def _refuse(self, suggestion: New, reason: str) -> TrialRecord:
         """Writes down a proposal that is not tried."""
-        seed, attrs = self._search.spec.seed, suggestion.sampler_attrs
-        record = self._record(suggestion.candidate, Origin.SEARCH, seed, attrs)
+        record = self._record(suggestion, self._search.spec.seed)
         refused = replace(record, state=State.REFUSED, error=reason, finished_at=record.started_at)
         refused = self._store.add_trial(self._name, refused)
         self._state.put([refused])
@@ -318,20 +314,19 @@ class Coordinator:
             return self._search.spec.seeds
         return sum(t.state is State.RUNNING for t in suggestion.trials)
 
-    def _record(
-        self, candidate: Candidate, origin: Origin, seed: int, attrs: dict[str, object]
-    ) -> TrialRecord:
+    def _record(self, suggestion: New, seed: int) -> TrialRecord:
+        """Of a trial that begins."""
         return TrialRecord(
             number=-1,  # the store knows
             state=State.RUNNING,
-            origin=origin,
-            config=candidate.config,
-            params=candidate.params,
-            macs=candidate.macs,
+            origin=suggestion.origin,
+            config=suggestion.config,
+            params=suggestion.candidate.params,
+            macs=suggestion.candidate.macs,
             seed=seed,
             epochs=self._search.spec.recipe.epochs,
             surroundings=self._workers.surroundings,
-            sampler_attrs=dict(attrs),
+            sampler_attrs=suggestion.sampler_attrs,
             started_at=datetime.now(UTC),
         )
 
