@@ -25,7 +25,16 @@ from learning_curves import PARAMETERS, LearningCurves, TableError
 
 from runs import pareto
 from runs.record import EpochRecord, Failure, StudyRecord, Surroundings, Timing, TrialRecord
-from search.protocol import EpochDone, Event, Failed, Finished, Idle, Lost, Started, TrialRequest
+from search.protocol import (
+    EpochDone,
+    Event,
+    Failed,
+    Finished,
+    RequestDone,
+    Started,
+    TrialRequest,
+    WorkerDied,
+)
 from search.schedule.scheduler import Scheduler
 from search.schedule.stopping_rule import StoppingRule, stopping_decision
 from search.spec.recipe import Recipe
@@ -243,11 +252,11 @@ class _Crew:
         self._table = table
         self._seed = seed
         self._goes_on = [True] * count
-        self._events: list[tuple[float, int, int, Event | Idle]] = []
-        self._trainings: dict[int, Iterator[tuple[float, Event | Idle]]] = {}
+        self._events: list[tuple[float, int, int, Event | RequestDone]] = []
+        self._trainings: dict[int, Iterator[tuple[float, Event | RequestDone]]] = {}
         self._order = 0
 
-    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
+    def compile_ahead(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Compiling ahead is not simulated."""
 
     def start(self, worker: int, request: TrialRequest) -> None:
@@ -257,11 +266,11 @@ class _Crew:
     def decide(self, worker: int, goes_on: bool) -> None:
         self._goes_on[worker] = goes_on
 
-    def next(self) -> tuple[int, Event | Idle | Lost]:
+    def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
         if self._told is not None:  # what it does next follows from what it was told
             self._advance(self._told)
         self.clock, _, worker, event = heapq.heappop(self._events)
-        self._told = None if isinstance(event, Idle) else worker
+        self._told = None if isinstance(event, RequestDone) else worker
         return worker, event
 
     _told: int | None = None
@@ -271,7 +280,9 @@ class _Crew:
         self._order += 1
         heapq.heappush(self._events, (self.clock + seconds, self._order, worker, event))
 
-    def _train(self, worker: int, request: TrialRequest) -> Iterator[tuple[float, Event | Idle]]:
+    def _train(
+        self, worker: int, request: TrialRequest
+    ) -> Iterator[tuple[float, Event | RequestDone]]:
         """Seconds that pass, and what happens then."""
         number, config = request.numbers[0], request.config
         if config in self._table.failed:
@@ -283,7 +294,7 @@ class _Crew:
                     failure=Failure.DIVERGED,
                 ),
             )
-            yield 0.0, Idle()
+            yield 0.0, RequestDone()
             return
         lot = random.Random(f"{self._seed}/{config.model_dump_json()}")
         training = lot.choice(self._table.trainings[config])
@@ -315,7 +326,7 @@ class _Crew:
         )
         loss = training.losses[i]
         yield 0.0, Finished(trial=number, accuracy=accuracy, loss=loss, timing=timing)
-        yield 0.0, Idle()
+        yield 0.0, RequestDone()
 
 
 class _Memory:

@@ -12,8 +12,8 @@ from search.protocol import (
     EpochDone,
     Event,
     Finished,
-    Idle,
     Ready,
+    RequestDone,
     Started,
     TrialRequest,
 )
@@ -31,7 +31,7 @@ def work(pipe: Connection, seconds: float) -> None:
             message = pipe.recv()
             if isinstance(message, TrialRequest):
                 _sleep_through(message, seconds, pipe)
-                pipe.send(Idle())
+                pipe.send(RequestDone())
     except (EOFError, OSError):
         pass  # the coordinator is no more
 

@@ -24,7 +24,15 @@ from rich.console import Console
 
 from runs.record import EpochRecord, StudyRecord, Timing
 from runs.writer import open_writer
-from search.protocol import EpochDone, Event, Finished, Idle, Lost, Started, TrialRequest
+from search.protocol import (
+    EpochDone,
+    Event,
+    Finished,
+    RequestDone,
+    Started,
+    TrialRequest,
+    WorkerDied,
+)
 from search.report.progress import LiveReporter
 from search.report.status import StudyStatus
 from search.schedule.scheduler import Scheduler
@@ -51,7 +59,7 @@ class NoTraining:
         self.surroundings = surroundings(choose())
         self._events: Iterator[Event] = iter(())
 
-    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
+    def compile_ahead(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Nothing to compile."""
 
     def start(self, worker: int, request: TrialRequest) -> None:
@@ -60,8 +68,8 @@ class NoTraining:
     def decide(self, worker: int, goes_on: bool) -> None:
         """It always goes on."""
 
-    def next(self) -> tuple[int, Event | Idle | Lost]:
-        return 0, next(self._events, Idle())
+    def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
+        return 0, next(self._events, RequestDone())
 
     def _train(self, request: TrialRequest) -> Iterator[Event]:
         yield Started()

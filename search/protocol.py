@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Checkpointing:
+class CheckpointPolicy:
     """How trials under way are kept, so that whoever takes them up again need not start anew."""
 
     file: Path
@@ -35,7 +35,7 @@ class TrialRequest:
     recipe: Recipe
     rungs: tuple[int, ...] = ()
     """Epochs after which the coordinator says whether the trials go on."""
-    checkpointing: Checkpointing | None = None
+    checkpointing: CheckpointPolicy | None = None
     """If there is a checkpoint of these trials, they go on from there."""
 
 
@@ -86,7 +86,7 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Idle:
+class RequestDone:
     """A request is through: whoever trained it may be given the next."""
 
 
@@ -100,7 +100,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Lost:
+class WorkerDied:
     """Whoever trained is no more; somebody else is there in its place, with nothing to do."""
 
     reason: str
@@ -116,7 +116,7 @@ class Lost:
 
 
 Event = Started | Warned | EpochDone | Finished | Failed
-"""Of the trials of a request; `Idle` or `Lost` come after the last."""
+"""Of the trials of a request; `RequestDone` or `WorkerDied` come after the last."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Bug:
+class WorkerCrashed:
     """A worker had an exception nobody expected."""
 
     traceback: str
@@ -188,7 +188,7 @@ class Workers(Protocol):
     def surroundings(self) -> Surroundings:
         """What they train on."""
 
-    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
+    def compile_ahead(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """What will be requested of a worker next."""
 
     def start(self, worker: int, request: TrialRequest) -> None:
@@ -197,7 +197,7 @@ class Workers(Protocol):
     def decide(self, worker: int, goes_on: bool) -> None:
         """Tells a worker, after the epoch of a rung, whether its trials go on."""
 
-    def next(self) -> tuple[int, Event | Idle | Lost]:
+    def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
         """Waits for what happens next, and tells of which worker."""
 
     def interrupt(self) -> None:

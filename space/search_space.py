@@ -94,7 +94,7 @@ class SearchSpace(Frozen):
         """The member with the fewest FLOPs."""
         return min(self._corners(task, lowest=True), key=lambda config: cost(config).macs)
 
-    def dearest(self, task: ImageTask) -> MixerConfig:
+    def most_expensive(self, task: ImageTask) -> MixerConfig:
         """The member with the most FLOPs."""
         return max(self._corners(task, lowest=False), key=lambda config: cost(config).macs)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from runs.record import Surroundings
-from search.protocol import Event, Idle, Lost, TrialRequest
+from search.protocol import Event, RequestDone, TrialRequest, WorkerDied
 from search.spec.recipe import Recipe
 from space.config import Config
 
@@ -14,7 +14,7 @@ from space.config import Config
 class Trainer(Protocol):
     """What trains within a process: `search.train.engine.Engine`, or something quicker."""
 
-    def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None: ...
+    def compile_ahead(self, config: Config, recipe: Recipe, num_seeds: int) -> None: ...
 
     def run(self, request: TrialRequest, goes_on: Callable[[], bool]) -> Iterator[Event]: ...
 
@@ -30,8 +30,8 @@ class OneWorker:
         self._events: Iterator[Event] = iter(())
         self._goes_on = True
 
-    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
-        self._trainer.announce(config, recipe, num_seeds)
+    def compile_ahead(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
+        self._trainer.compile_ahead(config, recipe, num_seeds)
 
     def start(self, worker: int, request: TrialRequest) -> None:
         self._goes_on = True
@@ -40,5 +40,5 @@ class OneWorker:
     def decide(self, worker: int, goes_on: bool) -> None:
         self._goes_on = goes_on
 
-    def next(self) -> tuple[int, Event | Idle | Lost]:
-        return 0, next(self._events, Idle())
+    def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
+        return 0, next(self._events, RequestDone())

@@ -19,7 +19,7 @@ from records import mixer
 from runs.record import EpochRecord, Failure
 from search import data as images
 from search.protocol import (
-    Checkpointing,
+    CheckpointPolicy,
     EpochDone,
     Event,
     Failed,
@@ -53,7 +53,7 @@ def request_(tmp_path: Path) -> TrialRequest:
         seeds=(0, 1),
         config=mixer(num_blocks=1),
         recipe=RECIPE,
-        checkpointing=Checkpointing(tmp_path / "kept" / "3.checkpoint", every_seconds=0),
+        checkpointing=CheckpointPolicy(tmp_path / "kept" / "3.checkpoint", every_seconds=0),
     )
 
 
@@ -136,7 +136,7 @@ def load_it(request: TrialRequest) -> Checkpoint:
 def test_a_trial_shorter_than_the_interval_keeps_nothing(
     engine: Engine, request_: TrialRequest
 ) -> None:
-    rarely = replace(request_, checkpointing=Checkpointing(file_of(request_), 10**6))
+    rarely = replace(request_, checkpointing=CheckpointPolicy(file_of(request_), 10**6))
     list(engine.run(rarely))
     assert not file_of(request_).exists()
 
@@ -145,7 +145,7 @@ def test_a_trial_shorter_than_the_interval_keeps_nothing(
 def test_the_last_epoch_is_kept_only_where_that_is_asked_for(
     engine: Engine, request_: TrialRequest, keeps_last: bool
 ) -> None:
-    asked = Checkpointing(file_of(request_), 0, keeps_last=keeps_last)
+    asked = CheckpointPolicy(file_of(request_), 0, keeps_last=keeps_last)
     first = list(engine.run(replace(request_, checkpointing=asked)))
     assert load_it(request_).epoch == (6 if keeps_last else 5)
     again = list(engine.run(replace(request_, checkpointing=asked)))

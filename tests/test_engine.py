@@ -133,7 +133,7 @@ def test_curves_are_the_same_to_the_bit_with_and_without_compiling_ahead(engine:
     again = []
     for event in engine.run(request(0)):
         if isinstance(event, Started):
-            engine.announce(other, RECIPE, 1)
+            engine.compile_ahead(other, RECIPE, 1)
         again.append(event)
     assert curves(again) == alone
     ahead = curves(list(engine.run(request(0, config=other))))
@@ -151,7 +151,7 @@ def test_what_was_announced_is_not_compiled_a_second_time(
         return compile_program(config, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine_module, "compile_program", counting)
-    engine.announce(MIXER, RECIPE, 1)
+    engine.compile_ahead(MIXER, RECIPE, 1)
     list(engine.run(request(0)))
     assert compiled == [MIXER]
 
@@ -219,7 +219,7 @@ def test_a_device_without_room_fails_the_trial_and_serves_the_next(
     with monkeypatch.context() as patched:
         patched.setattr(engine_module, "compile_program" if when == "compiling" else "train", full)
         if announced:
-            engine.announce(MIXER, RECIPE, 2)
+            engine.compile_ahead(MIXER, RECIPE, 2)
         events = list(engine.run(request(0, 1)))
     assert [event.trial for event in events if isinstance(event, Failed)] == [10, 11]
     assert len(events) == 2
@@ -248,7 +248,7 @@ def test_what_cannot_fit_is_not_even_compiled(
     monkeypatch.setattr(engine, "_memory_bytes", memory_bytes(small))
     monkeypatch.setattr(engine_module, "compile_program", None)  # would raise if called
     large = mixer(hidden_dim=512, num_blocks=8)
-    engine.announce(large, RECIPE, 1)
+    engine.compile_ahead(large, RECIPE, 1)
     (event,) = engine.run(request(0, config=large))
     assert isinstance(event, Failed)
     assert event.failure is Failure.DOES_NOT_FIT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runs.record import Failure
-from search.protocol import Lost
+from search.protocol import WorkerDied
 from search.workers.liveness import Liveness
 
 
@@ -43,7 +43,7 @@ def test_a_worker_is_given_up_that_is_silent_for_longer_than_the_limit(
     go_on(liveness, clock, 10, alive=(1,))
     assert [liveness.given_up(worker) for worker in (0, 1)] == [None, None]
     go_on(liveness, clock, 1, alive=(1,))
-    assert liveness.given_up(0) == Lost("it gave no sign of life for 10 s")
+    assert liveness.given_up(0) == WorkerDied("it gave no sign of life for 10 s")
     assert liveness.given_up(1) is None
     assert liveness.silent_seconds(0) == 11
 
@@ -57,7 +57,7 @@ def test_a_trial_is_given_up_that_takes_longer_than_the_limit(
     assert liveness.given_up(1) is None
     go_on(liveness, clock, 1, alive=(0, 1))
     why = "it took longer than 1m30s (--trial-timeout)"
-    assert liveness.given_up(1) == Lost(why, Failure.TIMEOUT, 90)
+    assert liveness.given_up(1) == WorkerDied(why, Failure.TIMEOUT, 90)
     assert liveness.given_up(0) is None, "it has nothing to do"
     liveness.end_trial(1)
     assert (liveness.given_up(1), liveness.busy_seconds(1)) == (None, 0)

@@ -37,11 +37,11 @@ from search.protocol import (
     Event,
     Failed,
     Finished,
-    Idle,
-    Lost,
+    RequestDone,
     Started,
     TrialRequest,
     Warned,
+    WorkerDied,
     Workers,
 )
 from search.schedule.optuna_adapter import OptunaAdapter
@@ -92,7 +92,7 @@ class Quick:
     announced: list[tuple[Config, int]] = field(default_factory=list)
     requested: list[TrialRequest] = field(default_factory=list)
 
-    def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
+    def compile_ahead(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
         self.announced.append((config, num_seeds))
 
     def run(
@@ -172,7 +172,7 @@ class Several:
         self._events: dict[int, Iterator[Event]] = {}
         self._turns = itertools.cycle(order or range(count))
 
-    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
+    def compile_ahead(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
         self.announced.append((worker, config))
 
     def start(self, worker: int, request: TrialRequest) -> None:
@@ -183,15 +183,15 @@ class Several:
 
     def decide(self, worker: int, goes_on: bool) -> None: ...
 
-    def next(self) -> tuple[int, Event | Idle | Lost]:
+    def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
         worker = next(turn for turn in self._turns if turn in self._events)
-        event = next(self._events[worker], Idle())
+        event = next(self._events[worker], RequestDone())
         if isinstance(event, EpochDone):
             number = event.epochs[0].trial
             if event.epochs[0].epoch == 2 and self.deaths.get(number, 0):
                 self.deaths[number] -= 1
-                event = Lost("killed by SIGKILL")  # type: ignore[assignment]
-        if isinstance(event, Idle | Lost):
+                event = WorkerDied("killed by SIGKILL")  # type: ignore[assignment]
+        if isinstance(event, RequestDone | WorkerDied):
             del self._events[worker]
         return worker, event
 
@@ -492,10 +492,10 @@ def test_a_trial_whose_worker_died_twice_has_failed_and_the_study_goes_on(store:
 
 def test_a_worker_that_dies_with_nothing_to_do_is_no_loss(store: Writer) -> None:
     class Dying(Several):
-        def next(self) -> tuple[int, Event | Idle | Lost]:
+        def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
             if self.deaths:
                 self.deaths.clear()
-                return 1, Lost("killed by SIGKILL")
+                return 1, WorkerDied("killed by SIGKILL")
             return super().next()
 
     search(store, workers=Dying(2, deaths={0: 1}))[0].go(num_trials=1)
@@ -505,7 +505,7 @@ def test_a_worker_that_dies_with_nothing_to_do_is_no_loss(store: Writer) -> None
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_all_trials_that_were_running_are_taken_up_again(store: Writer, sampler: str) -> None:
     class Stopped(Several):
-        def next(self) -> tuple[int, Event | Idle | Lost]:
+        def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
             worker, event = super().next()
             if isinstance(event, EpochDone) and event.epochs[0].trial >= 12:
                 raise KeyboardInterrupt

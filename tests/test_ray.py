@@ -22,15 +22,15 @@ from runs.reader import StorageError, open_reader
 from runs.record import Failure, Origin, State, Surroundings
 from search import data as images
 from search.protocol import (
-    Checkpointing,
+    CheckpointPolicy,
     EpochDone,
     Event,
     Finished,
-    Idle,
-    Lost,
+    RequestDone,
     Started,
     TrialRequest,
     Warned,
+    WorkerDied,
 )
 from search.run import main as run
 from search.spec.recipe import Recipe
@@ -74,13 +74,15 @@ def ready(workers: RayWorkers) -> RayWorkers:
     return workers.start_workers(images.load("digits", train_limit=256))
 
 
-def until_idle(workers: RayWorkers, count: int) -> dict[int, list[Event | Idle | Lost]]:
+def until_idle(
+    workers: RayWorkers, count: int
+) -> dict[int, list[Event | RequestDone | WorkerDied]]:
     """All that is told by worker, until so many have ended."""
-    told: dict[int, list[Event | Idle | Lost]] = {}
+    told: dict[int, list[Event | RequestDone | WorkerDied]] = {}
     while count:
         worker, event = workers.next()
         told.setdefault(worker, []).append(event)
-        count -= isinstance(event, Idle | Lost)
+        count -= isinstance(event, RequestDone | WorkerDied)
     return told
 
 
@@ -93,7 +95,7 @@ def until_trained(workers: RayWorkers, *numbers: int) -> None:
             wanted.discard(worker)
 
 
-def curve(events: list[Event | Idle | Lost]) -> list[tuple[float, ...]]:
+def curve(events: list[Event | RequestDone | WorkerDied]) -> list[tuple[float, ...]]:
     return [
         (e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy, e.learning_rate)
         for event in events
@@ -127,7 +129,7 @@ def test_actors_train_side_by_side_what_one_process_would(two: RayWorkers) -> No
                 EpochDone,
                 EpochDone,
                 Finished,
-                Idle,
+                RequestDone,
             ]
     assert two.surroundings.device_kind == device.device_kind
 
@@ -144,7 +146,7 @@ def test_an_actor_waits_at_a_rung_for_what_is_decided(two: RayWorkers) -> None:
             epochs[worker] += 1
             if event.epochs[0].epoch == 1:
                 two.decide(worker, goes_on=worker == 1)
-        idle += isinstance(event, Idle)
+        idle += isinstance(event, RequestDone)
     assert epochs == {0: 1, 1: 3}
 
 
@@ -157,11 +159,11 @@ def test_an_actor_that_is_killed_comes_back_and_the_other_trains_on(two: RayWork
     two.decide(1, goes_on=True)
     told = until_idle(two, 2)
     lost = told[0][-1]
-    assert isinstance(lost, Lost)
+    assert isinstance(lost, WorkerDied)
     assert lost.reason.endswith("is gone")
     assert isinstance(told[1][-2], Finished)
     two.start(0, request(0))
-    assert until_idle(two, 1)[0][-1] == Idle()
+    assert until_idle(two, 1)[0][-1] == RequestDone()
 
 
 @pytest.mark.fault("a device that fails under what it trains")
@@ -186,10 +188,10 @@ def test_an_actor_whose_device_fails_comes_back_and_the_other_trains_on(two: Ray
     for worker in (0, 1):
         two.start(worker, request(worker))
     told = until_idle(two, 2)
-    assert told[1][-1] == Lost("its device failed: INTERNAL: illegal address")
+    assert told[1][-1] == WorkerDied("its device failed: INTERNAL: illegal address")
     assert isinstance(told[0][-2], Finished)
     two.start(1, request(2))
-    assert until_idle(two, 1)[1][-1] == Idle()
+    assert until_idle(two, 1)[1][-1] == RequestDone()
 
 
 @pytest.mark.slow
@@ -200,9 +202,9 @@ def test_an_actor_that_freezes_is_replaced(nodes: Nodes) -> None:
         workers.start(0, request(0, epochs=5000))
         until_trained(workers, 0)
         os.kill(process_of(workers, 0), signal.SIGSTOP)
-        assert until_idle(workers, 1)[0][-1] == Lost("it gave no sign of life for 4 s")
+        assert until_idle(workers, 1)[0][-1] == WorkerDied("it gave no sign of life for 4 s")
         workers.start(0, request(0))
-        assert until_idle(workers, 1)[0][-1] == Idle()
+        assert until_idle(workers, 1)[0][-1] == RequestDone()
 
 
 @pytest.mark.slow
@@ -212,7 +214,7 @@ def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again(nodes: Nodes) 
         workers = ready(RayWorkers(replace(TWO, count=1), trial_seconds=3))
         workers.start(0, request(0, epochs=10**6))
         why = "it took longer than 3s (--trial-timeout)"
-        assert until_idle(workers, 1)[0][-1] == Lost(why, Failure.TIMEOUT, 3)
+        assert until_idle(workers, 1)[0][-1] == WorkerDied(why, Failure.TIMEOUT, 3)
         workers.start(0, request(0))
         assert isinstance(until_idle(workers, 1)[0][-2], Finished)
 
@@ -224,7 +226,7 @@ def test_an_actor_that_was_given_up_while_it_trains_begins_anew(two: RayWorkers)
     until_trained(two, 0)
     (actor,) = [actor for actor in two._actors if actor.events is not None]
     before = process_of(two, 0)
-    assert two._lose(actor, Lost("cut off")) == (0, Lost("cut off"))
+    assert two._lose(actor, WorkerDied("cut off")) == (0, WorkerDied("cut off"))
     two.start(0, at_rung(0))
     two.start(1, at_rung(1))
     until_trained(two, 0, 1)
@@ -235,7 +237,7 @@ def test_an_actor_that_was_given_up_while_it_trains_begins_anew(two: RayWorkers)
 def test_interrupted_actors_keep_their_trials(two: RayWorkers, tmp_path: Path) -> None:
     files = [tmp_path / f"{worker}.checkpoint" for worker in (0, 1)]
     for worker, file in enumerate(files):
-        kept = Checkpointing(file, every_seconds=10**6)
+        kept = CheckpointPolicy(file, every_seconds=10**6)
         two.start(worker, replace(request(worker, epochs=5000), checkpointing=kept))
     until_trained(two, 0, 1)
     two.interrupt()
@@ -249,7 +251,7 @@ def test_an_actor_removes_checkpoints_that_only_it_can_see(nodes: Nodes, tmp_pat
         workers = ready(RayWorkers(replace(TWO, count=1)))
         files = [tmp_path / f"{number}.checkpoint" for number in (0, 1)]
         for number, file in enumerate(files):
-            kept = Checkpointing(file, every_seconds=0)
+            kept = CheckpointPolicy(file, every_seconds=0)
             workers.start(0, replace(request(number, epochs=3), checkpointing=kept))
             until_idle(workers, 1)
             assert file.exists()
@@ -460,14 +462,20 @@ def test_what_a_node_trained_that_is_gone_is_trained_by_another(nodes: Nodes) ->
         until_trained(three, 0, 1, 2)
         nodes.kill(third)
         loser, lost = three.next()
-        assert isinstance(lost, Lost)
+        assert isinstance(lost, WorkerDied)
         three.start(loser, request(loser))
         for worker in {0, 1, 2} - {loser}:
             three.decide(worker, goes_on=True)
         told = until_idle(three, 3)
-        assert [type(e) for e in told[loser]] == [Started, EpochDone, EpochDone, Finished, Idle]
+        assert [type(e) for e in told[loser]] == [
+            Started,
+            EpochDone,
+            EpochDone,
+            Finished,
+            RequestDone,
+        ]
         for worker in {0, 1, 2} - {loser}:
-            assert [type(e) for e in told[worker]] == [EpochDone, Finished, Idle]
+            assert [type(e) for e in told[worker]] == [EpochDone, Finished, RequestDone]
 
 
 @pytest.mark.slow
@@ -482,7 +490,7 @@ def test_a_study_waits_for_a_node_where_none_is_left(
         workers.start(0, at_rung(0))
         until_trained(workers, 0)
         nodes.kill(only)
-        assert isinstance(workers.next()[1], Lost)
+        assert isinstance(workers.next()[1], WorkerDied)
         workers.start(0, request(0))
         worker, event = workers.next()
         assert (worker, type(event)) == (0, Warned)

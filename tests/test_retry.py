@@ -17,15 +17,15 @@ from test_loop import RUNGED, SURROUNDINGS, VIT, Learning, Listener, Quick, sear
 from runs.reader import open_reader
 from runs.record import Failure, State
 from runs.writer import Writer, open_writer
-from search.protocol import EpochDone, Event, Failed, Idle, Lost, Started, TrialRequest
+from search.protocol import EpochDone, Event, Failed, RequestDone, Started, TrialRequest, WorkerDied
 from search.run import main as run
 from search.spec.retry import RetryPolicy, causes
 from search.study.checkpoint_folder import Checkpoints
 
-TIMED_OUT = Lost(
+TIMED_OUT = WorkerDied(
     "it took longer than 5 s (--trial-timeout)", failure=Failure.TIMEOUT, timeout_seconds=5.0
 )
-DIED = Lost("killed by SIGKILL")
+DIED = WorkerDied("killed by SIGKILL")
 
 
 class Hindered(OneWorker):
@@ -36,7 +36,7 @@ class Hindered(OneWorker):
         trainer: trains the others.
     """
 
-    def __init__(self, ends: dict[int, Lost | Failure], trainer: Any = None) -> None:
+    def __init__(self, ends: dict[int, WorkerDied | Failure], trainer: Any = None) -> None:
         super().__init__(trainer or Quick(), SURROUNDINGS)
         self.requested: list[tuple[int, ...]] = []
         self._ends = ends
@@ -48,12 +48,12 @@ class Hindered(OneWorker):
             request.checkpointing.file.touch()
         self._now = request
 
-    def next(self) -> tuple[int, Event | Idle | Lost]:
+    def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
         worker, event = super().next()
         end = self._ends.get(self._now.numbers[0])
         if end is None or not isinstance(event, EpochDone):
             return worker, event
-        if isinstance(end, Lost):
+        if isinstance(end, WorkerDied):
             return worker, end
         self._events = iter(
             Failed(trial=number, reason=end.value, failure=end) for number in self._now.numbers
@@ -70,7 +70,7 @@ def store(tmp_path: Path) -> Iterator[Writer]:
 def go(
     store: Writer,
     num_trials: int,
-    ends: dict[int, Lost | Failure] | None = None,
+    ends: dict[int, WorkerDied | Failure] | None = None,
     *,
     retry: RetryPolicy | None = None,
     trainer: Any = None,
@@ -182,7 +182,7 @@ def test_a_study_that_stops_after_a_retry_proposes_what_it_would_have(
 def test_a_trial_that_is_tried_again_is_judged_at_rungs_as_any(tmp_path: Path) -> None:
     """Of all that is random only the order differs: stopped are those far behind, with a reason."""
     with open_writer(f"sqlite:///{tmp_path}/s.db") as store:
-        lost: dict[int, Lost | Failure] = dict.fromkeys(range(20, 32), TIMED_OUT)
+        lost: dict[int, WorkerDied | Failure] = dict.fromkeys(range(20, 32), TIMED_OUT)
         go(store, 32, lost, trainer=Learning(), **RUNGED)
         go(store, 32, retry=FLAG, trainer=Learning(), **RUNGED)
         again = store.trials("s")[20:]
@@ -232,7 +232,7 @@ def test_what_had_too_little_time_goes_on_from_its_checkpoint(
     searched, _ = search(store)
     kept = Checkpoints(tmp_path / "kept").of(searched.study, None)
 
-    def at_end(ends: dict[int, Lost | Failure], retry: RetryPolicy) -> list[Path]:
+    def at_end(ends: dict[int, WorkerDied | Failure], retry: RetryPolicy) -> list[Path]:
         workers = Hindered(ends)
         again = replace(search(store, workers=workers)[0], checkpoints=kept, retry=retry)
         again.go(num_trials=4)

@@ -54,10 +54,10 @@ def test_members_come_with_the_first_parameter_varying_slowest() -> None:
 @given(space=SPACES)
 def test_cheapest_and_dearest_are_those_of_all_members(space: SearchSpace) -> None:
     flops = [cost(member).flops for member in space.members(DIGITS)]
-    cheapest, dearest = space.cheapest(DIGITS), space.dearest(DIGITS)
+    cheapest, most_expensive = space.cheapest(DIGITS), space.most_expensive(DIGITS)
     assert cost(cheapest).flops == min(flops)
-    assert cost(dearest).flops == max(flops)
-    assert {cheapest, dearest} <= set(space.members(DIGITS))
+    assert cost(most_expensive).flops == max(flops)
+    assert {cheapest, most_expensive} <= set(space.members(DIGITS))
 
 
 @settings(deadline=None, max_examples=25)
@@ -109,7 +109,7 @@ def test_every_image_size_has_a_space_of_networks_that_can_be_built(image_size: 
     task = ImageTask(image_size=image_size, image_channels=1, num_classes=2)
     space = Ranges().fitted(task)
     assert all(image_size % patch_size == 0 for patch_size in space.patch_size)
-    assert cost(space.cheapest(task)).flops <= cost(space.dearest(task)).flops
+    assert cost(space.cheapest(task)).flops <= cost(space.most_expensive(task)).flops
 
 
 def test_ranges_that_are_given_stay_and_the_others_are_fitted() -> None:

@@ -22,15 +22,15 @@ from records import mixer
 from runs.record import Failure
 from search import data as images
 from search.protocol import (
-    Checkpointing,
+    CheckpointPolicy,
     EpochDone,
     Event,
     Failed,
     Finished,
-    Idle,
-    Lost,
+    RequestDone,
     Started,
     TrialRequest,
+    WorkerDied,
 )
 from search.spec.recipe import Recipe
 from search.train.checkpoint import load
@@ -64,7 +64,7 @@ def until_idle(workers: Processes | OneWorker, count: int) -> dict[int, list[Eve
     told: dict[int, list[Event]] = {}
     while count:
         worker, event = workers.next()
-        if isinstance(event, Idle | Lost):
+        if isinstance(event, RequestDone | WorkerDied):
             count -= 1
         else:
             told.setdefault(worker, []).append(event)
@@ -84,7 +84,7 @@ def curve(events: list[Event]) -> list[tuple[float, ...]]:
 def test_two_processes_train_side_by_side_what_one_would(two: Processes) -> None:
     requests = [request(0), request(1, LARGE)]
     for worker, wanted in enumerate(requests):
-        two.announce(worker, wanted.config, wanted.recipe, 1)
+        two.compile_ahead(worker, wanted.config, wanted.recipe, 1)
         two.start(worker, wanted)
     told = until_idle(two, 2)
     device = jax.devices("cpu")[0]
@@ -111,7 +111,7 @@ def test_a_process_waits_at_a_rung_for_what_is_decided(two: Processes) -> None:
             epochs[worker] += 1
             if event.epochs[0].epoch == 1:
                 two.decide(worker, goes_on=worker == 1)
-        idle += isinstance(event, Idle)
+        idle += isinstance(event, RequestDone)
     assert epochs == {0: 1, 1: 3}
 
 
@@ -125,9 +125,9 @@ def test_a_process_that_is_killed_is_replaced_and_the_other_trains_on(two: Proce
     ends = []
     while len(ends) < 2:
         worker, event = two.next()
-        if isinstance(event, Idle | Lost):
+        if isinstance(event, RequestDone | WorkerDied):
             ends.append((worker, event))
-    assert sorted(ends) == [(0, Lost("killed by SIGKILL")), (1, Idle())]
+    assert sorted(ends) == [(0, WorkerDied("killed by SIGKILL")), (1, RequestDone())]
     two.start(0, request(0))
     assert isinstance(until_idle(two, 1)[0][-1], Finished)
 
@@ -147,7 +147,7 @@ def test_a_replacement_that_is_killed_at_its_start_is_replaced_too() -> None:
         os.kill(first, signal.SIGKILL)
         killer = threading.Thread(target=kill_the_next)
         killer.start()
-        assert first_loss(workers) == (0, Lost("killed by SIGKILL"))
+        assert first_loss(workers) == (0, WorkerDied("killed by SIGKILL"))
         killer.join()
         workers.start(0, request(0))
         assert isinstance(until_idle(workers, 1)[0][-1], Finished)
@@ -166,7 +166,7 @@ def test_a_worker_at_a_rung_is_answered_while_the_replacement_of_another_starts(
         workers.start(1, replace(request(1), rungs=(1,)))
         until_trained(workers, 1)
         os.kill(process_of(workers, 0), signal.SIGKILL)
-        assert first_loss(workers) == (0, Lost("killed by SIGKILL"))
+        assert first_loss(workers) == (0, WorkerDied("killed by SIGKILL"))
         workers.start(0, request(0))
         workers.decide(1, goes_on=True)
         told = until_idle(workers, 1)
@@ -202,7 +202,7 @@ def test_three_replacements_that_do_not_become_ready_are_a_sentence(
         monkeypatch.setattr(workers, "_spawn", lambda *a: (spawned.append(a[0]), spawn(*a))[1])
         workers.start(0, request(0, epochs=5000))
         os.kill(process_of(workers, 0), signal.SIGKILL)
-        assert first_loss(workers) == (0, Lost("killed by SIGKILL"))
+        assert first_loss(workers) == (0, WorkerDied("killed by SIGKILL"))
         with pytest.raises(WorkerStartError, match=says):
             workers.next()
     assert spawned == [0, 0, 0]
@@ -218,10 +218,10 @@ def test_a_process_whose_device_fails_is_replaced_and_the_other_trains_on() -> N
         first, ends = process_of(workers, 1), set()
         while len(ends) < 2:
             worker, event = workers.next()
-            if isinstance(event, Idle | Lost):
+            if isinstance(event, RequestDone | WorkerDied):
                 ends.add((worker, event))
-        lost = Lost("its device failed: INTERNAL: illegal address")
-        assert ends == {(0, Idle()), (1, lost)}
+        lost = WorkerDied("its device failed: INTERNAL: illegal address")
+        assert ends == {(0, RequestDone()), (1, lost)}
         assert process_of(workers, 1) != first
         workers.start(1, request(2))
         assert isinstance(until_idle(workers, 1)[1][-1], Finished)
@@ -247,7 +247,7 @@ def test_a_process_that_does_not_become_ready_is_a_sentence(
 @needs_two_cores
 def test_interrupted_while_a_replacement_starts_the_other_keeps_its_trial(tmp_path: Path) -> None:
     file = tmp_path / "1.checkpoint"
-    kept = Checkpointing(file, every_seconds=10**6)
+    kept = CheckpointPolicy(file, every_seconds=10**6)
     with closing(Processes(count=2, device_kind="cpu")) as workers:
         workers.start_workers(images.load("digits", train_limit=256))
         workers.start(1, replace(request(1, epochs=5000), checkpointing=kept))
@@ -419,10 +419,10 @@ def until_trained(workers: Processes, wanted: int) -> None:
             return
 
 
-def first_loss(workers: Processes) -> tuple[int, Lost]:
+def first_loss(workers: Processes) -> tuple[int, WorkerDied]:
     while True:
         worker, event = workers.next()
-        if isinstance(event, Lost):
+        if isinstance(event, WorkerDied):
             return worker, event
 
 
@@ -441,7 +441,7 @@ def test_a_process_that_freezes_is_replaced_and_waking_it_changes_nothing(times:
             workers.start(0, request(number, epochs=5000))
             frozen = process_of(workers, 0)
             os.kill(frozen, signal.SIGSTOP)
-            assert first_loss(workers) == (0, Lost("it gave no sign of life for 8 s"))
+            assert first_loss(workers) == (0, WorkerDied("it gave no sign of life for 8 s"))
             with pytest.raises(ProcessLookupError):
                 os.kill(frozen, signal.SIGCONT)
             workers.start(0, request(number))
@@ -455,7 +455,7 @@ def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again() -> None:
         workers.start_workers(images.load("digits", train_limit=256))
         workers.start(0, request(0, epochs=10**6))
         why = "it took longer than 3s (--trial-timeout)"
-        assert first_loss(workers) == (0, Lost(why, Failure.TIMEOUT, 3))
+        assert first_loss(workers) == (0, WorkerDied(why, Failure.TIMEOUT, 3))
         workers.start(0, request(0))
         assert isinstance(until_idle(workers, 1)[0][-1], Finished)
 
@@ -472,7 +472,7 @@ def test_time_in_which_the_coordinator_itself_stood_still_does_not_count() -> No
 def test_interrupted_processes_keep_their_trials_and_end(two: Processes, tmp_path: Path) -> None:
     files = [tmp_path / f"{worker}.checkpoint" for worker in (0, 1)]
     for worker, file in enumerate(files):
-        kept = Checkpointing(file, every_seconds=10**6)
+        kept = CheckpointPolicy(file, every_seconds=10**6)
         two.start(worker, replace(request(worker, epochs=5000), checkpointing=kept))
     trained: set[int] = set()
     while trained != {0, 1}:

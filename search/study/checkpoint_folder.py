@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from runs.record import StudyRecord
 from runs.storage import beside
-from search.protocol import Checkpointing
+from search.protocol import CheckpointPolicy
 from space.errors import MixerSearchError
 
 
@@ -71,9 +71,9 @@ class CheckpointFolder:
     every_seconds: float
     keeps: bool = False
 
-    def of(self, trial: int) -> Checkpointing:
+    def of(self, trial: int) -> CheckpointPolicy:
         """The policy for the trials of a configuration, given the number of the first."""
-        return Checkpointing(
+        return CheckpointPolicy(
             file=self.folder / f"{self._prefix}-{trial}.checkpoint",
             every_seconds=self.every_seconds,
             keeps_last=self.keeps,

@@ -14,12 +14,12 @@ from search.protocol import (
     Event,
     Failed,
     Finished,
-    Idle,
-    Lost,
     Reporter,
+    RequestDone,
     Started,
     TrialRequest,
     Warned,
+    WorkerDied,
     Workers,
 )
 from search.schedule.scheduler import New, Resume, Scheduler
@@ -138,7 +138,7 @@ class Coordinator:
             self._reporter.note(f"tried again: {said}; {causes(list(again.values()))}")
         return [replace(t, state=State.RUNNING) if t.number in again else t for t in trials]
 
-    def _handle(self, slot: WorkerSlot, event: Event | Idle | Lost) -> None:
+    def _handle(self, slot: WorkerSlot, event: Event | RequestDone | WorkerDied) -> None:
         """One message of a worker that trains something."""
         match event:
             case Started(epochs):
@@ -155,10 +155,10 @@ class Coordinator:
                 slot.finished(event)
             case Failed():
                 slot.failed(event)
-            case Lost(reason) if event.may_retry and slot.under_way and not slot.has_lost:
+            case WorkerDied(reason) if event.may_retry and slot.under_way and not slot.has_lost:
                 slot.has_lost, slot.setback = True, f"lost its worker ({reason})"
                 self._workers.start(slot.worker, self._request(slot))
-            case Idle() | Lost():
+            case RequestDone() | WorkerDied():
                 for trial in slot.under_way:
                     slot.failed(_given_up(trial, event))
                 if not slot.looked_ahead:  # it failed before it started
@@ -227,7 +227,7 @@ class Coordinator:
         slot.ahead, slot.looked_ahead = self._scheduler.suggest(), True
         if slot.ahead is not None:
             config, recipe = slot.ahead.config, self._search.spec.recipe
-            self._workers.announce(slot.worker, config, recipe, self._num_seeds(slot.ahead))
+            self._workers.compile_ahead(slot.worker, config, recipe, self._num_seeds(slot.ahead))
 
     def _hear(self, slot: WorkerSlot, epochs: tuple[EpochRecord, ...]) -> None:
         """Writes down an epoch, and tells the worker whether its trials continue, if it asks."""
@@ -336,8 +336,8 @@ def _keeps_checkpoint(trial: TrialRecord) -> bool:
     return trial.state is State.RUNNING or trial.failure is Failure.TIMEOUT
 
 
-def _given_up(trial: TrialRecord, event: Idle | Lost) -> Failed:
-    assert isinstance(event, Lost), "a worker that is idle has told how its trials ended"
+def _given_up(trial: TrialRecord, event: RequestDone | WorkerDied) -> Failed:
+    assert isinstance(event, WorkerDied), "a worker that is idle has told how its trials ended"
     reason = f"its worker died twice ({event.reason})" if event.may_retry else event.reason
     return Failed(
         trial=trial.number,

@@ -53,7 +53,7 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
         StudyError: a baseline is made for other images, or not under `max_flops`.
     """
     space = spec.space.fitted(task)
-    most_expensive = cost(space.dearest(task)).flops
+    most_expensive = cost(space.most_expensive(task)).flops
     ceiling = math.ceil(most_expensive * _ROOM)
     if spec.max_flops is not None:
         ceiling = min(ceiling, spec.max_flops)

@@ -39,7 +39,7 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self._compiler.shutdown(wait=False, cancel_futures=True)
 
-    def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
+    def compile_ahead(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Begins to compile for a request that will come, in the background."""
         wanted = config, recipe, num_seeds
         if not self._shortage(*wanted):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from runs.record import Failure
-from search.protocol import Lost
+from search.protocol import WorkerDied
 from space.quantities import write_duration
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -76,12 +76,12 @@ class Liveness:
         began = self._began[worker]
         return 0.0 if began is None else self.now - began
 
-    def given_up(self, worker: int) -> Lost | None:
+    def given_up(self, worker: int) -> WorkerDied | None:
         """Why a worker is to be killed; None where it may go on."""
         limit = self._trial_limit
         if limit is not None and self.busy_seconds(worker) > limit:
             why = f"it took longer than {write_duration(limit)} (--trial-timeout)"
-            return Lost(why, Failure.TIMEOUT, limit)
+            return WorkerDied(why, Failure.TIMEOUT, limit)
         if self.silent_seconds(worker) > self._silent_limit:
-            return Lost(f"it gave no sign of life for {self._silent_limit:.0f} s")
+            return WorkerDied(f"it gave no sign of life for {self._silent_limit:.0f} s")
         return None

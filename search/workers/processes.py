@@ -17,16 +17,16 @@ from search.protocol import (
     Alive,
     Announcement,
     Broken,
-    Bug,
     Decision,
     Event,
-    Idle,
     Interruption,
-    Lost,
     Ready,
     Refusal,
+    RequestDone,
     Setup,
     TrialRequest,
+    WorkerCrashed,
+    WorkerDied,
 )
 from search.spec.recipe import Recipe
 from search.train.devices import DeviceError
@@ -164,7 +164,7 @@ class Processes:
         self.surroundings = ready[0].surroundings
         return self
 
-    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
+    def compile_ahead(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Has a worker compile in the background."""
         self._handles[worker].send(Announcement(config, recipe, num_seeds))
 
@@ -180,7 +180,7 @@ class Processes:
         """Tells a worker that waits at a rung."""
         self._handles[worker].send(Decision(goes_on))
 
-    def next(self) -> tuple[int, Event | Idle | Lost]:
+    def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
         """Waits for the next event of any worker.
 
         Raises:
@@ -211,7 +211,7 @@ class Processes:
         for handle in self._handles:
             handle.process.join()
 
-    def _look(self) -> tuple[int, Event | Idle | Lost] | None:
+    def _look(self) -> tuple[int, Event | RequestDone | WorkerDied] | None:
         """Waits, for a moment at most, until a worker tells something, or has to be replaced."""
         pipes = [handle.pipe for handle in self._handles if not handle.is_ending]
         is_any_ending = len(pipes) < self.count
@@ -224,7 +224,7 @@ class Processes:
                 return worker, told
         return None
 
-    def _look_at(self, worker: int, has_news: bool) -> Event | Idle | Lost | None:
+    def _look_at(self, worker: int, has_news: bool) -> Event | RequestDone | WorkerDied | None:
         """What is to be told of a worker."""
         handle = self._handles[worker]
         if has_news:
@@ -241,23 +241,23 @@ class Processes:
         elif self._liveness.silent_seconds(worker) > self._seconds_to_start:
             waited = format_seconds(self._seconds_to_start)
             why = f"was not ready after {waited}; see that its device is free and works"
-            self._kill(worker, Lost(why))
+            self._kill(worker, WorkerDied(why))
         return None
 
-    def _hear(self, worker: int) -> Event | Idle | None:
+    def _hear(self, worker: int) -> Event | RequestDone | None:
         """What a worker tells; None for a heartbeat, and where it ends."""
         told = self._handles[worker].receive()
         match told:
             case None | Alive():
                 return None
             case Broken(reason, failure):
-                self._kill(worker, Lost(reason, failure))
+                self._kill(worker, WorkerDied(reason, failure))
                 return None
-            case Bug(text):
+            case WorkerCrashed(text):
                 raise WorkerError(f"worker {worker} had an unexpected exception\n{text}")
-            case Idle():
+            case RequestDone():
                 self._liveness.end_trial(worker)
-        event: Event | Idle = told
+        event: Event | RequestDone = told
         return event
 
     def _admit(self, worker: int) -> None:
@@ -271,14 +271,14 @@ class Processes:
                 handle.ready = told
             case Refusal(sentence):
                 raise DeviceError(sentence)
-            case Bug(text):
+            case WorkerCrashed(text):
                 raise WorkerError(f"worker {worker} could not start\n{text}")
             case _:
                 raise AssertionError(f"a worker began with {told!r}")
         if worker in self._requests:
             self.start(worker, self._requests.pop(worker))
 
-    def _follow_end(self, worker: int) -> Lost | None:
+    def _follow_end(self, worker: int) -> WorkerDied | None:
         """Replaces a process once it is gone; what is to be told of that.
 
         Raises:
@@ -301,9 +301,9 @@ class Processes:
         starts_left = _STARTS if was_ready else gone.starts_left
         self._handles[worker] = self._spawn(worker, starts_left - 1)
         self._set_up(worker)
-        return (gone.lost or Lost(ended)) if was_ready else None
+        return (gone.lost or WorkerDied(ended)) if was_ready else None
 
-    def _kill(self, worker: int, lost: Lost) -> None:
+    def _kill(self, worker: int, lost: WorkerDied) -> None:
         """Ends a process; it is told, and replaced, when the process is gone."""
         self._handles[worker].kill(lost)
         self._liveness.restart(worker)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from search.protocol import Broken, Checkpointing, Event, Ready, Refusal, TrialRequest, Warned
+from search.protocol import Broken, CheckpointPolicy, Event, Ready, Refusal, TrialRequest, Warned
 from search.spec.recipe import Recipe
 from search.train.compile_cache import use_compile_cache
 from search.train.machine import memory_fraction
@@ -51,7 +51,7 @@ class RayWorker:
         self._decisions: SimpleQueue[bool] = SimpleQueue()
         self._interrupted = threading.Event()
         self._trains = False
-        self._ended: Checkpointing | None = None
+        self._ended: CheckpointPolicy | None = None
         self._warnings: list[str] = []
         use_xla_options()
         use_compile_cache(self._warnings.append)
@@ -83,10 +83,10 @@ class RayWorker:
         self._ended = request.checkpointing
         self._trains = False
 
-    def announce(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
+    def compile_ahead(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Begins to compile what will be requested next."""
         assert self._engine is not None, "an actor that trains is ready"
-        self._engine.announce(config, recipe, num_seeds)
+        self._engine.compile_ahead(config, recipe, num_seeds)
 
     def decide(self, goes_on: bool) -> None:
         """What the coordinator decides at a rung."""

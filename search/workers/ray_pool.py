@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runs.record import Failure, Surroundings
-from search.protocol import Broken, Event, Idle, Lost, Refusal, Started, TrialRequest, Warned
+from search.protocol import (
+    Broken,
+    Event,
+    Refusal,
+    RequestDone,
+    Started,
+    TrialRequest,
+    Warned,
+    WorkerDied,
+)
 from search.spec.recipe import Recipe
 from search.train.devices import DeviceError
 from search.workers.liveness import SECONDS_BETWEEN_LOOKS, SECONDS_TO_KEEP, Liveness
@@ -181,9 +190,9 @@ class RayWorkers:
         assert self._surroundings is not None, "workers are given images first"
         return self._surroundings
 
-    def announce(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
+    def compile_ahead(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
         """Has the actor that trains for a worker compile in the background."""
-        self._tell(worker, "announce", config, recipe, num_seeds)
+        self._tell(worker, "compile_ahead", config, recipe, num_seeds)
 
     def start(self, worker: int, request: TrialRequest) -> None:
         """Has an actor train, as soon as one is free."""
@@ -193,7 +202,7 @@ class RayWorkers:
         """Tells the actor that waits at a rung."""
         self._tell(worker, "decide", goes_on)
 
-    def next(self) -> tuple[int, Event | Idle | Lost]:
+    def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
         """Waits for the next event of any worker.
 
         Raises:
@@ -237,7 +246,7 @@ class RayWorkers:
         training = [actor.worker for actor in self._actors if actor.events is not None]
         return training[0] if training else self._waiting[0][0]
 
-    def _hear(self, actor: _Actor) -> tuple[int, Event | Idle | Lost]:
+    def _hear(self, actor: _Actor) -> tuple[int, Event | RequestDone | WorkerDied]:
         """What an actor that trains has to say."""
         from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
@@ -247,24 +256,24 @@ class RayWorkers:
         except StopIteration:
             actor.events, actor.has_started = None, False
             self._liveness.end_trial(actor.number)
-            return worker, Idle()
+            return worker, RequestDone()
         except RayTaskError as error:
             raise WorkerError(f"worker {worker} had an unexpected exception\n{error}") from None
         except OutOfMemoryError:
             why = f"Ray ended it: {actor.node} ran out of memory"
-            lost = self._lose(actor, Lost(why, Failure.OUT_OF_MEMORY))
+            lost = self._lose(actor, WorkerDied(why, Failure.OUT_OF_MEMORY))
         except RayError:
-            lost = self._lose(actor, Lost(f"its process on {actor.node} is gone"))
+            lost = self._lose(actor, WorkerDied(f"its process on {actor.node} is gone"))
         else:
             if not isinstance(event, Broken):
                 actor.has_started |= isinstance(event, Started)
                 return worker, event
             # asked whether it is ready, it begins anew
-            lost = self._lose(actor, Lost(event.reason, event.failure))
+            lost = self._lose(actor, WorkerDied(event.reason, event.failure))
         assert lost is not None, "it was training"
         return lost
 
-    def _lose(self, actor: _Actor, lost: Lost) -> tuple[int, Lost] | None:
+    def _lose(self, actor: _Actor, lost: WorkerDied) -> tuple[int, WorkerDied] | None:
         """Waits for an actor's next life; what is to be told if it was training."""
         was_training, worker = actor.events is not None, actor.worker
         self._begin(actor)
@@ -322,7 +331,7 @@ class RayWorkers:
                 self._ray.get(actor.heartbeat)
             except RayError:
                 if actor.events is None:  # else they will tell
-                    self._lose(actor, Lost("it is gone"))
+                    self._lose(actor, WorkerDied("it is gone"))
                     continue
             self._liveness.heartbeat(actor.number)
             actor.heartbeat = self._call(actor, "heartbeat")

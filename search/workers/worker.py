@@ -14,15 +14,15 @@ from queue import SimpleQueue
 from search.protocol import (
     Alive,
     Announcement,
-    Bug,
     Decision,
-    Idle,
     Interruption,
     Ready,
     Refusal,
+    RequestDone,
     Setup,
     Started,
     TrialRequest,
+    WorkerCrashed,
 )
 from search.train.device_data import put
 from search.train.devices import choose
@@ -51,13 +51,13 @@ def work(pipe: Connection) -> None:
                 request = channel.next_request()
                 for event in engine.run(request, channel.goes_on, channel.is_interrupted):
                     channel.tell(event)
-                channel.tell(Idle())
+                channel.tell(RequestDone())
     except (EOFError, BrokenPipeError):
         pass  # the coordinator has gone
     except MixerSearchError as error:
         channel.tell(Refusal(str(error)))
     except Exception:
-        channel.tell(Bug(traceback.format_exc()))
+        channel.tell(WorkerCrashed(traceback.format_exc()))
     os._exit(0)  # a compilation under way is not waited for
 
 
@@ -74,11 +74,11 @@ class _WorkerChannel:
 
     def tell(self, message: object) -> None:
         """Sends a message to the coordinator; from any thread."""
-        if isinstance(message, Started | Idle):
+        if isinstance(message, Started | RequestDone):
             self._trains = isinstance(message, Started)
         with self._sending:
             self._pipe.send(message)
-        if isinstance(message, Idle) and self._interrupted.is_set():
+        if isinstance(message, RequestDone) and self._interrupted.is_set():
             os._exit(0)
 
     def next_request(self) -> TrialRequest:
@@ -100,7 +100,7 @@ class _WorkerChannel:
                 os._exit(0)
             match message:
                 case Announcement(config, recipe, num_seeds):
-                    engine.announce(config, recipe, num_seeds)
+                    engine.compile_ahead(config, recipe, num_seeds)
                 case Decision():
                     self._decisions.put(message)
                 case Interruption():

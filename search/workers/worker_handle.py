@@ -10,7 +10,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from search.protocol import Lost, Ready
+from search.protocol import Ready, WorkerDied
 from search.workers.spawned import WorkerProcess
 
 
@@ -37,7 +37,7 @@ class WorkerHandle:
         """What it told when it had its device and the images; None while it starts."""
         self.is_ending = False
         """Whether it is to be replaced when it is gone; what it may still tell does not count."""
-        self.lost: Lost | None = None
+        self.lost: WorkerDied | None = None
         """What is to be told of it, if it was killed."""
         self.pipe, theirs = Pipe()
         self.process = WorkerProcess(
@@ -76,7 +76,7 @@ class WorkerHandle:
             self.is_ending = True
             return None
 
-    def kill(self, lost: Lost) -> None:
+    def kill(self, lost: WorkerDied) -> None:
         """Has it end."""
         self.is_ending, self.lost = True, lost
         self.process.kill()
