@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _SECONDS_TO_GO = 5.0
 """In which a process that was killed, or closed its pipe, is gone."""
-_SECONDS_TO_END = 0.02
+_SECONDS_BETWEEN_END_LOOKS = 0.02
 """Between two looks whether such a process is gone."""
 _STARTS = 3
 """How many processes are tried in the place of one that died, until one is ready."""
@@ -158,7 +158,7 @@ class Processes:
         for worker in range(self.count):
             self._set_up(worker)
         while not all(handle.is_ready for handle in self._handles):
-            self._look()  # nothing is trained, and nothing told
+            self._look()  # no trial is under way: what it tells concerns none
         ready = [handle.ready for handle in self._handles if handle.ready]
         _check_devices(ready, self._per_device)
         self.surroundings = ready[0].surroundings
@@ -215,7 +215,8 @@ class Processes:
         """Waits, for a moment at most, until a worker tells something, or has to be replaced."""
         pipes = [handle.pipe for handle in self._handles if not handle.is_ending]
         is_any_ending = len(pipes) < self.count
-        ready = wait(pipes, timeout=_SECONDS_TO_END if is_any_ending else SECONDS_BETWEEN_LOOKS)
+        seconds = _SECONDS_BETWEEN_END_LOOKS if is_any_ending else SECONDS_BETWEEN_LOOKS
+        ready = wait(pipes, timeout=seconds)
         self._liveness.tick()
         for worker in [*range(self._turn, self.count), *range(self._turn)]:
             self._turn = (worker + 1) % self.count  # a worker that tells much delays no other
@@ -295,7 +296,8 @@ class Processes:
             why = (
                 f"ended at its start ({ended}); see that there is memory left and its device works"
             )
-            why = gone.lost.reason if gone.lost else why
+            if gone.lost:
+                why = gone.lost.reason
             raise WorkerStartError(f"worker {worker} {why}, or ask for fewer --workers")
         gone.pipe.close()
         starts_left = _STARTS if was_ready else gone.starts_left
