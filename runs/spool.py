@@ -75,7 +75,7 @@ def refuse_spooled(storage: str | None, study: str) -> None:
     for path in _folder(storage).glob(f"{_stem(study)}-*.jsonl"):
         raise SpoolError(
             f"study {study!r} has results in {path} that its database could not take; "
-            f"put them back with {_repair(storage)}, or remove that file"
+            f"put them back with {_repair(storage)}, or move that file away"
         )
 
 
@@ -151,7 +151,9 @@ def read_spool(path: Path) -> Spool:
     body, _, seal = content.removesuffix(b"\n").rpartition(b"\n")
     body += b"\n"
     if seal != json.dumps({"sha256": hashlib.sha256(body).hexdigest()}).encode():
-        raise SpoolError(f"spool {path} was cut or changed; restore it from a copy, or remove it")
+        raise SpoolError(
+            f"spool {path} was cut or changed; restore it from a copy, or move it away"
+        )
     try:
         first, *others = [json.loads(line) for line in body.splitlines()]
         version = first["spool"]
@@ -262,4 +264,4 @@ def _check(spool: Spool, body: bytes, version: int) -> None:
 
 
 def _not_a_spool(path: Path, why: str) -> SpoolError:
-    return SpoolError(f"spool {path} is not one of ours ({why[:200]}); remove it")
+    return SpoolError(f"spool {path} is not one of ours ({why[:200]}); move it away")

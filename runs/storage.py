@@ -224,7 +224,7 @@ def check_sqlite_file(path: Path) -> None:
     if size == 0:
         raise StorageError(
             f"storage {path} is an empty file, not a database; "
-            "remove it to start afresh, or restore the database that was there"
+            "move it away to start afresh, or restore the database that was there"
         )
     if not header.startswith(SQLITE_MAGIC):
         raise StorageError(

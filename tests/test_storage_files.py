@@ -64,7 +64,7 @@ def by_sql(*statements: str) -> Callable[[Path], None]:
 
 
 NOT_FIT: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda p: p.write_bytes(b""), "is an empty file, not a database; remove it"),
+    "empty": (lambda p: p.write_bytes(b""), "is an empty file, not a database; move it away"),
     "text": (lambda p: p.write_text("study,trial\n"), "is not a SQLite database"),
     "cut": (cut, r"is truncated: [\d,]+ of [\d,]+ bytes are there; restore it"),
     "a header alone": (lambda p: p.write_bytes(p.read_bytes()[:50]), "is truncated"),

@@ -40,7 +40,7 @@ def pending(store: Reader, path: Path) -> Pending:
             if replace(there, created_at=spool.study.created_at) != spool.study:
                 return Pending(
                     sentence=f"spool {path} is of another study {name!r} than the one here; "
-                    "put it back into the database it was written for, or remove it"
+                    "put it back into the database it was written for, or move it away"
                 )
             trials, epochs = _missing(store, spool)
     except AwayError:
