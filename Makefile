@@ -7,8 +7,8 @@ BIN = $(VENV)/bin
 # Python 3.12 with the newest JAX, in an environment of its own: what trains must train there too.
 NEWEST_PYTHON ?= python3.12
 NEWEST_VENV ?= .venv-newest
-NEWEST_TESTS = $(addprefix tests/test_,train.py networks.py gradients.py augment.py engine.py \
-  traced.py checkpoint.py init.py cost.py)
+NEWEST_TESTS = $(addprefix tests/test_,train.py epoch.py optimizer.py networks.py gradients.py augment.py \
+  engine.py traced.py checkpoint.py init.py cost.py)
 
 .PHONY: demo test test-newest test-faults test-slow lint clean
 
