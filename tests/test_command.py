@@ -137,7 +137,7 @@ def test_every_option_that_is_a_path_takes_a_tilde_for_the_home_folder(
     monkeypatch.setenv("HOME", "/home/me")
     found = {}
     modules = ("search.run", "search.export", "search.data.__main__", "search.check")
-    for module in (*modules, "search.bench", "runs.__main__", "dashboard.__main__"):
+    for module in (*modules, "search.bench.command", "runs.__main__", "dashboard.__main__"):
         for command in importlib.import_module(module).app.registered_commands:
             for name, hint in _annotated(command.callback).items():
                 if Path in (hint.__origin__, *get_args(hint.__origin__)):

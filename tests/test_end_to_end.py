@@ -114,10 +114,10 @@ def is_alive(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("how", "workers"),
     [
-        (signal.SIGINT, "1"),
+        pytest.param(signal.SIGINT, "1", marks=pytest.mark.slow),
         (signal.SIGTERM, "1"),
-        (signal.SIGKILL, "1"),
-        pytest.param(signal.SIGTERM, "2", marks=needs_two_cores),
+        pytest.param(signal.SIGKILL, "1", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "2", marks=[needs_two_cores, pytest.mark.slow]),
         pytest.param(signal.SIGKILL, "2", marks=needs_two_cores),
     ],
 )

@@ -56,6 +56,7 @@ def curves(made: Path) -> LearningCurves:
     return read_table(made / "digits.parquet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "cost_aware", "tpe", "nsga2"])
 def test_every_sampler_can_search_a_table_that_was_made(
     curves: LearningCurves, sampler: str
@@ -64,6 +65,7 @@ def test_every_sampler_can_search_a_table_that_was_made(
     assert done.points[-1].hypervolume == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_repeated_configurations_are_among_those_of_the_first_seed(
     made: Path, curves: LearningCurves
 ) -> None:
@@ -74,6 +76,7 @@ def test_repeated_configurations_are_among_those_of_the_first_seed(
     assert "over the seeds of 2 configurations" in card
 
 
+@pytest.mark.slow
 def test_a_configuration_that_never_trained_to_the_end_is_kept_as_failed(
     curves: LearningCurves,
 ) -> None:

@@ -32,8 +32,8 @@ import stub_trials  # noqa: E402
     ("trials", "seconds", "workers", "readers"),
     [
         pytest.param(
-            *(500, 0.005, 2, 4),
-            marks=pytest.mark.fault("4 readers during 500 trials that sleep 5 ms"),
+            *(200, 0.005, 2, 4),
+            marks=pytest.mark.fault("4 readers during 200 trials that sleep 5 ms"),
         ),
         pytest.param(
             *(2_000, 0.005, 1, 8),

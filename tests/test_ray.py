@@ -451,6 +451,7 @@ def test_an_accelerator_that_only_ray_knows_of_is_refused(nodes: Nodes) -> None:
     nodes.stop(node)
 
 
+@pytest.mark.slow
 @needs_ray
 def test_what_a_node_trained_that_is_gone_is_trained_by_another(nodes: Nodes) -> None:
     """With fewer places than workers: nobody waits for ever, and each is trained once."""

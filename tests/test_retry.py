@@ -163,7 +163,14 @@ def test_of_several_seeds_those_are_tried_again_that_failed(store: Writer) -> No
     assert {t.state for t in store.trials("s")} == {State.COMPLETE}
 
 
-@pytest.mark.parametrize("sampler", ["cost_aware", "tpe", "nsga2"])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        pytest.param("cost_aware", marks=pytest.mark.slow),
+        pytest.param("tpe", marks=pytest.mark.slow),
+        "nsga2",
+    ],
+)
 def test_a_study_that_stops_after_a_retry_proposes_what_it_would_have(
     tmp_path: Path, sampler: str
 ) -> None:

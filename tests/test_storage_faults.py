@@ -47,7 +47,9 @@ def check(storage: str, folder: Path, *options: str) -> tuple[int, str]:
 
 
 @pytest.mark.fault("the database's file deleted, replaced or emptied while a study runs")
-@pytest.mark.parametrize("damage", [deleted, replaced, emptied])
+@pytest.mark.parametrize(
+    "damage", [deleted, pytest.param(replaced, marks=pytest.mark.slow), emptied]
+)
 def test_results_of_a_file_that_went_away_are_put_back_and_the_study_goes_on(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:

@@ -54,6 +54,7 @@ def test_flags_of_the_user_are_kept(
     assert os.environ["XLA_FLAGS"] == then
 
 
+@pytest.mark.slow
 def test_training_goes_the_same_way_with_and_without_them() -> None:
     curves = []
     for flags in ("", OURS):
