@@ -86,7 +86,7 @@ def test_a_spool_with_a_byte_changed_or_cut_is_refused(
     if content + b"\n" == path.read_bytes():  # without its last line's end it is whole
         return
     path.write_bytes(content)
-    with pytest.raises(SpoolError, match=r"was cut or changed; restore it from a copy, or remove"):
+    with pytest.raises(SpoolError, match=r"was cut or changed; restore it from a copy, or move"):
         read_spool(path)
 
 
