@@ -80,6 +80,7 @@ def test_a_part_that_is_killed_leaves_the_results_of_the_others(tmp_path: Path) 
     assert "| 16 | Mixer p8" in page
 
 
+@pytest.mark.slow
 def test_a_report_that_is_told_to_end_leaves_what_it_has_and_nobody_behind(tmp_path: Path) -> None:
     out = tmp_path / "out"
     environment = os.environ | {"TMPDIR": str(tmp_path)}

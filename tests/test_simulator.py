@@ -70,6 +70,7 @@ def test_several_workers_train_side_by_side_in_replayed_time(table: Recorded) ->
     assert 0.2 < four.points[-1].seconds / one.points[-1].seconds < 0.5
 
 
+@pytest.mark.slow
 def test_the_whole_table_is_its_whole_hypervolume(table: Recorded) -> None:
     done = replay(table, seed=0, sampler="random", rungs=NO_RUNGS)
     assert done.points[-1].hypervolume == pytest.approx(1.0)

@@ -48,7 +48,12 @@ def check(storage: str, folder: Path, *options: str) -> tuple[int, str]:
 
 @pytest.mark.fault("the database's file deleted, replaced or emptied while a study runs")
 @pytest.mark.parametrize(
-    "damage", [deleted, pytest.param(replaced, marks=pytest.mark.slow), emptied]
+    "damage",
+    [
+        deleted,
+        pytest.param(replaced, marks=pytest.mark.slow),
+        pytest.param(emptied, marks=pytest.mark.slow),
+    ],
 )
 def test_results_of_a_file_that_went_away_are_put_back_and_the_study_goes_on(
     tmp_path: Path, damage: Callable[[Path], None]
@@ -84,6 +89,7 @@ def test_results_of_a_file_that_went_away_are_put_back_and_the_study_goes_on(
         verify(storage, goal)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("the database's disk full while a study runs")
 def test_a_disk_that_fills_up_ends_in_a_sentence_and_what_is_written_can_be_read(
     tmp_path: Path,

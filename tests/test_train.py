@@ -172,6 +172,7 @@ def test_whole_steps_of_warm_up_give_the_rates_they_always_gave(total: int, warm
     )
 
 
+@pytest.mark.slow
 def test_one_step_is_optax_adamw_with_decay_on_kernels_only(data: DeviceData) -> None:
     # 97 images: no class is a tenth of them, where the head's gradient would be rounding alone
     recipe = Recipe(epochs=1, batch_size=97, weight_decay=0.1, label_smoothing=0.1, warmup=0.0)
@@ -202,6 +203,7 @@ def test_one_step_is_optax_adamw_with_decay_on_kernels_only(data: DeviceData) ->
     )
 
 
+@pytest.mark.slow
 def test_augmented_training_runs_with_everything_on(data: DeviceData) -> None:
     everything = Augmentation(
         crop_padding=1, flip=True, cutout=2, mixup_alpha=0.2, cutmix_alpha=1.0
@@ -241,7 +243,9 @@ def test_the_batches_of_an_epoch_are_the_order_it_is_given(
     assert losses(data.train_labels.at[in_batches[7]].add(1)) != losses(data.train_labels)
 
 
-@pytest.mark.parametrize("config", [MIXER, VIT], ids=["mixer", "vit"])
+@pytest.mark.parametrize(
+    "config", [MIXER, pytest.param(VIT, marks=pytest.mark.slow)], ids=["mixer", "vit"]
+)
 def test_seeds_trained_at_once_are_the_seeds_trained_alone(
     config: MixerConfig | ViTConfig, data: DeviceData
 ) -> None:
