@@ -1,5 +1,6 @@
-"""The sampler, for Optuna studies of your own."""
+"""The sampler, for Optuna studies of your own: see `search.schedule.sampler` for an example."""
 
+from search.schedule.candidate_space import CandidateSpace
 from search.schedule.sampler import CostAwareSampler
 
-__all__ = ["CostAwareSampler"]
+__all__ = ["CandidateSpace", "CostAwareSampler"]

@@ -15,10 +15,10 @@ from optuna.trial import TrialState
 from scipy.special import ndtr
 
 from runs.pareto import Reference, hypervolume
+from search.sampler import CandidateSpace, CostAwareSampler
 from search.schedule.accuracy_model import AccuracyModel
-from search.schedule.candidate_space import CandidateSpace
 from search.schedule.probit import probit
-from search.schedule.sampler import CURVE, CostAwareSampler, _Known
+from search.schedule.sampler import CURVE, _Known
 
 SPACE = {
     "width": IntDistribution(16, 128, step=16),

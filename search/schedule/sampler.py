@@ -4,6 +4,8 @@ Of the two objectives only the accuracy is unknown: a Gaussian process models it
 parameters and log FLOPs, and the FLOPs are exact. Proposed is the candidate that is expected to
 add most to the hypervolume for what it costs to train.
 
+    from search.sampler import CandidateSpace, CostAwareSampler
+
     candidates = CandidateSpace(
         {"width": IntDistribution(16, 256, step=16), "depth": IntDistribution(1, 12)},
         flops=lambda params: 2 * params["depth"] * params["width"] ** 2,
