@@ -3,7 +3,7 @@
     python benchmarks/gpu_parts.py PART TASK.json
 
 TASK.json says on what and for how long. What is measured goes to the task's file, a JSON object a
-line, as soon as it is known: whoever ends this process has all lines up to there.
+line, as soon as it is known: the report has all lines that were written before a process ends.
 """
 
 from __future__ import annotations

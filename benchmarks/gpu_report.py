@@ -50,7 +50,7 @@ LIBRARIES = (
     *("tensorflow-datasets", "pillow"),
 )
 _SECONDS_TO_GO = 3.0
-"""In which a part that is told to end writes what it has."""
+"""A part that gets SIGTERM has so long to write its results, then it gets SIGKILL."""
 _SECONDS_WORTH_BEGINNING = 10.0
 """In less no part gets further than its imports."""
 
@@ -239,7 +239,7 @@ def _measure(part: Part, report: dict[str, Any], here: Path) -> None:
     found = part.figures(ended.started)
     if found:
         report["parts"][part.name] = found
-        if isinstance(found, dict):
+        if part.is_endless:
             found["utilisation"] = share
     if ended.how and not (found and part.is_endless and ended.at_limit):
         _note(report, part.name, ended.how)
@@ -443,7 +443,7 @@ def _part(
         "device": size.device,
         "seconds": seconds - 10 if seconds > 20 else seconds / 2,  # the process has to begin too
         "file": str(folder / "lines.jsonl"),
-        "ceilings": found and {key: found[key] for key in found if key != "utilisation"},
+        "ceilings": found,
         "batch_size": size.batch_size if name != "tokens" else min(128, size.batch_size),
         "seconds_each": size.seconds_each,
         "networks": size.networks,
@@ -462,8 +462,8 @@ def _part(
 
     def lines(_: datetime) -> Any:
         file = folder / "lines.jsonl"
-        said = file.read_text().splitlines() if file.exists() else []
-        whole = [json.loads(line) for line in said if line.endswith("}")]
+        said = file.read_text().splitlines(keepends=True) if file.exists() else []
+        whole = [json.loads(line) for line in said if line.endswith("\n")]  # the last may be cut
         return (whole[0] if whole else None) if name == "ceilings" else whole
 
     return Part(

@@ -92,7 +92,7 @@ def changed_marker() -> Marker:
 
 
 def silent_seconds(holder: Holder) -> float:
-    """For how long whoever runs a study has given no sign of life, as far as this program saw."""
+    """Seconds since the last heartbeat of a study's coordinator that this program saw."""
     return _WATCH.silent_seconds(holder)
 
 
