@@ -13,6 +13,11 @@ from typing import Any
 
 import pytest
 
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+from gpu_plan import lines_of  # noqa: E402
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks" / "gpu_report.py"
 PARTS = [
@@ -102,6 +107,13 @@ def test_a_report_that_is_told_to_end_leaves_what_it_has_and_nobody_behind(tmp_p
     assert "flops_per_second" in report_of(out)["parts"]["ceilings"]
     lines = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline")]
     assert not [line for line in lines if str(tmp_path).encode() in line]
+
+
+def test_a_line_that_was_cut_is_no_figure(tmp_path: Path) -> None:
+    file = tmp_path / "lines.jsonl"
+    assert lines_of(file) == []
+    file.write_text('{"a": 1}\n{"a": 2, "config": {"b": 3}')
+    assert lines_of(file) == [{"a": 1}]
 
 
 @pytest.mark.parametrize(
