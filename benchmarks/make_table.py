@@ -98,7 +98,7 @@ def collect(storage: str, study: str, command: str, data_dir: Path | None) -> Le
     failed = {t.config for t in ended if t.state is State.FAILED and t.config not in trained}
     parameters = sorted(tuple(getattr(config, name) for name in PARAMETERS) for config in failed)
     last = [t for t in trials[studies[0].name] if t.state is State.COMPLETE][-1]
-    assert last.surroundings, "a trial that trained has them"
+    assert last.environment, "a trial that trained has them"
     assert last.timing
     about = {
         "study": {k: v for k, v in spec.items() if k in StudySpec.model_fields} | {"name": study},
@@ -111,10 +111,10 @@ def collect(storage: str, study: str, command: str, data_dir: Path | None) -> Le
         "data_digest": studies[0].data_digest,
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
-        "revision": last.surroundings.git_revision,
-        "device": last.surroundings.device_kind,
+        "revision": last.environment.git_revision,
+        "device": last.environment.device_kind,
         "workers": last.num_workers,
-        "versions": last.surroundings.versions,
+        "versions": last.environment.versions,
     }
     return LearningCurves(pd.concat(rows, ignore_index=True), about)
 

@@ -26,7 +26,7 @@ from runs.accounting import account
 from runs.reader import open_reader
 from search.spec.studies import STUDIES
 from search.train.devices import choose
-from search.train.environment import surroundings
+from search.train.environment import find_environment
 from search.train.machine import num_cores
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--json", type=Path, help="keep the figures in this file")
     args = parser.parse_args()
-    found = surroundings(choose())
+    found = find_environment(choose())
     runs = []
     for turn in range(args.rounds):
         with tempfile.TemporaryDirectory() as caches:

@@ -24,7 +24,7 @@ from trials_per_hour import measure, run_ours, run_plain, write_study, write_tas
 
 from search.spec.studies import STUDIES, StudySpec, with_changes
 from search.train.devices import choose
-from search.train.environment import surroundings
+from search.train.environment import find_environment
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
 
     changes = {"trials": args.configurations, "epochs": args.epochs, "seeds": args.seeds}
     spec = with_changes(STUDIES[args.study], sampler="random", baselines=0, **changes)
-    facts = surroundings(choose())
+    facts = find_environment(choose())
     figures = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": "python benchmarks/same_accuracy.py " + " ".join(sys.argv[1:]),

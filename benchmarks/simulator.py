@@ -24,7 +24,7 @@ import numpy as np
 from learning_curves import PARAMETERS, LearningCurves, TableError
 
 from runs import pareto
-from runs.record import EpochRecord, Failure, StudyRecord, Surroundings, Timing, TrialRecord
+from runs.record import Environment, EpochRecord, Failure, StudyRecord, Timing, TrialRecord
 from search.protocol import (
     EpochDone,
     Event,
@@ -243,7 +243,7 @@ def replay(
 class _Crew:
     """Workers that read from the table, and a clock that jumps from event to event."""
 
-    surroundings = Surroundings(device_kind="replay", versions={}, git_revision=None)
+    environment = Environment(device_kind="replay", versions={}, git_revision=None)
 
     def __init__(self, table: Recorded, count: int, seed: int) -> None:
         self.count = count

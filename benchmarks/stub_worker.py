@@ -6,7 +6,7 @@ import signal
 import time
 from multiprocessing.connection import Connection
 
-from runs.record import EpochRecord, Surroundings, Timing
+from runs.record import Environment, EpochRecord, Timing
 from search.protocol import (
     Decision,
     EpochDone,
@@ -18,7 +18,7 @@ from search.protocol import (
     TrialRequest,
 )
 
-NOTHING = Surroundings(device_kind="nothing, it sleeps", versions={}, git_revision=None)
+NOTHING = Environment(device_kind="nothing, it sleeps", versions={}, git_revision=None)
 
 
 def work(pipe: Connection, seconds: float) -> None:

@@ -43,7 +43,7 @@ from search.study.loop import Coordinator, Search
 from search.study.open_study import plan
 from search.study.state import StudyState
 from search.train.devices import choose
-from search.train.environment import surroundings
+from search.train.environment import find_environment
 from space.config import Config, ImageTask
 from space.cost import cost
 
@@ -56,7 +56,7 @@ class NoTraining:
     count = 1
 
     def __init__(self) -> None:
-        self.surroundings = surroundings(choose())
+        self.environment = find_environment(choose())
         self._events: Iterator[Event] = iter(())
 
     def compile_ahead(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--samplers", default="cost_aware,tpe,nsga2,random")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    facts = surroundings(choose())
+    facts = find_environment(choose())
     figures = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": facts.device_kind,

@@ -26,7 +26,7 @@ from plain_loop import MlpMixer, create_train_state, train_step
 from search.bench.speed import random_data
 from search.spec.recipe import Recipe
 from search.train.devices import choose, compute_dtype
-from search.train.environment import surroundings
+from search.train.environment import find_environment
 from search.train.epoch import initial_state
 from search.train.optimizer import hyper_of
 from search.train.program import compile_program
@@ -110,7 +110,7 @@ def main():
         unit = "" if name == "ratio" else " images/s"
         print(f"{name}: {median(values):,.2f}{unit}, {min(values):,.2f} to {max(values):,.2f}")
     if given.json:
-        around = asdict(surroundings(device)) | {"batch_size": batch_size, "steps": steps}
+        around = asdict(find_environment(device)) | {"batch_size": batch_size, "steps": steps}
         date = datetime.now(UTC).isoformat(timespec="seconds")
         given.json.write_text(json.dumps({"date": date, **around, **found}, indent=2) + "\n")
 

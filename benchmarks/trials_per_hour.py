@@ -32,7 +32,7 @@ from search.spec.rungs import NO_RUNGS
 from search.spec.studies import STUDIES, StudySpec, with_changes
 from search.study.open_study import plan
 from search.train.devices import choose
-from search.train.environment import surroundings
+from search.train.environment import find_environment
 from search.train.machine import num_cores
 
 PLAIN_LOOP = Path(__file__).with_name("plain_loop.py")
@@ -81,7 +81,7 @@ def compare(spec: StudySpec, folder: Path, args: argparse.Namespace) -> dict:
     task_file = write_task(spec, folder, args.data_dir)
     study_file = write_study(spec, folder)
     device = choose()
-    facts, cores = surroundings(device), num_cores()
+    facts, cores = find_environment(device), num_cores()
     workers = args.workers or (cores if device.platform == "cpu" else 1)
     figures = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -81,11 +81,11 @@ def circumstances(trial: TrialRecord) -> dict[str, str]:
     if trial.finished_at is not None:
         facts["ended"] = moment(trial.finished_at)
     facts |= _times(trial)
-    if trial.surroundings is not None:
-        facts["device"] = trial.surroundings.device_kind
-        revision, dash, state = (trial.surroundings.git_revision or "not known").partition("-")
+    if trial.environment is not None:
+        facts["device"] = trial.environment.device_kind
+        revision, dash, state = (trial.environment.git_revision or "not known").partition("-")
         facts["git revision"] = f"{revision[:12]}{dash}{state}"  # whole in the CSV
-        facts |= dict(sorted(trial.surroundings.versions.items()))
+        facts |= dict(sorted(trial.environment.versions.items()))
     return facts
 
 

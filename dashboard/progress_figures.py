@@ -131,4 +131,4 @@ def speed_figure(trials: Sequence[TrialRecord]) -> go.Figure:
 
 
 def _device(trial: TrialRecord) -> str:
-    return for_plotly(trial.surroundings.device_kind) if trial.surroundings else ""
+    return for_plotly(trial.environment.device_kind) if trial.environment else ""

@@ -33,7 +33,7 @@ def trials_frame(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> pd
         )
     }
     for trial in trials:
-        timing, surroundings = trial.timing, trial.surroundings
+        timing, environment = trial.timing, trial.environment
         rows.append(
             {
                 "number": trial.number,
@@ -60,8 +60,8 @@ def trials_frame(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> pd
                 "images_per_second": timing and timing.images_per_second,
                 "train_flop_per_second": trial.train_flop_per_second,
                 "device_bytes": timing and timing.device_bytes,
-                "device_kind": surroundings and surroundings.device_kind,
-                "git_revision": surroundings and surroundings.git_revision,
+                "device_kind": environment and environment.device_kind,
+                "git_revision": environment and environment.git_revision,
                 "failure": trial.failure and trial.failure.value,
                 "timeout_seconds": trial.timeout_seconds,
                 "error": trial.error,

@@ -201,7 +201,7 @@ class Reader:
                     f"storage {self.where} is damaged, it refuses what it was made for "
                     f"({reason(error)}); restore it from a copy"
                 ) from error
-            raise  # a bug of ours, not of the surroundings
+            raise  # a bug of ours, not of the database
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             kind = AwayError if is_away(error) else StorageError
             raise kind(f"storage {self.where}: {reason(error)}") from error

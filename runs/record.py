@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from space.config import Config, MixerConfig, ViTConfig, unknown_family
 
@@ -92,7 +94,7 @@ class Timing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class Environment:
     """What a trial ran on."""
 
     device_kind: str
@@ -129,7 +131,8 @@ class TrialRecord:
     shared out among the workers. Over all trials the shares add up to the wall clock."""
     num_workers: int = 1
     """How many trials could be trained side by side."""
-    surroundings: Surroundings | None = None
+    environment: Annotated[Environment | None, Field(alias="surroundings")] = None
+    """Spools have it under the name it had when their format was made."""
     error: str | None = None
     """Why it failed, was pruned or refused, in words."""
     failure: Failure | None = None

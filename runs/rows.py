@@ -8,12 +8,12 @@ from dataclasses import asdict
 from typing import Any
 
 from runs.record import (
+    Environment,
     EpochRecord,
     Failure,
     Origin,
     State,
     StudyRecord,
-    Surroundings,
     Timing,
     TrialRecord,
 )
@@ -43,7 +43,7 @@ def study_record(row: StudyRow) -> StudyRecord:
 
 
 def trial_columns(trial: TrialRecord) -> dict[str, Any]:
-    timing, surroundings = trial.timing, trial.surroundings
+    timing, environment = trial.timing, trial.environment
     return {
         "number": trial.number,
         "state": trial.state.value,
@@ -67,9 +67,9 @@ def trial_columns(trial: TrialRecord) -> dict[str, Any]:
         "device_bytes": timing and timing.device_bytes,
         "wall_seconds": trial.wall_seconds,
         "num_workers": trial.num_workers,
-        "device_kind": surroundings and surroundings.device_kind,
-        "versions": surroundings and surroundings.versions,
-        "git_revision": surroundings and surroundings.git_revision,
+        "device_kind": environment and environment.device_kind,
+        "versions": environment and environment.versions,
+        "git_revision": environment and environment.git_revision,
         "error": trial.error,
         "failure": trial.failure and trial.failure.value,
         "timeout_seconds": trial.timeout_seconds,
@@ -88,7 +88,7 @@ def trial_record(row: Any) -> TrialRecord:
     numbers = (row.number, row.params, row.macs, row.seed, row.epochs, row.rung)
     if not all(value is None or isinstance(value, int) for value in numbers):
         raise TypeError(f"a number of trial {row.number!r} is none")
-    timing = surroundings = None
+    timing = environment = None
     if row.train_seconds is not None:
         timing = Timing(
             compile_seconds=row.compile_seconds,
@@ -100,7 +100,7 @@ def trial_record(row: Any) -> TrialRecord:
             device_bytes=row.device_bytes,
         )
     if row.device_kind is not None:
-        surroundings = Surroundings(
+        environment = Environment(
             device_kind=row.device_kind, versions=row.versions, git_revision=row.git_revision
         )
     return TrialRecord(
@@ -118,7 +118,7 @@ def trial_record(row: Any) -> TrialRecord:
         timing=timing,
         wall_seconds=row.wall_seconds,
         num_workers=row.num_workers,
-        surroundings=surroundings,
+        environment=environment,
         error=row.error,
         failure=None if row.failure is None else Failure(row.failure),
         timeout_seconds=row.timeout_seconds,

@@ -181,7 +181,7 @@ def plain(record: StudyRecord | TrialRecord | EpochRecord) -> Any:
     """A record as JSON has it; of one with values of a wrong type, those."""
     adapters = {StudyRecord: _STUDY, TrialRecord: _TRIAL, EpochRecord: _EPOCH}
     adapter: pydantic.TypeAdapter[Any] = adapters[type(record)]  # type: ignore[assignment]
-    return adapter.dump_python(record, mode="json", warnings=False)
+    return adapter.dump_python(record, mode="json", by_alias=True, warnings=False)
 
 
 def strict_study(fields: Any) -> StudyRecord:

@@ -127,7 +127,7 @@ def preset_of(
     Given all `trials` of the study, it says of which seeds and accuracies the trial's accuracy is
     the mean, if it is one.
     """
-    surroundings = trial.surroundings
+    environment = trial.environment
     seeds = behind(trials, trial)
     seed: dict[str, Any] = {"seed": trial.seed}
     if len(seeds) > 1:
@@ -146,9 +146,9 @@ def preset_of(
             **seed,
             "dataset": study.spec.get("dataset"),
             "recipe": study.spec.get("recipe"),
-            "device_kind": surroundings and surroundings.device_kind,
-            "versions": surroundings and surroundings.versions,
-            "git_revision": surroundings and surroundings.git_revision,
+            "device_kind": environment and environment.device_kind,
+            "versions": environment and environment.versions,
+            "git_revision": environment and environment.git_revision,
         },
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from runs.record import EpochRecord, Failure, Surroundings, Timing, TrialRecord
+from runs.record import Environment, EpochRecord, Failure, Timing, TrialRecord
 from search.spec.recipe import Recipe
 from space.config import Config
 
@@ -133,7 +133,7 @@ class Setup:
 class Ready:
     """A worker has its device and the images on it."""
 
-    surroundings: Surroundings
+    environment: Environment
     platform: str
 
 
@@ -185,7 +185,7 @@ class Workers(Protocol):
         """How many there are, numbered from 0."""
 
     @property
-    def surroundings(self) -> Surroundings:
+    def environment(self) -> Environment:
         """What they train on."""
 
     def compile_ahead(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:

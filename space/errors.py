@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 
 class MixerSearchError(Exception):
-    """Bad input or unfit surroundings, in one sentence: what was asked, what is so, what to do.
+    """Bad input or an unfit environment, in one sentence: what was asked, what is so, what to do.
 
     Commands print it without a traceback and exit with code 2. Anything else that escapes is a
     bug and keeps its traceback. Each package defines its own children beside the code that

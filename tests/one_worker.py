@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from runs.record import Surroundings
+from runs.record import Environment
 from search.protocol import Event, RequestDone, TrialRequest, WorkerDied
 from search.spec.recipe import Recipe
 from space.config import Config
@@ -24,8 +24,8 @@ class OneWorker:
 
     count = 1
 
-    def __init__(self, trainer: Trainer, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
+    def __init__(self, trainer: Trainer, environment: Environment) -> None:
+        self.environment = environment
         self._trainer = trainer
         self._events: Iterator[Event] = iter(())
         self._goes_on = True

@@ -9,11 +9,11 @@ from typing import Any
 from sample_study import START, study_record
 
 from runs.record import (
+    Environment,
     EpochRecord,
     Origin,
     State,
     StudyRecord,
-    Surroundings,
     Timing,
     TrialRecord,
 )
@@ -83,7 +83,7 @@ def trial(number: int = 0, **changes: Any) -> TrialRecord:
             device_bytes=2**31 + 7,
         ),
         wall_seconds=18 / 7,
-        surroundings=Surroundings(
+        environment=Environment(
             device_kind="NVIDIA H200",
             versions={"jax": "0.10.2", "flax": "0.12.8"},
             git_revision="5f2c1ab-dirty",

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from runs.record import (
+    Environment,
     EpochRecord,
     Origin,
     State,
     StudyRecord,
-    Surroundings,
     Timing,
     TrialRecord,
 )
@@ -100,7 +100,7 @@ def add_trial(
     if state is not State.REFUSED:
         trial = replace(
             trial,
-            surroundings=Surroundings(
+            environment=Environment(
                 device_kind="NVIDIA H200",
                 versions={"jax": "0.10.2", "flax": "0.12.8"},
                 git_revision="5f2c1ab-dirty",

@@ -169,9 +169,9 @@ def test_every_trial_is_better_than_guessing_and_says_what_it_ran_on(
         assert trial.timing is not None
         measured = vars(trial.timing) | {"cache_hit": True}  # a cold cache has none
         assert min(measured.values()) > 0
-        assert trial.surroundings is not None
-        assert trial.surroundings.versions["jax"] == jax.__version__
-        assert trial.surroundings.versions["pillow"] == PIL.__version__  # it decodes the images
+        assert trial.environment is not None
+        assert trial.environment.versions["jax"] == jax.__version__
+        assert trial.environment.versions["pillow"] == PIL.__version__  # it decodes the images
         bill = cost(trial.config)
         assert (trial.params, trial.macs) == (bill.params, bill.macs)
 

@@ -21,12 +21,12 @@ from records import study as a_study
 
 from runs.reader import open_reader
 from runs.record import (
+    Environment,
     EpochRecord,
     Failure,
     Origin,
     State,
     StudyRecord,
-    Surroundings,
     Timing,
     TrialRecord,
 )
@@ -108,7 +108,7 @@ class Quick:
             yield Finished(trial=number, accuracy=accuracy, loss=1.0, timing=TIMING)
 
 
-SURROUNDINGS = Surroundings(device_kind="none", versions={}, git_revision=None)
+ENVIRONMENT = Environment(device_kind="none", versions={}, git_revision=None)
 TIMING = Timing(compile_seconds=1, train_seconds=1, eval_seconds=1, images_per_second=1)
 
 
@@ -159,7 +159,7 @@ class Several:
         order: which worker's turn it is, over and over.
     """
 
-    surroundings = SURROUNDINGS
+    environment = ENVIRONMENT
 
     def __init__(
         self, count: int, *, deaths: dict[int, int] | None = None, order: tuple[int, ...] = ()
@@ -221,7 +221,7 @@ def search(
             task=TASK,
             baselines=baselines,
             store=store,
-            workers=workers or OneWorker(trainer or Quick(), SURROUNDINGS),
+            workers=workers or OneWorker(trainer or Quick(), ENVIRONMENT),
             reporter=listener,
         ),
         listener,

@@ -19,7 +19,7 @@ from ray_nodes import Nodes, cluster, needs_ray
 from records import mixer
 
 from runs.reader import StorageError, open_reader
-from runs.record import Failure, Origin, State, Surroundings
+from runs.record import Environment, Failure, Origin, State
 from search import data as images
 from search.protocol import (
     CheckpointPolicy,
@@ -131,7 +131,7 @@ def test_actors_train_side_by_side_what_one_process_would(two: RayWorkers) -> No
                 Finished,
                 RequestDone,
             ]
-    assert two.surroundings.device_kind == device.device_kind
+    assert two.environment.device_kind == device.device_kind
 
 
 @needs_ray
@@ -335,8 +335,8 @@ def test_more_than_a_cluster_has_is_refused(
         find_places(count, kind, [FOUR_GPUS], free)
 
 
-def on(device_kind: str, jax_version: str = "0.10.2") -> Surroundings:
-    return Surroundings(device_kind=device_kind, versions={"jax": jax_version}, git_revision="a")
+def on(device_kind: str, jax_version: str = "0.10.2") -> Environment:
+    return Environment(device_kind=device_kind, versions={"jax": jax_version}, git_revision="a")
 
 
 def test_nodes_may_have_different_devices_but_not_different_libraries() -> None:

@@ -12,7 +12,7 @@ import pytest
 from one_worker import OneWorker
 from records import WIDE_SPACE, running, trial
 from records import epoch as an_epoch
-from test_loop import RUNGED, SURROUNDINGS, VIT, Learning, Listener, Quick, search
+from test_loop import ENVIRONMENT, RUNGED, VIT, Learning, Listener, Quick, search
 
 from runs.reader import open_reader
 from runs.record import Failure, State
@@ -37,7 +37,7 @@ class Hindered(OneWorker):
     """
 
     def __init__(self, ends: dict[int, WorkerDied | Failure], trainer: Any = None) -> None:
-        super().__init__(trainer or Quick(), SURROUNDINGS)
+        super().__init__(trainer or Quick(), ENVIRONMENT)
         self.requested: list[tuple[int, ...]] = []
         self._ends = ends
 

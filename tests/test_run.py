@@ -11,7 +11,7 @@ from records import at, running, study
 from rich.console import Console
 
 from runs.reader import open_reader
-from runs.record import Surroundings
+from runs.record import Environment
 from runs.writer import open_writer
 from search.export import main as export
 from search.protocol import TrialRequest
@@ -183,7 +183,7 @@ def test_a_study_is_held_until_what_was_trained_is_kept(tmp_path: Path) -> None:
 
     class Stopped:
         count = 1
-        surroundings = Surroundings(device_kind="none", versions={}, git_revision=None)
+        environment = Environment(device_kind="none", versions={}, git_revision=None)
 
         def start(self, worker: int, request: TrialRequest) -> None:
             held.clear()

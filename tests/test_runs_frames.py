@@ -24,7 +24,7 @@ TRIALS = [
     running(
         6,
         state=State.FAILED,
-        surroundings=None,
+        environment=None,
         error="diverged",
         failure=Failure.DIVERGED,
         finished_at=None,
@@ -43,7 +43,7 @@ def test_columns_hold_what_the_records_hold() -> None:
     found = TRIALS[1]
     row = trials_frame(TRIALS).iloc[1]
     assert found.timing
-    assert found.surroundings
+    assert found.environment
     expected = {
         "number": 1,
         "state": "complete",

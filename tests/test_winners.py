@@ -213,5 +213,5 @@ def test_a_preset_of_one_trial_says_its_seed_whatever_the_others_are() -> None:
 
 
 def test_a_trial_of_unknown_surroundings_makes_a_preset_too() -> None:
-    preset = preset_of(study(spec={}), trial(surroundings=None), "x")
+    preset = preset_of(study(spec={}), trial(environment=None), "x")
     assert preset.source["device_kind"] is preset.source["recipe"] is None

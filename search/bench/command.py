@@ -21,7 +21,7 @@ from search.bench.roofline import Ceilings, measure_ceilings
 from search.bench.speed import Speed, check_room, measure
 from search.data.arrays import to_stderr
 from search.train.devices import KINDS, choose, compute_dtype
-from search.train.environment import surroundings
+from search.train.environment import find_environment
 from search.train.machine import num_cores
 from search.train.xla_options import use_xla_options
 from space import presets
@@ -109,7 +109,7 @@ def facts(
     device: jax.Device, batch_size: int, seconds: float, ceilings: Ceilings, speeds: list[Speed]
 ) -> dict[str, Any]:
     """All that was measured and on what, ready for JSON; units are in the names."""
-    around = surroundings(device)
+    around = find_environment(device)
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "device_kind": device.device_kind,

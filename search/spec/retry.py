@@ -20,7 +20,7 @@ _IN_WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """Tells failures of the surroundings from those of a configuration, which stay.
+    """Tells failures of the environment from those of a configuration, which stay.
 
     A trial that ran into a time limit is tried again under a higher one. What else may have
     changed (memory, whatever ended a worker) cannot be seen from here: that is tried again when

@@ -201,9 +201,9 @@ class Coordinator:
         assert slot.suggestion is not None, "a worker that trains has a suggestion"
         why, slot.setback = slot.setback, None
         slot.again(epochs)
-        now, here = datetime.now(UTC), self._workers.surroundings
+        now, here = datetime.now(UTC), self._workers.environment
         for number, trial in slot.running.items():
-            slot.running[number] = replace(trial, started_at=now, surroundings=here)
+            slot.running[number] = replace(trial, started_at=now, environment=here)
         trials = list(slot.running.values())
         self._store.restart_trials(self._name, trials, epochs)
         self._state.restart(trials, epochs)
@@ -325,7 +325,7 @@ class Coordinator:
             macs=suggestion.candidate.macs,
             seed=seed,
             epochs=self._search.spec.recipe.epochs,
-            surroundings=self._workers.surroundings,
+            environment=self._workers.environment,
             sampler_attrs=suggestion.sampler_attrs,
             started_at=datetime.now(UTC),
         )

@@ -116,7 +116,7 @@ def run_study(
             images_per_epoch=steps * spec.recipe.batch_size,
         )
         each = f", {workers.count} workers" if workers.count > 1 else ""
-        say(f"on {workers.surroundings.device_kind}{each}; results in {store.where}")
+        say(f"on {workers.environment.device_kind}{each}; results in {store.where}")
         if status.trials:
             say(f"going on: {counts_line(status)}")
         with open_reporter(console, status) as reporter, _kept(workers):

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runs.record import Surroundings
+from runs.record import Environment
 
 if TYPE_CHECKING:
     import jax
@@ -25,11 +25,11 @@ _LIBRARIES = (
 )
 
 
-def surroundings(device: jax.Device) -> Surroundings:
+def find_environment(device: jax.Device) -> Environment:
     """The facts kept with every trial."""
     versions = {"python": platform.python_version()}
     versions |= {library: version(library) for library in _LIBRARIES}
-    return Surroundings(
+    return Environment(
         device_kind=device.device_kind, versions=versions, git_revision=git_revision()
     )
 

@@ -161,7 +161,7 @@ class Processes:
             self._look()  # no trial is under way: what it tells concerns none
         ready = [handle.ready for handle in self._handles if handle.ready]
         _check_devices(ready, self._per_device)
-        self.surroundings = ready[0].surroundings
+        self.environment = ready[0].environment
         return self
 
     def compile_ahead(self, worker: int, config: Config, recipe: Recipe, num_seeds: int) -> None:

@@ -104,13 +104,13 @@ class RayWorker:
         from search.train.device_data import put
         from search.train.devices import choose
         from search.train.engine import Engine
-        from search.train.environment import surroundings
+        from search.train.environment import find_environment
 
         device = choose(self._device_kind)
         self._engine = Engine(put(images, device), device)
         gc.freeze()  # what is there stays: tracing makes much garbage, and is a tenth faster
         gc.set_threshold(50_000)
-        return Ready(surroundings(device), device.platform)
+        return Ready(find_environment(device), device.platform)
 
     def _discard(self) -> None:
         """Removes the checkpoint of trials that have ended, where the coordinator cannot see it."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runs.record import Surroundings
+from runs.record import Environment
 from space.errors import MixerSearchError
 
 _SECONDS_TO_ANSWER = 5.0
@@ -140,7 +140,7 @@ def _cores_each(
     return next((cores for cores in range(most, 0, -1) if places(cores) >= count), 0)
 
 
-def agreed(known: Surroundings | None, new: Surroundings, node: str) -> Surroundings:
+def agreed(known: Environment | None, new: Environment, node: str) -> Environment:
     """What all workers train on, with one more; where devices differ, on one of these.
 
     Raises:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runs.record import Failure, Surroundings
+from runs.record import Environment, Failure
 from search.protocol import (
     Broken,
     Event,
@@ -141,7 +141,7 @@ class RayWorkers:
         self._trained_at = 0.0
         """When a request that waits had an actor that trains, or none waited."""
         self._is_stranded = False
-        self._surroundings: Surroundings | None = None
+        self._surroundings: Environment | None = None
         remote = ray.remote(max_restarts=-1, concurrency_groups={CONTROL: 1}, **places.options)(
             RayWorker
         )
@@ -185,7 +185,7 @@ class RayWorkers:
         return self
 
     @property
-    def surroundings(self) -> Surroundings:
+    def environment(self) -> Environment:
         """What they train on; where nodes have different devices, on one of these."""
         assert self._surroundings is not None, "workers are given images first"
         return self._surroundings
@@ -295,7 +295,7 @@ class RayWorkers:
             raise WorkerError(f"worker {actor.number} could not start\n{error}") from None
         if isinstance(answer, Refusal):
             raise DeviceError(f"on {actor.node}: {answer.sentence}")
-        self._surroundings = agreed(self._surroundings, answer.surroundings, actor.node)
+        self._surroundings = agreed(self._surroundings, answer.environment, actor.node)
         actor.starting = None
         actor.heartbeat = self._call(actor, "heartbeat")
         self._liveness.heartbeat(actor.number)

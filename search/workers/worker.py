@@ -27,7 +27,7 @@ from search.protocol import (
 from search.train.device_data import put
 from search.train.devices import choose
 from search.train.engine import Engine
-from search.train.environment import surroundings
+from search.train.environment import find_environment
 from space.errors import MixerSearchError
 
 _SECONDS_BETWEEN_HEARTBEATS = 5.0
@@ -45,7 +45,7 @@ def work(pipe: Connection) -> None:
             threading.Thread(target=lambda: channel.listen(engine), daemon=True).start()
             gc.freeze()  # what is there stays: tracing makes much garbage, and is a tenth faster
             gc.set_threshold(50_000)
-            channel.tell(Ready(surroundings(device), device.platform))
+            channel.tell(Ready(find_environment(device), device.platform))
             threading.Thread(target=channel.send_heartbeats, daemon=True).start()
             while True:
                 request = channel.next_request()

@@ -37,7 +37,7 @@ from search.train.checkpoint import load
 from search.train.device_data import put
 from search.train.devices import DeviceError, memory_bytes, step_bytes_needed
 from search.train.engine import Engine
-from search.train.environment import surroundings
+from search.train.environment import find_environment
 from search.train.machine import count_accelerators, memory_limit, num_cores, share
 from search.workers.processes import Processes, WorkerError, WorkerStartError, open_workers
 from space.config import Config
@@ -90,13 +90,13 @@ def test_two_processes_train_side_by_side_what_one_would(two: Processes) -> None
     device = jax.devices("cpu")[0]
     data = put(images.load("digits", train_limit=256), device)
     with Engine(data, device) as engine:
-        here = OneWorker(engine, surroundings(device))
+        here = OneWorker(engine, find_environment(device))
         for worker, wanted in enumerate(requests):
             here.start(0, wanted)
             alone = until_idle(here, 1)[0]
             assert curve(told[worker]) == [pytest.approx(row) for row in curve(alone)]
             assert [type(e) for e in told[worker]] == [Started, EpochDone, EpochDone, Finished]
-    assert two.surroundings == here.surroundings
+    assert two.environment == here.environment
 
 
 @needs_two_cores

@@ -71,9 +71,9 @@ TRIALS = {
         state=State.FAILED, error="why", failure=Failure.TIMEOUT, timeout_seconds=0.1 + 0.2
     ),
     "pruned": running(state=State.PRUNED, error="below the best half"),
-    "refused": running(state=State.REFUSED, surroundings=None, error="tried before"),
-    "outside git": trial(surroundings=replace(trial().surroundings, git_revision=None)),
-    "no versions": trial(surroundings=replace(trial().surroundings, versions={})),
+    "refused": running(state=State.REFUSED, environment=None, error="tried before"),
+    "outside git": trial(environment=replace(trial().environment, git_revision=None)),
+    "no versions": trial(environment=replace(trial().environment, versions={})),
     "no accuracy lost": trial(accuracy=0.1 + 0.2, loss=1e-17),
     "perfect": trial(accuracy=1.0, loss=0.0),
     "hopeless": trial(accuracy=0.0),
@@ -150,7 +150,7 @@ def test_a_configuration_is_tried_once_a_seed_unless_it_was_refused(
     writer: Writer, reader: Reader
 ) -> None:
     writer.add_trial("digits", trial(0))
-    with pytest.raises(sa.exc.IntegrityError):  # a bug of whoever asks, not of the surroundings
+    with pytest.raises(sa.exc.IntegrityError):  # a bug of whoever asks, not of the database
         writer.add_trial("digits", trial(0))
     writer.add_trial("digits", trial(0, seed=4))
     for _ in range(2):
