@@ -76,12 +76,8 @@ class ArraySource:
 
     def read(self, split: str) -> Split:
         """The images of a split in the order given, converted where a size is asked for."""
-        if split not in self._splits:
-            raise DataError(
-                f"{self._dataset} has no {split}_images; choose another data set, or add them"
-            )
         images, labels = self._splits[split]
-        images, notes = resize_all(images, self._options)
+        images, notes = resize_all(images, split, self._options)
         if split == "train":
             counts = np.bincount(labels, minlength=len(self._class_names))
             notes = (*notes, *missing_note(self._class_names, counts.tolist()))
@@ -112,15 +108,16 @@ def open_array_file(request: Request) -> ArraySource:
 
 def _read(dataset: str, path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise DataError(
-                f"{dataset} holds one array; save several with numpy.savez: "
-                "train_images, train_labels, ..."
-            )
-        with loaded as arrays:
-            _check_keys(dataset, arrays.files)
-            return {key: arrays[key] for key in arrays.files}
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                raise DataError(
+                    f"{dataset} holds one array; save several with numpy.savez: "
+                    "train_images, train_labels, ..."
+                )
+            with loaded as arrays:
+                _check_keys(dataset, arrays.files)
+                return {key: arrays[key] for key in arrays.files}
     except OSError as error:
         reason = error.strerror or "it is no .npz file"
         raise DataError(

@@ -14,6 +14,7 @@ from search.data import prepared
 from search.data.array_source import Arrays, ArraySource
 from search.data.digits import TASK as DIGITS
 from search.data.division import divide, shuffled
+from search.data.errors import DataError
 from search.data.registry import IMPORTERS
 from search.data.source import Request, Source
 from search.data.sources import open_source, source_of
@@ -109,6 +110,11 @@ def load(
     )
     name, counts = _name(dataset), source.counts()
     validation = options.validation or ("own" if counts.get("validation") else "split")
+    if validation == "own" and not counts.get("validation"):
+        raise DataError(
+            f'{name} has no validation images of its own; leave validation = "own" out of [data], '
+            "and a part of its training images validates"
+        )
     whole = _read(source, name, "train", report)
     if validation == "own":
         own = _read(source, name, "validation", report)
@@ -200,7 +206,13 @@ def load_test(
     """
     name = _name(dataset)
     request = Request(dataset=name, options=options, data_dir=data_dir, report=report)
-    split = _read(_opened(dataset, request), name, "test", report)
+    source = _opened(dataset, request)
+    if not source.counts().get("test"):
+        raise DataError(
+            f"{name} has no test images, so nothing can be confirmed on them; give it some, or "
+            "choose a data set that has them"
+        )
+    split = _read(source, name, "test", report)
     return split.images, split.labels
 
 

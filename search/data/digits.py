@@ -44,7 +44,7 @@ class DigitsSource:
     def read(self, split: str) -> Split:
         """The `train` or `test` digits, converted where a size is asked for."""
         digits = read_digits(split)
-        images, notes = resize_all(digits.images, self._options)
+        images, notes = resize_all(digits.images, split, self._options)
         return replace(digits, task=self.task(), images=images, notes=notes)
 
 

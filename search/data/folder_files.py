@@ -57,10 +57,10 @@ def list_images(dataset: str, root: Path) -> Listing:
     check_class_names(dataset, class_names)
     files = {}
     num_beside = 0
-    for split, folder in roots.items():
-        found, beside = _split_files(dataset, folder, class_names)
-        files[split] = found
-        num_beside += beside
+    for split in dict.fromkeys(_SPLITS.values()):
+        if split in roots:
+            files[split], beside = _split_files(dataset, roots[split], class_names)
+            num_beside += beside
     trained = {file.label for file in files["train"]}
     empty = [name for label, name in enumerate(class_names) if label not in trained]
     if empty:
@@ -105,7 +105,10 @@ def _split_folders(dataset: str, root: Path) -> dict[str, Path]:
     """The folder of each split; the root itself where its subfolders are the classes."""
     folders = [path for path in _visible(root) if path.is_dir()]
     named = [path for path in folders if path.name.lower() in _SPLITS]
-    if not named or not all(any(sub.is_dir() for sub in _visible(path)) for path in named):
+    has_classes = any(
+        sub.is_dir() for path in named if path.name.lower() == "train" for sub in _visible(path)
+    )
+    if not named or (len(named) < len(folders) and not has_classes):
         return {"train": root}  # a class may be called test
     splits: dict[str, Path] = {}
     for path in named:

@@ -81,9 +81,7 @@ class FolderSource:
 
     def read(self, split: str) -> Split:
         """The images of a split, class after class and by name in each."""
-        files = self._listing.files.get(split)
-        if not files:
-            raise DataError(f"{self._dataset} has no {split} images; choose another data set")
+        files = self._listing.files[split]
         if split == "test":  # read once in a while
             return self._decoded(split)
         options = self._options
@@ -113,8 +111,9 @@ class FolderSource:
         return self._seen[split]
 
     def _decoded(self, split: str) -> Split:
-        self._report(f"{self._dataset}: decoding the {split} images, kept for the next time")
         task = self.task()
+        kept_where = "" if split == "test" else ", kept for the next time"
+        self._report(f"{self._dataset}: decoding the {split} images{kept_where}")
         shapes, broken = self._looked_at(split).shapes, dict(self._looked_at(split).broken)
         size, channels = task.image_size, task.image_channels
         if self._options.image_size is None:
@@ -131,15 +130,7 @@ class FolderSource:
             self._check_classes(kept)
         elif not kept:
             raise DataError(f"none of the {split} images of {self._dataset} can be read; mend them")
-        num_resized = sum(shapes[file][:2] != (size, size) for file in kept)
-        grey = sum(shapes[file][2] < channels for file in kept)
-        colour = sum(shapes[file][2] > channels for file in kept)
-        notes = (
-            *self._listing_notes(split, broken),
-            *resize_notes(num_resized, len(kept), self._options),
-            *([f"{grey:,} of {len(kept):,} images are grey among coloured ones"] if grey else ()),
-            *([f"{colour:,} of {len(kept):,} images lose their colours"] if colour else ()),
-        )
+        notes = tuple(self._notes(split, [shapes[file] for file in kept], broken, task))
         return Split(
             task,
             images[: len(kept)],
@@ -179,16 +170,29 @@ class FolderSource:
             "or move it elsewhere, or leave such files out with --skip-broken"
         )
 
-    def _listing_notes(self, split: str, broken: Mapping[LabelledFile, str]) -> Iterator[str]:
-        """A line for what is left out."""
+    def _notes(
+        self,
+        split: str,
+        shapes: list[Shape],
+        broken: Mapping[LabelledFile, str],
+        task: ImageTask,
+    ) -> Iterator[str]:
+        """A line for each thing that is not as it lies in the folder."""
         if broken:
             names = [f"{self._name(file)} ({reason})" for file, reason in broken.items()]
             yield (
-                f"{len(broken):,} of {len(self._listing.files[split]):,} files cannot be read and "
-                f"are left out: {listed(names, 3)}"
+                f"{len(broken):,} of {len(self._listing.files[split]):,} {split} files cannot be "
+                f"read and are left out: {listed(names, 3)}"
             )
-        if beside := self._listing.num_beside:
+        if (beside := self._listing.num_beside) and split == "train":
             yield f"files beside the class folders have no class and are left out: {beside:,}"
+        size, channels = task.image_size, task.image_channels
+        num_resized = sum(shape[:2] != (size, size) for shape in shapes)
+        yield from resize_notes(num_resized, len(shapes), split, self._options)
+        if grey := sum(shape[2] < channels for shape in shapes):
+            yield f"{grey:,} of {len(shapes):,} {split} images are grey among coloured ones"
+        if coloured := sum(shape[2] > channels for shape in shapes):
+            yield f"{coloured:,} of {len(shapes):,} {split} images lose their colours"
 
     def _check_sizes(self, shapes: Mapping[LabelledFile, Shape], size: int) -> None:
         for file, (rows, columns, _) in shapes.items():

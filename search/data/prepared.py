@@ -217,7 +217,7 @@ def read(dataset: str, directory: Path, split: str, options: DataSpec = AS_THEY_
     num_unlabelled = int(np.count_nonzero(~labelled))
     if num_unlabelled:  # else a copy of all images
         images, labels = images[labelled], labels[labelled]
-    notes = resize_notes(num_resized, len(source), options)
+    notes = resize_notes(num_resized, len(source), split, options)
     return Split(task, images, labels, class_names, num_unlabelled, notes)
 
 

@@ -46,22 +46,24 @@ def resized(pixels: Pixels, image_size: int, resize: Resize) -> Pixels:
     return np.asarray(image).reshape(image_size, image_size, channels)
 
 
-def resize_all(images: Images, options: DataSpec) -> tuple[Images, tuple[str, ...]]:
-    """Images of one size as `options` want them, and a note where that changed them."""
+def resize_all(images: Images, split: str, options: DataSpec) -> tuple[Images, tuple[str, ...]]:
+    """The images of a split as `options` want them, and a note where that changed them."""
     size = options.image_size
     if size is None or images.shape[1:3] == (size, size):
         return images, ()
     squares = np.empty((len(images), size, size, images.shape[3]), np.uint8)
     for index, pixels in enumerate(images):
         squares[index] = resized(pixels, size, options.resize)
-    return squares, resize_notes(len(images), len(images), options)
+    return squares, resize_notes(len(images), len(images), split, options)
 
 
-def resize_notes(num_resized: int, num_images: int, options: DataSpec) -> tuple[str, ...]:
+def resize_notes(
+    num_resized: int, num_images: int, split: str, options: DataSpec
+) -> tuple[str, ...]:
     """The line that counts what was converted; none where nothing was."""
     if not num_resized:
         return ()
     return (
-        f"{num_resized:,} of {num_images:,} images are converted to "
+        f"{num_resized:,} of {num_images:,} {split} images are converted to "
         f"{options.image_size} x {options.image_size} pixels (resize = {options.resize!r})",
     )

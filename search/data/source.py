@@ -41,7 +41,7 @@ class Request:
 
 
 class Source(Protocol):
-    """One data set, opened. Splits are `train`, `validation` and `test`; others are not read.
+    """One data set, opened; of its splits `train`, `validation` and `test` are read.
 
     Every method raises DataError where the data set cannot be had, read, or shown to a network.
     """
@@ -61,7 +61,10 @@ class Source(Protocol):
         """What it asks of a network, without decoding the images."""
 
     def read(self, split: str) -> Split:
-        """All images of a split, in an order that stays; those of `test` only when asked for."""
+        """All images of one of the splits that `counts` names, in an order that stays.
+
+        Reading `train` or `validation` never reads `test`.
+        """
 
 
 def refuse_label(request: Request) -> None:

@@ -203,7 +203,9 @@ _OPTIONS: dict[tuple[int | str, ...], str] = {
 
 
 def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
-    """The study with the fields replaced that are not None; `epochs` stands for the recipe's.
+    """The study with the fields replaced that are not None.
+
+    `epochs` stands for the recipe's, `skip_broken` for that of `data`.
 
     Raises:
         StudyError: a value is not allowed; the sentence names the option of `search.run`.
@@ -212,7 +214,10 @@ def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
     epochs = changes.get("epochs")
     if epochs is not None:
         fields["recipe"]["epochs"] = epochs
-    fields |= {k: v for k, v in changes.items() if v is not None and k != "epochs"}
+    if changes.get("skip_broken"):
+        fields["data"]["skip_broken"] = True
+    inner = {"epochs", "skip_broken"}
+    fields |= {k: v for k, v in changes.items() if v is not None and k not in inner}
     try:
         return StudySpec.model_validate(fields)
     except pydantic.ValidationError as error:
