@@ -12,7 +12,9 @@ from pictures import draw_classes, noise
 from search.data import DataError, find_task, load, load_test, versions
 from search.data.source import Request
 from search.data.sources import SOURCES, open_source, source_of, tfds_name
+from search.data.split import Split
 from search.spec.data_spec import DataSpec
+from space.config import ImageTask
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +61,38 @@ def test_what_has_no_images_to_test_or_validate_on_says_so(
         if name != "digits":
             with pytest.raises(DataError, match=r"has no .*test"):
                 load_test(name, data_dir=tmp_path)
+
+
+class Stripes:
+    """All that a source has to be: `stripes:NUMBER`, upright ones and others."""
+
+    version = None
+    decoder = None
+
+    def __init__(self, request: Request) -> None:
+        self._number = int(request.place)
+
+    def counts(self) -> dict[str, int]:
+        return {"train": self._number}
+
+    def task(self) -> ImageTask:
+        return ImageTask(image_size=4, image_channels=1, num_classes=2)
+
+    def read(self, split: str) -> Split:
+        upright = np.tile(np.array([0, 255], np.uint8), (4, 2))
+        labels = np.arange(self._number, dtype=np.int32) % 2
+        images = np.stack([upright.T if label else upright for label in labels])[..., np.newaxis]
+        return Split(self.task(), images, labels, ("upright", "level"))
+
+
+def test_a_new_source_is_one_class_and_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SOURCES, "stripes", Stripes)
+    data = load("stripes:40")
+    assert data.class_names == ("upright", "level")
+    assert (len(data.train_labels), len(data.validation_labels)) == (36, 4)
+    assert find_task("stripes:40") == data.task
+    with pytest.raises(DataError, match="stripes:40 has no test images"):
+        load_test("stripes:40")
 
 
 def test_an_archive_is_for_the_importers_alone(names: list[str], tmp_path: Path) -> None:

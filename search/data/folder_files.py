@@ -20,7 +20,8 @@ _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # of Windows and macOS; and 
 class LabelledFile:
     """A file that should be an image, and its class by number."""
 
-    path: Path
+    name: str
+    """Its path in the folder."""
     label: int
 
 
@@ -48,7 +49,7 @@ def list_images(dataset: str, root: Path) -> Listing:
     if not root.is_dir():
         raise DataError(f"{dataset}: {shown(root)} is no folder; name one like folder:PATH")
     roots = _split_folders(dataset, root)
-    class_names = tuple(path.name for path in _visible(roots["train"]) if path.is_dir())
+    class_names = tuple(entry.name for entry in _visible(roots["train"]) if _is_folder(entry))
     if not class_names:
         raise DataError(
             f"{dataset}: {shown(roots['train'])} has no folders; put the images of each class in "
@@ -59,7 +60,7 @@ def list_images(dataset: str, root: Path) -> Listing:
     num_beside = 0
     for split in dict.fromkeys(_SPLITS.values()):
         if split in roots:
-            files[split], beside = _split_files(dataset, roots[split], class_names)
+            files[split], beside = _split_files(dataset, root, roots[split], class_names)
             num_beside += beside
     trained = {file.label for file in files["train"]}
     empty = [name for label, name in enumerate(class_names) if label not in trained]
@@ -84,16 +85,16 @@ def fingerprint(root: Path, files: Iterable[LabelledFile]) -> str:
     digest = hashlib.sha256()
     for file in files:
         try:
-            status = file.path.stat()
+            status = os.stat(os.path.join(root, file.name))
             state = f"{status.st_size} {status.st_mtime_ns}"
         except OSError as error:  # refused, or left out, by whoever reads it
             state = f"errno {error.errno}"
-        digest.update(os.fsencode(file.path.relative_to(root)))
+        digest.update(os.fsencode(file.name))
         digest.update(f"\0{file.label} {state}\n".encode())
     return digest.hexdigest()
 
 
-def shown(path: Path) -> str:
+def shown(path: str | Path) -> str:
     """A path as it can be printed on one line, whatever is in it."""
     text = os.fsencode(path).decode("utf-8", "replace")
     return "".join(
@@ -103,10 +104,13 @@ def shown(path: Path) -> str:
 
 def _split_folders(dataset: str, root: Path) -> dict[str, Path]:
     """The folder of each split; the root itself where its subfolders are the classes."""
-    folders = [path for path in _visible(root) if path.is_dir()]
+    folders = [Path(entry) for entry in _visible(root) if _is_folder(entry)]
     named = [path for path in folders if path.name.lower() in _SPLITS]
     has_classes = any(
-        sub.is_dir() for path in named if path.name.lower() == "train" for sub in _visible(path)
+        _is_folder(entry)
+        for path in named
+        if path.name.lower() == "train"
+        for entry in _visible(path)
     )
     if not named or (len(named) < len(folders) and not has_classes):
         return {"train": root}  # a class may be called test
@@ -119,7 +123,7 @@ def _split_folders(dataset: str, root: Path) -> dict[str, Path]:
                 f"the {split} split; move one elsewhere"
             )
         splits[split] = path
-    others = [shown(Path(path.name)) for path in folders if path not in named]
+    others = [shown(path.name) for path in folders if path not in named]
     if others:
         raise DataError(
             f"{dataset} has folders of splits ({', '.join(path.name for path in named)}) beside "
@@ -134,28 +138,30 @@ def _split_folders(dataset: str, root: Path) -> dict[str, Path]:
 
 
 def _split_files(
-    dataset: str, folder: Path, class_names: tuple[str, ...]
+    dataset: str, root: Path, folder: Path, class_names: tuple[str, ...]
 ) -> tuple[list[LabelledFile], int]:
     """The files of the class folders, and how many lie beside them."""
     label_of = {name: label for label, name in enumerate(class_names)}
+    start = len(os.path.join(root, ""))
     files: list[LabelledFile] = []
     beside = 0
-    for path in _visible(folder):
-        if not path.is_dir():
+    for entry in _visible(folder):
+        if not _is_folder(entry):
             beside += 1
-        elif (label := label_of.get(path.name)) is None:
+        elif (label := label_of.get(entry.name)) is None:
             raise DataError(
-                f"{dataset}: {shown(path)} is no class of the training images"
-                f"{nearest(path.name, class_names)}; give it the name of one, or move it elsewhere"
+                f"{dataset}: {shown(entry.path)} is no class of the training images"
+                f"{nearest(entry.name, class_names)}; give it the name of one, or move it elsewhere"
             )
         else:
-            files += [LabelledFile(file, label) for file in _files_below(path, frozenset())]
+            below = _files_below(entry.path, frozenset())
+            files += [LabelledFile(path[start:], label) for path in below]
     return files, beside
 
 
-def _files_below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+def _files_below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
     try:
-        status = folder.stat()
+        status = os.stat(folder)
     except OSError as error:
         raise _unreadable(folder, error) from error
     place = (status.st_dev, status.st_ino)
@@ -163,25 +169,35 @@ def _files_below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Pa
         raise DataError(
             f"{shown(folder)} is a link to a folder that contains it; take the link away"
         )
-    for path in _visible(folder):
-        if path.is_dir():
-            yield from _files_below(path, above | {place})
+    for entry in _visible(folder):
+        if _is_folder(entry):
+            yield from _files_below(entry.path, above | {place})
         else:
-            yield path
+            yield entry.path
 
 
-def _visible(folder: Path) -> list[Path]:
+def _visible(folder: str | Path) -> list[os.DirEntry[str]]:
     """What is in a folder, by name, without what systems leave there."""
     try:
-        names = sorted(os.listdir(folder))
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise _unreadable(folder, error) from error
     return [
-        folder / name for name in names if not name.startswith(".") and name.lower() not in _LITTER
+        entry
+        for entry in found
+        if not entry.name.startswith(".") and entry.name.lower() not in _LITTER
     ]
 
 
-def _unreadable(folder: Path, error: OSError) -> DataError:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: no image, as whoever reads it says
+        return False
+
+
+def _unreadable(folder: str | Path, error: OSError) -> DataError:
     return DataError(
         f"{shown(folder)} cannot be read ({error.strerror}); make it readable, or name another "
         "folder like folder:PATH"

@@ -68,7 +68,7 @@ class FolderSource:
             size, columns, _ = shapes[first]
             if size != columns:
                 raise DataError(
-                    f"{self._dataset} has images that are not square ({self._name(first)} has "
+                    f"{self._dataset} has images that are not square ({shown(first.name)} has "
                     f"{size} rows and {columns} columns); {WAY_OUT}"
                 )
             self._check_sizes(shapes, size)
@@ -87,11 +87,12 @@ class FolderSource:
         options = self._options
         what = f"{options.image_size}-{options.resize}-{options.skip_broken}"
         stem = re.sub(r"[^\w.-]", "_", self._root.resolve().name, flags=re.ASCII)[:50]
-        trained = fingerprint(self._root, self._listing.files["train"])  # channels are theirs
+        train = self._listing.files["train"]  # which decide on the channels
+        read = train if split == "train" else [*train, *files]
         return cached(
             f"folder-{stem}-{split}-{what}",
             self._root,
-            f"{trained} {fingerprint(self._root, files)} {self._listing.class_names}",
+            f"{fingerprint(self._root, read)} {self._listing.class_names}",
             partial(self._decoded, split),
         )
 
@@ -102,7 +103,7 @@ class FolderSource:
             with refusing_huge_images():
                 for file in self._listing.files[split]:
                     try:
-                        seen.shapes[file] = look(file.path)
+                        seen.shapes[file] = look(self._root / file.name)
                     except (OSError, ValueError) as error:
                         seen.broken[file] = self._reason(file, error)
             if split == "train":
@@ -146,7 +147,9 @@ class FolderSource:
 
         def square(file: LabelledFile) -> Pixels | str:
             try:
-                pixels = decode_any(file.path.read_bytes(), task.image_channels, upright=True)
+                pixels = decode_any(
+                    (self._root / file.name).read_bytes(), task.image_channels, upright=True
+                )
             except (OSError, ValueError) as error:
                 return self._reason(file, error)
             return resized(pixels, task.image_size, self._options.resize)
@@ -166,7 +169,7 @@ class FolderSource:
         if self._options.skip_broken:
             return reason
         raise DataError(
-            f"{self._dataset}: {self._name(file)} cannot be read as an image ({reason}); mend it "
+            f"{self._dataset}: {shown(file.name)} cannot be read as an image ({reason}); mend it "
             "or move it elsewhere, or leave such files out with --skip-broken"
         )
 
@@ -179,7 +182,7 @@ class FolderSource:
     ) -> Iterator[str]:
         """A line for each thing that is not as it lies in the folder."""
         if broken:
-            names = [f"{self._name(file)} ({reason})" for file, reason in broken.items()]
+            names = [f"{shown(file.name)} ({reason})" for file, reason in broken.items()]
             yield (
                 f"{len(broken):,} of {len(self._listing.files[split]):,} {split} files cannot be "
                 f"read and are left out: {listed(names, 3)}"
@@ -198,7 +201,7 @@ class FolderSource:
         for file, (rows, columns, _) in shapes.items():
             if (rows, columns) != (size, size):
                 raise DataError(
-                    f"{self._dataset} has images that vary in size ({self._name(file)} has {rows} "
+                    f"{self._dataset} has images that vary in size ({shown(file.name)} has {rows} "
                     f"rows and {columns} columns, another {size} of both); {WAY_OUT}"
                 )
 
@@ -207,6 +210,3 @@ class FolderSource:
         names = enumerate(self._listing.class_names)
         if empty := [name for label, name in names if label not in trained]:
             raise no_image(self._dataset, empty)
-
-    def _name(self, file: LabelledFile) -> str:
-        return shown(file.path.relative_to(self._root))
