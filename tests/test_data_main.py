@@ -60,7 +60,8 @@ def test_the_list_says_what_is_prepared_and_where(
     capsys.readouterr()
     assert main(["list", "--data-dir", str(tmp_path)]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert list(lines) == ["digits", "cifar10", "cifar100", "mnist", "fashion_mnist"]
+    known = ["digits", "cifar10", "cifar100", "mnist", "fashion_mnist"]
+    assert list(lines) == [*known, "folder:PATH"]
     assert lines["digits"] == "8 x 8 x 1, 10 classes, come with scikit-learn"
     assert lines["cifar10"].endswith(f"10 classes, not prepared in {tmp_path}")
     assert "is not a whole data set" in lines["cifar100"]
@@ -130,7 +131,9 @@ def test_a_folder_and_arrays_are_looked_through(
     assert main(["prepare", pets]) == 2
     assert "val/a/000.png cannot be read as an image" in capsys.readouterr().err
     assert main(["prepare", pets, "--skip-broken"]) == 0
-    assert "1 of 8 validation files cannot be read" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "1 of 8 validation files cannot be read" in err
+    assert "8 train and 7 validation and 8 test images" in out
     images = np.stack([noise(8, 8, 1, seed=seed) for seed in range(6)])
     np.savez(tmp_path / "x.npz", train_images=images, train_labels=[0, 1] * 3)
     assert main(["prepare", f"arrays:{tmp_path / 'x.npz'}"]) == 0

@@ -113,6 +113,7 @@ def list_command(data_dir: DataDir = None) -> None:
             f"{dataset:<14} {size} x {size} x {channels}, {task.num_classes} classes, "
             f"{_whereabouts(dataset, folder)}"
         )
+    print("folder:PATH and arrays:FILE.npz are your own images: there is nothing to prepare")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -135,12 +136,15 @@ def _options(**fields: Any) -> DataSpec:
 
 def _look_through(source: Source, request: Request) -> None:
     """Reads what a study would read, and says what is there."""
-    task = source.task()
+    counts = {}
     for split in source.counts():
-        for note in source.read(split).notes:
+        read = source.read(split)
+        counts[split] = len(read.labels)
+        for note in read.notes:
             to_stderr(f"{request.dataset}: {note}")
+    task = source.task()
     print(
-        f"{request.dataset}: {_numbers(source.counts())} images of {task.num_classes:,} classes, "
+        f"{request.dataset}: {_numbers(counts)} images of {task.num_classes:,} classes, "
         f"{task.image_size} x {task.image_size} x {task.image_channels}; "
         "there is nothing to prepare"
     )
