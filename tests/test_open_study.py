@@ -68,7 +68,7 @@ def test_a_study_of_a_version_that_knew_fewer_fields_goes_on(
 
 def test_other_images_are_another_study(store: Writer, data: ImageData) -> None:
     opened(store, SPEC, data)
-    with pytest.raises(StudyError, match=r"began on other images of digits .*the same --data-dir"):
+    with pytest.raises(StudyError, match=r"began on other images of digits .*use the same images"):
         opened(store, SPEC, replace(data, digest="another"))
 
 
@@ -86,7 +86,9 @@ def test_other_images_are_another_study(store: Writer, data: ImageData) -> None:
 def test_the_decoder_is_named_where_it_may_be_the_reason(
     store: Writer, data: ImageData, noted: dict[str, str], sentence: str
 ) -> None:
-    encoded = replace(data, digest="another", version="1.0.0", decoder="Pillow 13.0.0")
+    encoded = replace(
+        data, name="swatches", digest="another", version="1.0.0", decoder="Pillow 13.0.0"
+    )
     new = study_of(store, SPEC, plan(SPEC, data.task), encoded)
     spec = {name: value for name, value in new.spec.items() if name != "decoder"} | noted
     store.add_study(replace(new, spec=spec, data_digest="began"))
@@ -245,7 +247,9 @@ def test_a_folder_may_move_and_its_images_may_not_change(
         study_of(store, small, plan(small, data.task), data)
     (tmp_path / "animals" / "a" / "000.png").unlink()
     data = images_of(store, moved, data_dir=None, report=[].append)
-    with pytest.raises(StudyError, match=r"began on other images of folder:.*digest"):
+    with pytest.raises(
+        StudyError, match=r"other images of folder:.*digest .*; use the same images"
+    ):
         study_of(store, moved, plan(moved, data.task), data)
     with pytest.raises(StudyError, match=r"dataset is folder:.* there, digits asked"):
         opened(store, SPEC.model_copy(update={"name": "pets"}), images.load("digits"))

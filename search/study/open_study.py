@@ -228,18 +228,19 @@ def _agree(began: DatasetName, asked: DatasetName) -> bool:
 def _way_out(study: StudyRecord, data: ImageData) -> str:
     """Why the images may be others, and what to do: the end of a sentence."""
     before, now = study.spec.get("decoder"), data.decoder
+    same = "the same images" if source_of(data.name) else "the same --data-dir"
     if now and not before:
         return (
             "; an older version of this program read them, with OpenCV where that was installed "
             "and without a look at palettes or bits: name another study with --study-name, or use "
-            "the same --data-dir where it was another"
+            f"{same} where it was another"
         )
     if now and before != now:
         return (
-            f"; they were decoded by {before}, these by {now}: install that version again, use the "
-            "same --data-dir where it was another, or name another study with --study-name"
+            f"; they were decoded by {before}, these by {now}: install that version again, use "
+            f"{same}, or name another study with --study-name"
         )
-    return "; use the same --data-dir, or name another study with --study-name"
+    return f"; use {same}, or name another study with --study-name"
 
 
 def _baselines(spec: StudySpec, task: ImageTask, floor: int, ceiling: int) -> tuple[Config, ...]:
