@@ -118,6 +118,10 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
             ["line 4", "data.imagesize: unknown field", "'image_size'", "skip_broken"],
         ),
         (
+            'name = "a"\ndataset = "digits"\n[data]\nimage_size = 1_000_000',
+            ["line 4", "data.image_size", "less than or equal to 4096, not 1000000"],
+        ),
+        (
             'name = "a"\ndataset = "digits"\n[data]\nresize = "stretch"',
             ["line 4", "data.resize", "'crop', 'squash' or 'pad', not 'stretch'"],
         ),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from search.data.array_source import Arrays
-from search.data.arrays import ImageData, find_task, from_arrays, load, load_test, versions
 from search.data.errors import DataError
+from search.data.loading import ImageData, find_task, from_arrays, load, load_test, versions
 
 __all__ = [
     "Arrays",

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from search.data import prepared
-from search.data.arrays import TASKS, to_stderr
 from search.data.errors import DataError
+from search.data.loading import TASKS, to_stderr
 from search.data.naming import parse_name
 from search.data.preparation import prepare
 from search.data.source import Request, Source

@@ -73,18 +73,18 @@ def find_subject(tfds: Any, dataset: str, info: Any, options: DataSpec) -> Subje
     match info.supervised_keys:
         case (str(image), str(label)) if image in images and label in labels:
             images, labels = [image], [label]
-    if options.label is not None:
-        labels = [options.label] if options.label in classes else []
     if len(images) != 1:
         raise DataError(
             f"{dataset} should have one image but has {_found(images, kinds)}; choose another data "
             "set"
         )
-    if options.label is not None and options.label not in classes:
-        raise DataError(
-            f"{dataset} has no class label {options.label!r} "
-            f"but {', '.join(classes) or _found(classes, kinds)}; correct data.label"
-        )
+    if options.label is not None:
+        labels = [options.label]
+        if options.label not in classes:
+            raise DataError(
+                f"{dataset} has no class label {options.label!r} "
+                f"but {', '.join(classes) or _found(classes, kinds)}; correct data.label"
+            )
     if len(labels) != 1:
         way_out = "choose one with `label` in [data] of the study file"
         raise DataError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from space.config import Frozen
 
@@ -18,7 +18,7 @@ Validation = Literal["own", "split"]
 class DataSpec(Frozen):
     """How the images of a data set become what a network sees."""
 
-    image_size: PositiveInt | None = None
+    image_size: Annotated[int, Field(gt=0, le=4096)] | None = None
     """Pixels a side that images are converted to; None: they have one size and are square."""
     resize: Resize = "crop"
     label: Annotated[str, Field(min_length=1)] | None = None

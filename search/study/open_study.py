@@ -194,7 +194,7 @@ def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> Stu
         agree = _agree(began, asked_name)
         there["dataset"] = str(began)
         fixed["dataset"] = str(began if agree else asked_name)
-    elif source_of(spec.dataset) and source_of(spec.dataset) == source_of(there["dataset"]):
+    elif source_of(spec.dataset) and source_of(spec.dataset) == source_of(str(there["dataset"])):
         fixed["dataset"] = there["dataset"]  # a folder may move: the digest tells
     different = _differences(there, fixed)
     if different:
