@@ -125,6 +125,10 @@ def run(
             metavar="FILE|DIR",
         ),
     ] = None,
+    skip_broken: Annotated[
+        bool,
+        typer.Option("--skip-broken", help="Leave out files of a folder that are no images."),
+    ] = False,
     device: Annotated[str, typer.Option(help="Where to train.", metavar="|".join(KINDS))] = "auto",
     workers: Annotated[
         str,
@@ -210,6 +214,7 @@ def run(
         min_accuracy=min_accuracy,
         train_limit=train_limit,
         sampler=sampler,
+        skip_broken=skip_broken,
         rungs=None if rungs else NO_RUNGS,
     )
     seconds = None if timeout is None else _parsed("--timeout", timeout, parse_duration)

@@ -96,6 +96,8 @@ def run_study(
             f"to validate on; {planned.space.size:,} configurations, "
             f"at most {format_count(study.flops_ceiling)}FLOPs"
         )
+        if not data.has_test:
+            say(f"{data.name} has no test images: nothing can be confirmed on test")
         shares = shares_line(data.train_labels, data.validation_labels, data.class_names)
         if shares:
             say(shares)
