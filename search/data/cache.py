@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from search.cache_folder import cache_folder
 from search.data.decoding import DECODER
 from search.data.errors import DataError
 from search.data.naming import parse_name
 from search.data.registry import remedy
 from search.data.split import Split
-from search.whole_file import whole_file
+from space.cache_folder import cache_folder
 from space.config import ImageTask
+from space.whole_file import whole_file
 
 _FORMAT = "2"  # change it when the same directory should be decoded otherwise
 _OLDER = r"-\d+\.\d+\.\d+-[0-9a-f]{16}\.npz"
