@@ -20,10 +20,10 @@ def weights_problems(
             f"study {study!r}: the weights of {counted(len(listed), 'trial')} are not here, there "
             f"is no folder {folder.path}; name theirs with --weights-dir, or restore it from a copy"
         ]
-    complete = {trial.number for trial in trials if trial.state is State.COMPLETE}
+    others = {trial.number for trial in trials if trial.state is not State.COMPLETE}
     found = []
     for number, record in listed.items():
-        if number not in complete:
+        if number in others:
             found.append(f"study {study!r}, trial {number}: it has weights and is not complete")
         try:
             folder.read(record)
