@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from archives import isolate
 
-from search.cache_folder import cache_folder
 from search.data import DataError
 from search.data.cache import cached
 from search.data.split import Split
 from search.data.tfds_source import fingerprint
+from space.cache_folder import cache_folder
 from space.config import ImageTask
 
 TASK = ImageTask(image_size=4, image_channels=3, num_classes=2)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from search.cache_folder import cache_folder
 from search.data.decoding import DECODER
 from search.data.split import Split
-from search.whole_file import whole_file
+from space.cache_folder import cache_folder
 from space.config import ImageTask
+from space.whole_file import whole_file
 
 _FORMAT = "3"  # change it when the same directory should be decoded otherwise
 _OLDER = re.compile(r"\w+(-[\w.+-]+)?-\d+\.\d+\.\d+-[0-9a-f]{16}\.npz")

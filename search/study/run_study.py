@@ -33,6 +33,7 @@ from search.spec.recipe import steps_per_epoch
 from search.spec.retry import RetryPolicy
 from search.spec.studies import StudyError, StudySpec
 from search.study.checkpoint_folder import Checkpoints
+from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import images_of, plan, reachable, study_of
 from search.study.state import StudyState
@@ -49,6 +50,7 @@ def run_study(
     archive: Path | None = None,
     with_baselines: bool = True,
     checkpoints: Checkpoints | None = None,
+    weights: WeightsOptions | None = None,
     retry: RetryPolicy | None = None,
     deadline: float | None = None,
     check_stop: Callable[[], None] = lambda: None,
@@ -64,6 +66,7 @@ def run_study(
         archive: the data set's original archive, where it has to be prepared.
         with_baselines: False leaves baselines that are missing for another time.
         checkpoints: where and how often trials under way are kept.
+        weights: of which complete trials they are kept, and where.
         retry: which trials that failed are tried again; None for those that had a time limit.
         deadline: of `time.monotonic()`, after which no trial is started.
         check_stop: called between epochs; raises to stop the study.
@@ -134,6 +137,7 @@ def run_study(
                 state=state,
                 check_stop=check_stop,
                 checkpoints=(checkpoints or Checkpoints()).of(study, storage),
+                weights=(weights or WeightsOptions()).of(study, storage),
                 retry=retry or RetryPolicy(),
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
