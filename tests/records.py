@@ -27,7 +27,13 @@ IMAGENET = ImageTask(image_size=224, image_channels=3, num_classes=1000)
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
-WIDE_SPACE = SearchSpace(
+
+def mixers(**ranges: tuple[int, ...]) -> SearchSpace:
+    """A space of Mixers."""
+    return SearchSpace("mixer", ranges)
+
+
+WIDE_SPACE = mixers(
     patch_size=(1, 2, 4),
     hidden_dim=(8, 16, 32, 64),
     tokens_mlp_dim=(8, 16, 32),

@@ -258,7 +258,7 @@ ONE = with_changes(
 def test_a_study_of_one_configuration_has_a_hypervolume_unless_its_budget_ends_there(
     store: Writer, data: ImageData, asked: str
 ) -> None:
-    (only,) = plan(ONE, data.task).space.members(data.task)
+    (only,) = plan(ONE, data.task).spaces["mixer"].members(data.task)
     flops = cost(only).flops
     budgets = {"nothing": None, "far more": 10**9, "exactly that": flops}
     spec = ONE.model_copy(update={"max_flops": budgets[asked]})
@@ -272,7 +272,7 @@ def test_a_study_of_one_configuration_has_a_hypervolume_unless_its_budget_ends_t
 def test_the_ceiling_of_a_study_that_was_begun_stays(store: Writer, data: ImageData) -> None:
     """Before, it was the FLOPs of the most expensive configuration."""
     planned = plan(ONE, data.task)
-    (only,) = planned.space.members(data.task)
+    (only,) = planned.spaces["mixer"].members(data.task)
     old = replace(study_of(store, ONE, planned, data), flops_ceiling=cost(only).flops)
     store.add_study(old)
     assert study_of(store, ONE, planned, data) == old
@@ -281,7 +281,7 @@ def test_the_ceiling_of_a_study_that_was_begun_stays(store: Writer, data: ImageD
 def test_room_above_the_dearest_mixer_is_no_room_for_dearer_baselines(data: ImageData) -> None:
     spec = SPEC.model_copy(update={"max_flops": None, "baselines": 9})
     planned = plan(spec, data.task)
-    most_expensive = cost(planned.space.most_expensive(data.task)).flops
+    most_expensive = cost(planned.spaces["mixer"].most_expensive(data.task)).flops
     budget = spec.model_copy(update={"max_flops": most_expensive})
     assert planned.flops_ceiling > most_expensive
     assert planned.baselines == plan(budget, data.task).baselines

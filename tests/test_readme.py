@@ -48,7 +48,7 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
     path.write_text(text)
     spec = read_study(path)
-    assert spec.space.hidden_dim == (64, 128, 192, 256)
+    assert spec.space["mixer"].hidden_dim == (64, 128, 192, 256)
     assert spec.max_flops == 100_000_000
 
 

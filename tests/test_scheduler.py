@@ -47,7 +47,7 @@ def scheduler(
             recipe=Recipe(epochs=9),
             rungs=RungSpec(spared=exempt),
         ),
-        WIDE_SPACE,
+        {"mixer": WIDE_SPACE},
         DIGITS,
         max_flops=max_flops,
         baselines=baselines,

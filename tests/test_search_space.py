@@ -8,12 +8,15 @@ import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import CIFAR, DIGITS
+from records import CIFAR, DIGITS, mixers
 
 from space.config import ImageTask
 from space.cost import cost
 from space.errors import ConfigError
-from space.search_space import Ranges, SearchSpace, fitting_space
+from space.families import FAMILIES
+from space.mixer_family import MixerRanges
+from space.ranges import fitting_patches
+from space.search_space import SearchSpace, fitted
 
 
 def choices(values: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[int, ...]]:
@@ -21,14 +24,14 @@ def choices(values: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[int, ...]
 
 
 SPACES = st.builds(
-    SearchSpace,
+    mixers,
     patch_size=choices(st.sampled_from([1, 2, 4, 8])),
     hidden_dim=choices(st.integers(1, 60)),
     tokens_mlp_dim=choices(st.integers(1, 60)),
     channels_mlp_dim=choices(st.integers(1, 60)),
     num_blocks=choices(st.integers(1, 6)),
 )
-SMALL = SearchSpace(
+SMALL = mixers(
     patch_size=(2, 4),
     hidden_dim=(8, 16, 24),
     tokens_mlp_dim=(8,),
@@ -99,27 +102,29 @@ def test_fitted_patches_tile_the_image_into_16_to_256_tokens_where_any_do(
     image_size: int, patches: tuple[int, ...]
 ) -> None:
     task = ImageTask(image_size=image_size, image_channels=3, num_classes=10)
-    assert Ranges().fitted(task).patch_size == patches
-    assert fitting_space(image_size) == Ranges().fitted(task)
+    assert fitting_patches(image_size) == patches
+    for family in FAMILIES.values():
+        assert fitted(family.name, family.ranges(), task).ranges["patch_size"] == patches
 
 
 @settings(deadline=None)
 @given(image_size=st.integers(1, 600))
 def test_every_image_size_has_a_space_of_networks_that_can_be_built(image_size: int) -> None:
     task = ImageTask(image_size=image_size, image_channels=1, num_classes=2)
-    space = Ranges().fitted(task)
-    assert all(image_size % patch_size == 0 for patch_size in space.patch_size)
-    assert cost(space.cheapest(task)).flops <= cost(space.most_expensive(task)).flops
+    for family in FAMILIES.values():
+        space = fitted(family.name, family.ranges(), task)
+        assert all(image_size % patch_size == 0 for patch_size in space.ranges["patch_size"])
+        assert cost(space.cheapest(task)).flops <= cost(space.most_expensive(task)).flops
 
 
 def test_ranges_that_are_given_stay_and_the_others_are_fitted() -> None:
-    space = Ranges(hidden_dim=(40, 48), num_blocks=(3,)).fitted(CIFAR)
-    open_ranges = fitting_space(32).ranges
+    space = fitted("mixer", MixerRanges(hidden_dim=(40, 48), num_blocks=(3,)), CIFAR)
+    open_ranges = MixerRanges.fitting(32)
     assert space.ranges == open_ranges | {"hidden_dim": (40, 48), "num_blocks": (3,)}
 
 
 def test_a_list_of_values_is_kept_ascending_and_once_each() -> None:
-    assert Ranges.model_validate({"hidden_dim": [64, 32, 64, 8]}).hidden_dim == (8, 32, 64)
+    assert MixerRanges.model_validate({"hidden_dim": [64, 32, 64, 8]}).hidden_dim == (8, 32, 64)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +137,7 @@ def test_a_list_of_values_is_kept_ascending_and_once_each() -> None:
     ],
 )
 def test_a_range_can_be_a_table(table: dict[str, int], values: tuple[int, ...]) -> None:
-    assert Ranges.model_validate({"num_blocks": table}).num_blocks == values
+    assert MixerRanges.model_validate({"num_blocks": table}).num_blocks == values
 
 
 @pytest.mark.parametrize(
@@ -155,24 +160,23 @@ def test_a_range_can_be_a_table(table: dict[str, int], values: tuple[int, ...]) 
 )
 def test_a_range_that_is_none_is_refused(given_range: object, words: str) -> None:
     with pytest.raises(pydantic.ValidationError, match=words) as caught:
-        Ranges.model_validate({"hidden_dim": given_range})
+        MixerRanges.model_validate({"hidden_dim": given_range})
     assert caught.value.errors()[0]["loc"][0] == "hidden_dim"
 
 
 def test_a_range_nobody_knows_is_refused() -> None:
     with pytest.raises(pydantic.ValidationError, match="dropout"):
-        Ranges.model_validate({"dropout": [1]})
+        MixerRanges.model_validate({"dropout": [1]})
 
 
 def test_a_patch_that_does_not_tile_the_images_is_refused_naming_the_field() -> None:
     with pytest.raises(ConfigError) as caught:
-        Ranges(patch_size=(4, 5)).fitted(CIFAR)
+        fitted("mixer", MixerRanges(patch_size=(4, 5)), CIFAR)
     assert str(caught.value) == (
         "space.patch_size: 5 does not tile images of 32 pixels; use some of 1, 2, 4, 8, 16, 32"
     )
 
 
-def test_a_space_survives_json() -> None:
-    assert SearchSpace.model_validate_json(SMALL.model_dump_json()) == SMALL
-    ranges = Ranges(hidden_dim=(8, 16))
-    assert Ranges.model_validate_json(ranges.model_dump_json()) == ranges
+def test_ranges_survive_json() -> None:
+    ranges = MixerRanges(hidden_dim=(8, 16))
+    assert MixerRanges.model_validate_json(ranges.model_dump_json()) == ranges

@@ -32,9 +32,9 @@ def write(folder: Path, text: str) -> Path:
 
 def test_name_and_dataset_are_enough_and_the_ranges_fit_the_images(tmp_path: Path) -> None:
     spec = read_study(write(tmp_path, 'name = "mine"\ndataset = "fashion_mnist"\n'))
-    space = plan(spec, FASHION).space
-    assert space.patch_size
-    assert all(28 % patch == 0 for patch in space.patch_size)
+    patches = plan(spec, FASHION).spaces["mixer"].ranges["patch_size"]
+    assert patches
+    assert all(28 % patch == 0 for patch in patches)
 
 
 def test_every_field_can_be_set(tmp_path: Path) -> None:
@@ -64,8 +64,8 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         """,
     )
     spec = read_study(path)
-    assert spec.space.hidden_dim == (64, 128)
-    assert spec.space.num_blocks == (2, 4, 6, 8)
+    assert spec.space["mixer"].hidden_dim == (64, 128)
+    assert spec.space["mixer"].num_blocks == (2, 4, 6, 8)
     assert spec.max_flops == 1_500_000_000
     assert spec.baselines == ("vit_ti4_cifar",)
     assert spec.recipe.augmentation.flip
@@ -300,7 +300,7 @@ def test_every_built_in_study_can_be_planned_with_its_baselines(spec: StudySpec)
     )
     planned = plan(spec, task)
     assert len(planned.baselines) == spec.baselines
-    assert planned.space.size >= spec.trials
+    assert planned.num_configurations >= spec.trials
 
 
 def test_more_rungs_than_the_epochs_allow_are_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from pydantic import Field, PositiveInt
 
 from search.spec.recipe import Augmentation, Recipe
 from search.spec.rungs import RungSpec
+from search.spec.spaces import Families, RangesByFamily, check_families, ranges_by_family
 from space.config import Frozen
 from space.errors import MixerSearchError, explain_one
+from space.families import DEFAULT_FAMILIES
+from space.mixer_family import MixerRanges
 from space.quantities import parse_count
-from space.search_space import Ranges
 
 Division = Literal["stratified", "random"]
 """Of the images: each class in its share, or as chance has it."""
@@ -25,7 +27,7 @@ class StudyError(MixerSearchError):
 
 
 class StudySpec(Frozen):
-    """A search: one space, recipe, data set and goal."""
+    """A search: one space a family, and one recipe, data set and goal for all."""
 
     name: str
     dataset: Annotated[str, Field(min_length=1)]
@@ -33,12 +35,17 @@ class StudySpec(Frozen):
 
     In TFDS's notation: `NAME`, `NAME/CONFIG`, each with `:VERSION`.
     """
-    space: Ranges = Ranges()
+    families: Families = DEFAULT_FAMILIES
+    """The kinds of networks searched, each by a sampler of its own: the next new trial goes to the
+    one with less training compute so far."""
+    space: RangesByFamily = Field(default_factory=dict, validate_default=True)
+    """The ranges of every searched family; of one alone they may be given without its name."""
     recipe: Recipe = Recipe()
     trials: PositiveInt = 40
-    """Mixers to train; baselines come on top."""
+    """Configurations to train; baselines come on top."""
     baselines: Annotated[int, Field(ge=0)] | tuple[str, ...] = 4
-    """How many ViTs, spread over the range of FLOPs; or presets by name or path."""
+    """How many, spread over the range of FLOPs, of a family that is not searched (ViTs where they
+    are not); or presets by name or path."""
     max_flops: PositiveInt | None = None
     """Dearest configuration tried; one image, forward."""
     min_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -60,6 +67,16 @@ class StudySpec(Frozen):
     @classmethod
     def _name_is_safe(cls, name: str) -> str:
         return check_name(name)
+
+    @pydantic.field_validator("families", mode="before")
+    @classmethod
+    def _families_are_known(cls, given: Any) -> Any:
+        return check_families(given)
+
+    @pydantic.field_validator("space", mode="before")
+    @classmethod
+    def _ranges_by_family(cls, given: Any, others: pydantic.ValidationInfo) -> Any:
+        return ranges_by_family(given, others.data["families"]) if "families" in others.data else {}
 
     @pydantic.field_validator("rungs")
     @classmethod
@@ -158,13 +175,15 @@ STUDIES: dict[str, StudySpec] = {
             baselines=1,
             max_flops=1_000_000,
             recipe=Recipe(epochs=2, batch_size=64, learning_rate=3e-3),
-            space=Ranges(
-                patch_size=(2, 4),
-                hidden_dim=(8, 16, 32),
-                tokens_mlp_dim=(8, 16),
-                channels_mlp_dim=(16, 32),
-                num_blocks=(1,),
-            ),
+            space={
+                "mixer": MixerRanges(
+                    patch_size=(2, 4),
+                    hidden_dim=(8, 16, 32),
+                    tokens_mlp_dim=(8, 16),
+                    channels_mlp_dim=(16, 32),
+                    num_blocks=(1,),
+                )
+            },
         ),
     )
 }

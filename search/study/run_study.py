@@ -93,7 +93,7 @@ def run_study(
         baselines = planned.baselines if with_baselines else ()
         say(
             f"{study.name}: {spec.dataset}, {num_train:,} images to train and {num_validation:,} "
-            f"to validate on; {planned.space.size:,} configurations, "
+            f"to validate on; {planned.num_configurations:,} configurations, "
             f"at most {format_count(study.flops_ceiling)}FLOPs"
         )
         shares = shares_line(data.train_labels, data.validation_labels, data.class_names)
@@ -123,7 +123,7 @@ def run_study(
             Search(
                 study=study,
                 spec=spec,
-                space=planned.affordable,
+                spaces=planned.affordable,
                 task=data.task,
                 baselines=baselines,
                 store=store,
