@@ -42,6 +42,18 @@ WIDE_SPACE = mixers(
 )
 """Of 324 Mixers for digits: enough for a sampler to learn something."""
 
+WIDE_VITS = SearchSpace(
+    "vit",
+    {
+        "patch_size": (1, 2, 4),
+        "hidden_dim": (8, 12, 16, 24, 32),
+        "num_blocks": (1, 2, 3),
+        "mlp_dim": (16, 32, 64),
+        "num_heads": (1, 2, 3, 4),
+    },
+)
+"""Of 459 ViTs for digits: of 540 combinations, those whose heads divide the channels."""
+
 
 def mixer(task: ImageTask = DIGITS, **changes: Any) -> MixerConfig:
     fields = {

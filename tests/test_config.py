@@ -150,6 +150,18 @@ def test_no_field_of_the_other_family_is_taken() -> None:
         parse_config(vit().model_dump() | {"family": "mixer"})
 
 
+def test_the_json_of_a_config_stays_as_it_is() -> None:
+    """The lot that exempts a trial from early stopping is drawn by it."""
+    assert mixer().model_dump_json() == (
+        '{"image_size":8,"image_channels":1,"num_classes":10,"patch_size":2,"hidden_dim":12,'
+        '"num_blocks":2,"family":"mixer","tokens_mlp_dim":8,"channels_mlp_dim":20}'
+    )
+    assert vit().model_dump_json() == (
+        '{"image_size":8,"image_channels":1,"num_classes":10,"patch_size":2,"hidden_dim":12,'
+        '"num_blocks":2,"family":"vit","mlp_dim":20,"num_heads":3,"classifier":"token"}'
+    )
+
+
 @settings(deadline=None)
 @given(st.integers(1, 3000))
 def test_divisors_are_those_numbers_that_leave_no_remainder(number: int) -> None:

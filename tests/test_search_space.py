@@ -17,6 +17,7 @@ from space.families import FAMILIES
 from space.mixer_family import MixerRanges
 from space.ranges import fitting_patches
 from space.search_space import SearchSpace, fitted
+from space.vit_family import ViTRanges
 
 
 def choices(values: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[int, ...]]:
@@ -31,6 +32,14 @@ SPACES = st.builds(
     channels_mlp_dim=choices(st.integers(1, 60)),
     num_blocks=choices(st.integers(1, 6)),
 )
+VIT_SPACES = st.builds(
+    lambda **ranges: SearchSpace("vit", ranges),
+    patch_size=choices(st.sampled_from([1, 2, 4, 8])),
+    hidden_dim=choices(st.integers(1, 60)),
+    num_blocks=choices(st.integers(1, 6)),
+    mlp_dim=choices(st.integers(1, 60)),
+    num_heads=choices(st.integers(1, 6)),
+).filter(lambda space: space.size > 0)
 SMALL = mixers(
     patch_size=(2, 4),
     hidden_dim=(8, 16, 24),
@@ -54,7 +63,7 @@ def test_members_come_with_the_first_parameter_varying_slowest() -> None:
 
 
 @settings(deadline=None, max_examples=25)
-@given(space=SPACES)
+@given(space=SPACES | VIT_SPACES)
 def test_cheapest_and_dearest_are_those_of_all_members(space: SearchSpace) -> None:
     flops = [cost(member).flops for member in space.members(DIGITS)]
     cheapest, most_expensive = space.cheapest(DIGITS), space.most_expensive(DIGITS)
@@ -64,7 +73,7 @@ def test_cheapest_and_dearest_are_those_of_all_members(space: SearchSpace) -> No
 
 
 @settings(deadline=None, max_examples=25)
-@given(space=SPACES, share=st.floats(0, 1))
+@given(space=SPACES | VIT_SPACES, share=st.floats(0, 1))
 def test_narrowing_to_a_budget_loses_no_member_within_it(space: SearchSpace, share: float) -> None:
     flops = {member: cost(member).flops for member in space.members(DIGITS)}
     low, high = min(flops.values()), max(flops.values())
@@ -74,6 +83,41 @@ def test_narrowing_to_a_budget_loses_no_member_within_it(space: SearchSpace, sha
     assert affordable <= narrowed <= set(flops)
     for name in space.ranges:  # and every value that is left has a member that can be had
         assert {getattr(m, name) for m in narrowed} == {getattr(m, name) for m in affordable}
+
+
+@settings(deadline=None, max_examples=25)
+@given(space=VIT_SPACES)
+def test_vits_whose_heads_do_not_divide_their_channels_are_no_members(space: SearchSpace) -> None:
+    members = list(space.members(DIGITS))
+    assert len(members) == len(set(members)) == space.size <= space.product_size
+    every = [dict(zip(space.ranges, values, strict=True)) for values in space.values()]
+    assert members == [space.member(DIGITS, **values) for values in every]
+    both = itertools.product(space.ranges["hidden_dim"], space.ranges["num_heads"])
+    held = {pair for pair in both if pair[0] % pair[1] == 0}
+    assert {(config.hidden_dim, config.num_heads) for config in members} == held
+    assert {config.classifier for config in members} == {"gap"}
+
+
+def test_a_draw_that_is_no_network_becomes_the_nearest_that_is() -> None:
+    space = SearchSpace(
+        "vit",
+        {
+            "patch_size": (2, 4),
+            "hidden_dim": (10, 16, 32),
+            "num_blocks": (1,),
+            "mlp_dim": (8, 16),
+            "num_heads": (1, 2, 3, 4, 8),
+        },
+    )
+    assert space.nearest((4, 16, 1, 8, 4)) == (4, 16, 1, 8, 4)
+    assert space.nearest((4, 16, 1, 8, 3)) == (4, 16, 1, 8, 2)
+    assert space.nearest((2, 10, 1, 16, 8)) == (2, 16, 1, 16, 8)
+
+
+def test_a_space_of_vits_without_any_member_is_refused() -> None:
+    ranges = ViTRanges(hidden_dim=(10,), num_heads=(3, 4))
+    with pytest.raises(ConfigError, match=r"no values of hidden_dim and num_heads .* widen"):
+        fitted("vit", ranges, CIFAR).within(CIFAR, 10**9)
 
 
 def test_a_budget_below_the_cheapest_member_is_refused_with_its_price() -> None:

@@ -47,18 +47,20 @@ def ranges_by_family(given: Any, families: Sequence[str]) -> dict[str, Ranges]:
             not searched.
         pydantic.ValidationError: a range is unknown or is none; at the place where it was given.
     """
-    only = families[0] if len(families) == 1 else None
-    if not isinstance(given, Mapping) or not _is_by_family(given):
-        if only is not None:
-            given = {only: given}
-            return {only: _ranges(only, given[only], ())}
+    if not isinstance(given, Mapping) or not _is_by_family(given, families):
+        if len(families) == 1:
+            return {families[0]: _ranges(families[0], given, ())}
         tables = ", ".join(f"[space.{name}]" for name in families)
         raise ValueError(f"the ranges are of no family; put those of each into its table: {tables}")
     for name in given:
         if name not in families:
-            raise ValueError(
-                f"{name} is not searched; add it to families, which has {', '.join(families)}, or "
+            fault = ValueError(
+                f"it is not searched; add it to families, which has {', '.join(families)}, or "
                 f"leave [space.{name}] out"
+            )
+            raise pydantic.ValidationError.from_exception_data(
+                "space",
+                [{"type": "value_error", "loc": (name,), "input": name, "ctx": {"error": fault}}],
             )
     return {name: _ranges(name, given.get(name, {}), (name,)) for name in families}
 
@@ -72,10 +74,14 @@ def allowed_in_space(keys: Sequence[str], families: Any) -> list[str]:
     return list(dict.fromkeys(ranges)) + ([] if len(keys) > 1 else known)
 
 
-def _is_by_family(given: Mapping[Any, Any]) -> bool:
+def _is_by_family(given: Mapping[Any, Any], families: Sequence[str]) -> bool:
+    if any(
+        name in find_family(family).ranges.model_fields for family in families for name in given
+    ):
+        return False
     if any(name not in FAMILIES for name in given):
         add_installed()
-    return bool(given) and all(name in FAMILIES for name in given)
+    return all(name in FAMILIES for name in given)
 
 
 def _ranges(family: str, given: Any, where: tuple[str, ...]) -> Ranges:
