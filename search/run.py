@@ -291,7 +291,7 @@ def studies_table() -> Table:
             spec.name,
             spec.dataset,
             f"{task.image_size}x{task.image_size}x{task.image_channels}",
-            f"{planned.space.size:,}",
+            f"{planned.num_configurations:,}",
             f"< {format_count(planned.flops_ceiling)}",
             str(spec.trials),
             str(spec.recipe.epochs),

@@ -96,7 +96,7 @@ def run_study(
         baselines = planned.baselines if with_baselines else ()
         say(
             f"{study.name}: {spec.dataset}, {num_train:,} images to train and {num_validation:,} "
-            f"to validate on; {planned.space.size:,} configurations, "
+            f"to validate on; {planned.num_configurations:,} configurations, "
             f"at most {format_count(study.flops_ceiling)}FLOPs"
         )
         if not data.has_test:
@@ -128,7 +128,7 @@ def run_study(
             Search(
                 study=study,
                 spec=spec,
-                space=planned.affordable,
+                spaces=planned.affordable,
                 task=data.task,
                 baselines=baselines,
                 store=store,
