@@ -19,7 +19,7 @@ from sample_study import write_study
 
 from runs.lease import LeaseLostError, StudyHeldError
 from runs.reader import open_reader
-from runs.record import EpochRecord, State, TrialRecord
+from runs.record import EpochRecord, State, TrialRecord, WeightsRecord
 from runs.repair.check import check, repair
 from runs.spool import SpoolError, spool_path, spools_of, write_spool
 from runs.storage import StorageError
@@ -524,6 +524,20 @@ def test_weights_that_are_missing_or_damaged_are_problems_and_nothing_is_removed
     assert place.contents() == before
     assert set(listed(place)) == {first, second}
     assert damaged.read_bytes() == b"other bytes"
+
+
+def test_weights_that_a_search_removes_meanwhile_are_no_problem(
+    place: Place, weights: WeightsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = WeightsFolder.read
+
+    def left_the_front(folder: WeightsFolder, record: WeightsRecord) -> bytes:
+        with open_writer(place.storage) as store:
+            folder.remove(store.end_trials("sample", [], without=[record.trial]))
+        return read(folder, record)
+
+    monkeypatch.setattr(WeightsFolder, "read", left_the_front)
+    assert check(place.storage).problems == ()
 
 
 def test_weights_elsewhere_are_one_problem_and_are_found_where_they_are_said_to_be(
