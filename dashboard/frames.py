@@ -30,6 +30,7 @@ def front_table(
     and the other's label, FLOPs and accuracy, in columns that name its family (`ViT accuracy`).
     """
     is_mixed = len({trial.family for trial in front}) > 1
+    is_one_kind = len({trial.family for trial in others}) == 1
     kind = common_label((t.config for t in others), "baseline")
     rows = []
     for trial in front:
@@ -46,7 +47,7 @@ def front_table(
         if other is not None:
             row |= {
                 "Difference": _percent(trial) - _percent(other),
-                f"Nearest {kind}": other.label if kind == "baseline" else other.short_label,
+                f"Nearest {kind}": other.short_label if is_one_kind else other.label,
                 f"{kind} FLOPs": other.flops / 1e6,
                 f"{kind} accuracy": _percent(other),
             }

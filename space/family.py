@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from space.config import Config, ImageTask
+from space.errors import ConfigError
 from space.layer_cost import LayerCost
 from space.ranges import Ranges
 
@@ -26,6 +28,10 @@ class Family:
 
     What trains it, the Flax module and its initial weights, is the entry of the same name in
     `space.build.NETWORKS`.
+
+    Raises:
+        ConfigError: its name or colour cannot be one, or a parameter is no field of its
+            configurations.
     """
 
     config: type[Config]
@@ -53,7 +59,25 @@ class Family:
     """Configurations to choose baselines from, in the proportions the family is published with;
     None: it gives none."""
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", self.name):
+            raise ConfigError(
+                f"{self.config.__name__}.family is {self.name!r} by default; name the family in at "
+                "most 32 small letters, digits and underscores"
+            )
+        if not re.fullmatch(r"#[0-9A-Fa-f]{6}", self.color):
+            raise ConfigError(f"family {self.name!r} has color {self.color!r}; write it as #RRGGBB")
+        searched = self.ranges.model_fields.keys()
+        named = self.grows_with.union(self.constraint.names if self.constraint else ())
+        for names, of in ((named, self.ranges), (searched | self.ranges.fixed.keys(), self.config)):
+            if wrong := sorted(names - of.model_fields.keys()):
+                raise ConfigError(
+                    f"family {self.name!r}: {wrong[0]} is no field of {of.__name__}, which has "
+                    f"{', '.join(of.model_fields)}; use one of these"
+                )
+
     @property
     def name(self) -> str:
         """The one value of its configurations' field `family`."""
-        return str(self.config.model_fields["family"].default)
+        field = self.config.model_fields.get("family")
+        return str(field.default) if field else ""

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -24,7 +25,7 @@ from runs.record import Origin, State, StudyRecord, TrialRecord
 from search.train.traced_programs import source_digest
 from space import families, presets
 from space.build import NETWORKS, build
-from space.config import MixerConfig
+from space.config import ImageTask, MixerConfig
 from space.cost import cost, training_bytes
 from space.errors import ConfigError
 from space.families import FAMILIES, baseline_family, find_family, label_of, labels
@@ -303,6 +304,26 @@ def test_a_package_that_does_not_bring_what_it_says_is_named(
         find_family("cnn")
     monkeypatch.delitem(sys.modules, "other", raising=False)
     assert find_family("mixer") is FAMILIES["mixer"]  # which needs no package
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"color": "red"}, "family 'mixer' has color 'red'; write it as #RRGGBB"),
+        ({"grows_with": frozenset({"width"})}, "width is no field of MixerRanges, .* num_blocks"),
+        ({"config": ImageTask}, "ImageTask.family is '' by default; name the family in at most 32"),
+        ({"ranges": FAMILIES["vit"].ranges}, "'mixer': channels_mlp_dim is no field of ViTRanges"),
+        (
+            {"ranges": FAMILIES["vit"].ranges, "grows_with": frozenset()},
+            "'mixer': classifier is no field of MixerConfig",
+        ),
+    ],
+)
+def test_a_family_that_cannot_be_is_refused_where_it_is_made(
+    change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        replace(FAMILIES["mixer"], **change)
 
 
 def test_a_registry_is_a_dictionary_that_a_test_can_add_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from runs.winners import candidates, nearest_in_flops
 from search.report.status import StudyStatus
 from search.spec.retry import causes
 from space.command import visible
-from space.families import common_label, find_family
+from space.families import find_family
 from space.quantities import counted, format_count, format_seconds
 
 
@@ -32,7 +32,8 @@ def front_table(status: StudyStatus) -> Table:
     given = over_seeds([t for t in status.trials if t.origin is Origin.BASELINE])
     is_mixed = len(status.study.families) > 1
     found = "network" if is_mixed else find_family(status.study.families[0]).label
-    other = f"nearest {common_label((t.config for t in given), 'baseline')}"
+    is_one_kind = len({trial.family for trial in given}) == 1
+    other = f"nearest {find_family(given[0].family).label if is_one_kind else 'baseline'}"
     for column in ("trial", found, "FLOPs", "accuracy", other, "FLOPs", "accuracy"):
         left = column in {found, other}
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
@@ -43,7 +44,7 @@ def front_table(status: StudyStatus) -> Table:
             Text(trial.label if is_mixed else trial.short_label),
             format_count(trial.flops),
             f"{100 * (trial.accuracy or 0):.1f} %",
-            Text(near.label if "baseline" in other else near.short_label) if near else "-",
+            Text(near.short_label if is_one_kind else near.label) if near else "-",
             format_count(near.flops) if near else "-",
             f"{100 * (near.accuracy or 0):.1f} %" if near else "-",
         )
