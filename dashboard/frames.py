@@ -11,22 +11,25 @@ import pandas as pd
 
 from dashboard.wording import flop_per_second, memory, percent, state_word
 from runs.record import EpochRecord, State, TrialRecord
-from runs.winners import nearest_in_flops
+from runs.winners import nearest_in_cost
 from space.config import Config
-from space.cost import cost
+from space.cost import cost as bill_of
+from space.costs import FLOPS, PARAMS, Cost
 
 
 def front_table(
     front: Sequence[TrialRecord],
     vits: Sequence[TrialRecord],
     several: Mapping[int, Sequence[float]] | None = None,
+    cost: Cost = FLOPS,
 ) -> pd.DataFrame:
-    """One row a trial, and beside it the ViT nearest in FLOPs and the difference in accuracy.
+    """One row a trial, and beside it the ViT nearest in cost and the difference in accuracy.
 
-    Columns: Trial, Configuration, FLOPs (millions), Parameters, Accuracy (percent); Seeds (how
+    Columns: Trial, Configuration, FLOPs (millions), Parameters, the cost by its label where it is
+    another, Accuracy (percent); Seeds (how
     many) where `several` has the accuracies behind a trial's mean, by its number; and where there
     is a ViT the Difference in percentage points (positive where the Mixer is more accurate)
-    and the ViT's label, FLOPs and accuracy.
+    and the ViT's label, cost (by its label, of FLOPs millions) and accuracy.
     """
     rows = []
     for trial in front:
@@ -35,16 +38,17 @@ def front_table(
             "Configuration": trial.label.removeprefix("Mixer "),
             "FLOPs": trial.flops / 1e6,
             "Parameters": trial.params,
+            **_own(trial, cost),
             "Accuracy": _percent(trial),
         }
         if several:
             row["Seeds"] = len(several.get(trial.number, [0.0]))
-        vit = nearest_in_flops(trial, vits)
+        vit = nearest_in_cost(trial, vits, cost)
         if vit is not None:
             row |= {
                 "Difference": _percent(trial) - _percent(vit),
                 "Nearest ViT": vit.label.removeprefix("ViT "),
-                "ViT FLOPs": vit.flops / 1e6,
+                f"ViT {cost.label}": vit.flops / 1e6 if cost is FLOPS else vit.cost(cost),
                 "ViT accuracy": _percent(vit),
             }
         rows.append(row)
@@ -58,7 +62,7 @@ def layers_table(config: Config) -> pd.DataFrame:
     Share (of all FLOPs, in percent).
     """
     rows: dict[str, list[int]] = {}
-    bill = cost(config)
+    bill = bill_of(config)
     for layer in bill.layers:
         kind = re.sub(r"(MixerBlock|encoderblock)_\d+", r"\1", layer.name)
         row = rows.setdefault(kind, [0, 0, 0])
@@ -180,7 +184,8 @@ def matching(
     states: Sequence[str] = (),
     origins: Sequence[str] = (),
     families: Sequence[str] = (),
-    max_flops: float | None = None,
+    cost: Cost = FLOPS,
+    max_cost: float | None = None,
     min_accuracy: float | None = None,
     text: str = "",
 ) -> pd.DataFrame:
@@ -192,8 +197,8 @@ def matching(
     for column, wanted in (("state", states), ("origin", origins), ("family", families)):
         if wanted:
             keep &= frame[column].isin(wanted)
-    if max_flops is not None:
-        keep &= frame["flops"] <= max_flops
+    if max_cost is not None:
+        keep &= frame[cost.name] <= max_cost
     if min_accuracy is not None:
         keep &= frame["accuracy"] >= min_accuracy
     if text:
@@ -208,7 +213,7 @@ def csv_of(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False)
 
 
-def trials_table(frame: pd.DataFrame, *, is_run: bool = True) -> pd.DataFrame:
+def trials_table(frame: pd.DataFrame, *, is_run: bool = True, cost: Cost = FLOPS) -> pd.DataFrame:
     """The columns of `runs.frames.trials_frame` worth a look, the latest trial first."""
     columns = {
         "number": "Trial",
@@ -219,6 +224,7 @@ def trials_table(frame: pd.DataFrame, *, is_run: bool = True) -> pd.DataFrame:
         "accuracy": "Accuracy",
         "flops": "FLOPs",
         "params": "Parameters",
+        cost.name: cost.label,
         "images_per_second": "Images/s",
         "train_seconds": "Training (s)",
         "finished_at": "Ended",
@@ -231,6 +237,11 @@ def trials_table(frame: pd.DataFrame, *, is_run: bool = True) -> pd.DataFrame:
         Accuracy=100 * table["Accuracy"].astype(float),
         FLOPs=table["FLOPs"] / 1e6,
     )
+
+
+def _own(trial: TrialRecord, cost: Cost) -> dict[str, float | None]:
+    """What a study minimises, where a table has no column of it anyway."""
+    return {} if cost in (FLOPS, PARAMS) else {cost.label: trial.cost(cost)}
 
 
 def moment(time: datetime) -> str:

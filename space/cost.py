@@ -27,7 +27,7 @@ class LayerCost:
 
 
 @dataclass(frozen=True)
-class Cost:
+class NetworkCost:
     """The bill of a network, layer by layer in the order an image meets them."""
 
     layers: tuple[LayerCost, ...]
@@ -46,7 +46,7 @@ class Cost:
         return 2 * self.macs
 
 
-def cost(config: Config) -> Cost:
+def cost(config: Config) -> NetworkCost:
     """The exact bill of a configuration; pinned in the tests to the published counts.
 
     Raises:
@@ -54,9 +54,9 @@ def cost(config: Config) -> Cost:
     """
     match config:
         case MixerConfig():
-            return Cost(tuple(_mixer_layers(config)))
+            return NetworkCost(tuple(_mixer_layers(config)))
         case ViTConfig():
-            return Cost(tuple(_vit_layers(config)))
+            return NetworkCost(tuple(_vit_layers(config)))
         case _:
             raise unknown_family(config)
 

@@ -1,4 +1,4 @@
-"""ViT baselines: a ladder of Vision Transformers over a range of FLOPs."""
+"""ViT baselines: a ladder of Vision Transformers over a range of FLOPs, or of another cost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from itertools import product
 
 from space.config import ImageTask, ViTConfig
-from space.cost import cost
+from space.costs import FLOPS, Cost
 from space.search_space import fitting_space
 
 _HEAD_DIM = 32
@@ -14,25 +14,32 @@ _MLP_RATIO = 2  # as in the small ViTs of Hassani et al. 2021, "Escaping the Big
 
 
 def vit_ladder(
-    task: ImageTask, *, min_flops: float, max_flops: float, rungs: int
+    task: ImageTask,
+    *,
+    min_cost: float,
+    max_cost: float,
+    rungs: int,
+    cost: Cost = FLOPS,
+    max_flops: float = math.inf,
 ) -> list[ViTConfig]:
-    """At most `rungs` different ViTs, cheapest first, evenly spread over log FLOPs.
+    """At most `rungs` different ViTs, cheapest first, evenly spread over the cost's logarithm.
 
     Candidates pool their tokens (no class token, the better choice for small images), have
     heads of 32 channels (or one of 16), MLPs twice as wide as the tokens, and depth and patch in
-    the proportions small ViTs are published with. Each rung takes the nearest candidate that does
-    not cost more than `max_flops`; a range too narrow for so many gives fewer.
+    the proportions small ViTs are published with. Each rung takes the nearest candidate that costs
+    at most `max_cost` and has at most `max_flops`; a range too narrow for so many gives fewer.
     """
     candidates = [
-        (cost(config).flops, config)
+        (value, config)
         for config in _candidates(task)
-        if cost(config).flops <= max_flops
+        if (value := cost(config)) <= max_cost
+        and (max_flops == math.inf or FLOPS(config) <= max_flops)
     ]
-    chosen: dict[int, ViTConfig] = {}
-    for aim in _log_spaced(min_flops, max_flops, rungs) if candidates else []:
-        flops, config = min(candidates, key=lambda pair: abs(math.log(pair[0] / aim)))
-        chosen[flops] = config
-    return [chosen[flops] for flops in sorted(chosen)]
+    chosen: dict[float, ViTConfig] = {}
+    for aim in _log_spaced(min_cost, max_cost, rungs) if candidates else []:
+        value, config = min(candidates, key=lambda pair: abs(math.log(pair[0] / aim)))
+        chosen[value] = config
+    return [chosen[value] for value in sorted(chosen)]
 
 
 def _candidates(task: ImageTask) -> list[ViTConfig]:

@@ -11,7 +11,7 @@ import pydantic
 from pydantic import Field, PositiveInt
 
 from space.config import Frozen, ImageTask, MixerConfig, divisors
-from space.cost import cost
+from space.costs import FLOPS, Cost
 from space.errors import ConfigError
 
 Choices = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
@@ -90,32 +90,33 @@ class SearchSpace(Frozen):
         for values in itertools.product(*self.ranges.values()):
             yield self.member(task, **dict(zip(names, values, strict=True)))
 
-    def cheapest(self, task: ImageTask) -> MixerConfig:
-        """The member with the fewest FLOPs."""
-        return min(self._corners(task, lowest=True), key=lambda config: cost(config).macs)
+    def cheapest(self, task: ImageTask, cost: Cost = FLOPS) -> MixerConfig:
+        """The member with the fewest FLOPs, or of the least of another cost."""
+        return min(self._corners(task, lowest=True), key=cost)
 
-    def most_expensive(self, task: ImageTask) -> MixerConfig:
-        """The member with the most FLOPs."""
-        return max(self._corners(task, lowest=False), key=lambda config: cost(config).macs)
+    def most_expensive(self, task: ImageTask, cost: Cost = FLOPS) -> MixerConfig:
+        """The member with the most FLOPs, or of the most of another cost."""
+        return max(self._corners(task, lowest=False), key=cost)
 
-    def within(self, task: ImageTask, max_flops: float) -> SearchSpace:
-        """The ranges without the values that no configuration under `max_flops` can have.
+    def within(self, task: ImageTask, max_cost: float, cost: Cost = FLOPS) -> SearchSpace:
+        """The ranges without the values that no configuration under `max_cost` can have.
 
         Not every member of what is left is under it; no member under it is lost.
 
         Raises:
-            ConfigError: no configuration of the space is under `max_flops`.
+            ConfigError: no configuration of the space is under `max_cost`.
         """
-        floor = cost(self.cheapest(task)).flops
-        if floor > max_flops:
+        floor = cost(self.cheapest(task, cost))
+        if floor > max_cost:
             raise ConfigError(
-                f"no configuration of the space has at most {max_flops:,.0f} FLOPs; "
-                f"the cheapest has {floor:,}: raise --max-flops to that, or widen the space"
+                f"no configuration of the space has at most {cost.exactly(max_cost)}; "
+                f"the cheapest has {cost.exactly(floor)}: raise {cost.option} to that, or "
+                "widen the space"
             )
 
         def affordable(name: str, value: int) -> bool:
             narrowed = self.model_copy(update={name: (value,)})
-            return cost(narrowed.cheapest(task)).flops <= max_flops
+            return cost(narrowed.cheapest(task, cost)) <= max_cost
 
         return SearchSpace(
             **{
@@ -125,7 +126,7 @@ class SearchSpace(Frozen):
         )
 
     def _corners(self, task: ImageTask, *, lowest: bool) -> list[MixerConfig]:
-        # FLOPs grow with every parameter but the patch size, so one corner a patch size suffices
+        # Costs grow with every parameter but the patch size, so one corner a patch size suffices
         end = 0 if lowest else -1
         rest = {name: values[end] for name, values in self.ranges.items() if name != "patch_size"}
         return [self.member(task, patch_size=p, **rest) for p in self.patch_size]

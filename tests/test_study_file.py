@@ -118,6 +118,7 @@ def test_a_fault_is_named_with_its_line_and_what_is_allowed(
 
 
 FLOATS = {
+    "max_cost": "max_cost = {}",
     "min_accuracy": "min_accuracy = {}",
     "validation_fraction": "validation_fraction = {}",
     "rungs.spared": "[rungs]\nspared = {}",

@@ -11,16 +11,18 @@ from dashboard import chosen
 from dashboard.controls import open_button, preset_button, trials_chart, trials_dataframe
 from dashboard.figures import MIXER, VIT, Series, front_figure
 from dashboard.frames import front_table
-from dashboard.points import AXES, limits_between, points_of
+from dashboard.points import axes_of, limits_between, points_of
 from dashboard.snapshot import Snapshot
 from dashboard.wording import mean_of_seeds, percent, state_word
 from runs.record import State
+from space.costs import FLOPS, PARAMS, Cost
 from space.quantities import counted, format_count
 
 
 def page() -> None:
     here = chosen.now()
     snapshot = here.snapshot
+    cost = snapshot.study.cost
     st.header("Accuracy against cost")
     _metrics(snapshot)
     if not (snapshot.found or snapshot.vits or snapshot.given_mixers):
@@ -28,17 +30,19 @@ def page() -> None:
         return
     choices = st.container(horizontal=True, gap="large")
     with choices:
-        name = st.segmented_control("Cost", list(AXES), default="FLOPs", key="axis") or "FLOPs"
-    series = _series(snapshot, name)
+        axes, own = axes_of(cost), cost.label
+        label = st.segmented_control("Cost", list(axes), default=own, key=f"axis of {own}") or own
+    axis = axes[label]
+    series = _series(snapshot, axis)
     if not any(len(one.points.x) for one in series):
-        st.info("No finished trial has a measured speed.")
+        st.info(f"{axis.label} is known of no finished trial.")
         return
     with choices:
-        limit = _limit(snapshot, series, name)
+        limit = _limit(snapshot, series, axis)
     number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
-    stopped = _stopped(snapshot, name)
+    stopped = _stopped(snapshot, axis)
     figure = front_figure([*series, *stopped], limit=limit, chosen=number)
-    trials_chart(figure, key=f"front of {name}")
+    trials_chart(figure, key=f"front of {axis.label}")
     several = "Of several seeds the mean; the bar spans them. " if snapshot.several else ""
     crosses = "Crosses were stopped early, and are where they were then. " if stopped else ""
     least = snapshot.study.min_accuracy
@@ -71,6 +75,7 @@ def _nothing_yet(snapshot: Snapshot) -> None:
 
 
 def _metrics(snapshot: Snapshot) -> None:
+    unit = snapshot.study.cost.unit
     best = max((t.accuracy or 0.0 for t in snapshot.found), default=None)
     interrupted = snapshot.counts[State.RUNNING] and not snapshot.is_run
     under_way = "Interrupted" if interrupted else "Running"
@@ -86,35 +91,35 @@ def _metrics(snapshot: Snapshot) -> None:
     }
     meanings = {
         "Best accuracy": "Of the searched Mixers, on the validation split.",
-        "On the front": "Searched Mixers that no other beats in both accuracy and FLOPs.",
-        "Hypervolume": "Area the front dominates, in accuracy × decades of FLOPs.",
+        "On the front": f"Searched Mixers that no other beats in both accuracy and {unit}.",
+        "Hypervolume": f"Area the front dominates, in accuracy × decades of {unit}.",
         "Finished": "Trials, baselines included; each seed of a configuration is one.",
         "Interrupted": "Trials that had not ended when their command did; it goes on with them.",
         "Refused": "Never started: over the budget, or tried before.",
-        "Stopped early": "Trials too far behind others of no more FLOPs to be trained to the end.",
+        "Stopped early": f"Trials too far behind others of no more {unit}, and not trained on.",
     }
     with st.container(horizontal=True, gap="medium"):
         for label, value in values.items():
             st.metric(label, value, help=meanings.get(label), width="content")
 
 
-def _series(snapshot: Snapshot, name: str) -> list[Series]:
+def _series(snapshot: Snapshot, axis: Cost) -> list[Series]:
     """The searched Mixers first, then the ViTs, then Mixers that were given, where there are."""
     several = snapshot.several
-    found = points_of(snapshot.found, name, several, snapshot.study.min_accuracy)
+    found = points_of(snapshot.found, axis, several, snapshot.study.min_accuracy)
     series = [
         Series(name="Mixer", color=MIXER, points=found),
-        Series(name="ViT", color=VIT, points=points_of(snapshot.vits, name, several)),
+        Series(name="ViT", color=VIT, points=points_of(snapshot.vits, axis, several)),
     ]
-    given = points_of(snapshot.given_mixers, name, several)
+    given = points_of(snapshot.given_mixers, axis, several)
     if given.trials:
         series.append(Series(name="Mixer baseline", color=MIXER, points=given, has_front=False))
     return series
 
 
-def _stopped(snapshot: Snapshot, name: str) -> list[Series]:
+def _stopped(snapshot: Snapshot, axis: Cost) -> list[Series]:
     """The Mixers that were stopped early, if there are any: to look at, not to choose from."""
-    points = points_of(snapshot.stopped, name, snapshot.several)
+    points = points_of(snapshot.stopped, axis, snapshot.several)
     if not points.trials:
         return []
     return [
@@ -122,21 +127,21 @@ def _stopped(snapshot: Snapshot, name: str) -> list[Series]:
     ]
 
 
-def _limit(snapshot: Snapshot, series: list[Series], name: str) -> float:
+def _limit(snapshot: Snapshot, series: list[Series], axis: Cost) -> float:
     """The slider: the dearest cost allowed (the least speed, where more is better).
 
     Until it is moved it allows everything, and so what comes later too.
     """
     values = [x for one in series for x in one.points.x]
     options = limits_between(min(values), max(values))
-    axis = AXES[name]
-    key = f"limit of {name} in {snapshot.study.name}"
-    end = options[0] if axis.more_is_better else options[-1]
+    key = f"limit of {axis.label} in {snapshot.study.name}"
+    more_is_better = axis.direction == "maximize"
+    end = options[0] if more_is_better else options[-1]
     if st.session_state.get(key) in {None, st.session_state.get(f"end of {key}")}:
         st.session_state[key] = end
     st.session_state[f"end of {key}"] = end
     limit: float = st.select_slider(
-        f"Best {'at no fewer than' if axis.more_is_better else 'within'} so many {axis.short}",
+        f"Best {'at no fewer than' if more_is_better else 'within'} so many {axis.unit}",
         options,
         format_func=format_count,
         key=key,
@@ -146,10 +151,11 @@ def _limit(snapshot: Snapshot, series: list[Series], name: str) -> float:
 
 def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None:
     axis = series[0].points.axis
-    bound = "at least" if axis.more_is_better else "at most"
+    costs = dict.fromkeys([FLOPS, PARAMS, snapshot.study.cost])
+    bound = "at least" if axis.direction == "maximize" else "at most"
     for column, one in zip(st.columns(2), series, strict=False):
         with column, st.container(border=True):
-            st.markdown(f"**Best {one.name}** of {bound} {format_count(limit)} {axis.short}")
+            st.markdown(f"**Best {one.name}** of {bound} {axis.shortly(limit)}")
             best = one.points.best_within(limit)
             if best is None:
                 st.text("None yet.")
@@ -159,7 +165,7 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
             mean = f"   ({mean_of_seeds(accuracies)})" if len(accuracies) > 1 else ""
             st.text(
                 f"{percent(trial.accuracy)}   {trial.label}{mean}\n"
-                f"{format_count(trial.flops)} FLOPs   {format_count(trial.params)} parameters"
+                f"{'   '.join(cost.shortly(trial.cost(cost) or 0) for cost in costs)}"
             )
             with st.container(horizontal=True):
                 open_button(trial, key=f"open best {one.name}")
@@ -167,7 +173,7 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
 
 
 def _table(snapshot: Snapshot, series: list[Series]) -> None:
-    points = series[0].points
+    points, cost = series[0].points, snapshot.study.cost
     st.subheader("Mixers on the front")
     trials = [points.trials[i] for i in points.front]
     if not trials:
@@ -177,7 +183,7 @@ def _table(snapshot: Snapshot, series: list[Series]) -> None:
         return
     if snapshot.vits:
         st.caption(
-            "Beside each the ViT nearest in FLOPs. The difference is in percentage points: "
+            f"Beside each the ViT nearest in {cost.unit}. The difference is in percentage points: "
             "positive where the Mixer is more accurate."
         )
     columns = {
@@ -185,7 +191,8 @@ def _table(snapshot: Snapshot, series: list[Series]) -> None:
         "ViT accuracy": NumberColumn("ViT accuracy (%)", format="%.2f"),
         "Difference": NumberColumn(format="%+.2f"),
     }
-    trials_dataframe(front_table(trials, snapshot.vits, snapshot.several), "front table", columns)
+    frame = front_table(trials, snapshot.vits, snapshot.several, cost)
+    trials_dataframe(frame, "front table", columns)
 
 
 page()

@@ -1,4 +1,4 @@
-"""What a study found, for a terminal: the front, each row beside the ViT nearest in FLOPs."""
+"""What a study found, for a terminal: the front, each row beside the ViT nearest in cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runs.record import Failure, Origin, State
 from runs.seeds import over_seeds
 from runs.stopped import stopped
 from runs.storage import without_password
-from runs.winners import candidates, nearest_in_flops
+from runs.winners import candidates, nearest_in_cost
 from search.report.status import StudyStatus
 from search.spec.retry import causes
 from space.command import visible
@@ -28,19 +28,21 @@ def front_table(status: StudyStatus) -> Table:
         box=None,
         padding=(0, 1, 0, 0),  # seven columns in a terminal of 80 characters
     )
-    for column in ("trial", "Mixer", "FLOPs", "accuracy", "nearest ViT", "FLOPs", "accuracy"):
+    cost = status.study.cost
+    name = min(cost.label, cost.name, key=len)
+    for column in ("trial", "Mixer", name, "accuracy", "nearest ViT", name, "accuracy"):
         left = column in {"Mixer", "nearest ViT"}
-        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+        table.add_column(Text(column), justify="left" if left else "right", no_wrap=True)
     vits = over_seeds([t for t in status.trials if t.origin is Origin.BASELINE])
     for trial in status.front:
-        vit = nearest_in_flops(trial, vits)
+        vit = nearest_in_cost(trial, vits, cost)
         table.add_row(
             str(trial.number),
             Text(trial.label.removeprefix("Mixer ")),
-            format_count(trial.flops),
+            format_count(trial.cost(cost) or 0),
             f"{100 * (trial.accuracy or 0):.1f} %",
             Text(vit.label.removeprefix("ViT ")) if vit else "-",
-            format_count(vit.flops) if vit else "-",
+            format_count(vit.cost(cost) or 0) if vit else "-",
             f"{100 * (vit.accuracy or 0):.1f} %" if vit else "-",
         )
     return table
@@ -103,7 +105,7 @@ def idle_line(status: StudyStatus, asked: int) -> str | None:
     if status.goal < asked:
         return (
             "nothing was left to train: the study has tried all there is within its budget; name "
-            "another with --study-name, and give it a larger space or --max-flops"
+            f"another with --study-name, and give it a larger space or {status.study.cost.option}"
         )
     verb = "has" if asked == 1 else "have"
     return (
@@ -130,7 +132,7 @@ def nothing_line(status: StudyStatus) -> str | None:
 
 def stopping_line(status: StudyStatus) -> str | None:
     """What early stopping saved and what it may have cost; None where nothing was to be stopped."""
-    found = stopped(status.trials, status.study.min_accuracy)
+    found = stopped(status.trials, status.study.min_accuracy, status.study.cost)
     if not found.stopped and not found.exempt:
         return None
     line = (

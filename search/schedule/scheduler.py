@@ -9,6 +9,7 @@ on which of them was faster.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from search.schedule.stopping_rule import StoppingRule, stopping_decision
 from search.schedule.untried import Untried
 from search.spec.studies import StudySpec
 from space.config import Config, ImageTask
+from space.costs import FLOPS, find_cost
+from space.quantities import exact_count
 from space.search_space import SearchSpace
 
 __all__ = ["Action", "New", "Resume", "RungDecision", "Scheduler", "Suggestion"]
@@ -71,7 +74,8 @@ class Scheduler:
         spec: of the study.
         space: the ranges, narrowed to what can lie under the ceiling.
         task: of the images.
-        max_flops: the study's ceiling.
+        max_flops: no configuration has more.
+        max_cost: the study's ceiling, where it minimises another cost.
         baselines: to be trained before the search.
         history: all trials of the study; those to be trained on are running.
         curves: accuracies by epoch, by number; looked at again while the study runs.
@@ -86,7 +90,8 @@ class Scheduler:
         space: SearchSpace,
         task: ImageTask,
         *,
-        max_flops: int,
+        max_flops: float,
+        max_cost: float = math.inf,
         baselines: Sequence[Config],
         history: Sequence[TrialRecord],
         curves: Mapping[int, Sequence[float]],
@@ -94,6 +99,7 @@ class Scheduler:
         refuse: Callable[[New, str], TrialRecord],
         rule: StoppingRule = stopping_decision,
     ) -> None:
+        self._cost = find_cost(spec.cost)
         groups = by_configuration(history)
         searched = [t for t in history if t.origin is Origin.SEARCH]
         running = {t.config for t in searched if t.state is State.RUNNING}
@@ -108,6 +114,7 @@ class Scheduler:
             history=history,
             curves=curves,
             rule=rule,
+            cost=self._cost,
         )
         self._sampler = OptunaAdapter(
             space,
@@ -115,6 +122,8 @@ class Scheduler:
             sampler=spec.sampler,
             seed=spec.seed,
             max_flops=max_flops,
+            cost=self._cost,
+            max_cost=max_cost,
             min_accuracy=spec.min_accuracy,
             history=searched,
             curves=curves,
@@ -122,10 +131,16 @@ class Scheduler:
         )
         tried = {config for config, _ in groups}
         self._untried = Untried(
-            space, task, max_flops=max_flops, seed=spec.seed, tried=tried.union(baselines)
+            space,
+            task,
+            max_flops=max_flops,
+            cost=self._cost,
+            max_cost=max_cost,
+            seed=spec.seed,
+            tried=tried.union(baselines),
         )
         self._curves = curves
-        self._max_flops = max_flops
+        self._max_flops, self._max_cost = max_flops, max_cost
         self._refuse = refuse
         self._missing = num_trials - sum(origin is Origin.SEARCH for _, origin in groups)
         self.exhausted = False
@@ -140,7 +155,7 @@ class Scheduler:
             elif origin is Origin.SEARCH and config == newest:
                 self._pending = self._resume(origin, trials)
         self._due += [
-            New(candidate=Candidate.of(config), origin=Origin.BASELINE)
+            New(candidate=Candidate.of(config, self._cost), origin=Origin.BASELINE)
             for config in baselines
             if config not in tried
         ]
@@ -229,7 +244,7 @@ class Scheduler:
     def _resume(self, origin: Origin, trials: Sequence[TrialRecord]) -> Resume:
         is_searched = origin is Origin.SEARCH
         return Resume(
-            candidate=Candidate.recorded(trials[0]),
+            candidate=Candidate.recorded(trials[0], self._cost),
             origin=origin,
             rungs=self._early_stopping.rungs if is_searched else (),
             proposal=self._sampler.pending.get(trials[0].config) if is_searched else None,
@@ -238,6 +253,8 @@ class Scheduler:
 
     def _reason_against(self, candidate: Candidate) -> str | None:
         """Why a configuration is not tried, in words; None if it may be."""
-        if candidate.flops > self._max_flops:
-            return f"over the budget: {candidate.flops:,} FLOPs of at most {self._max_flops:,}"
+        flops = FLOPS, candidate.flops, self._max_flops
+        for cost, value, limit in (flops, (self._cost, candidate.cost, self._max_cost)):
+            if value > limit:
+                return f"over the budget: {cost.exactly(value)} of at most {exact_count(limit)}"
         return None if candidate.config in self._untried else "tried before"

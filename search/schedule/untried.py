@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Iterable
 from functools import lru_cache
 
 from space.config import Config, ImageTask, MixerConfig
 from space.cost import mixer_macs
+from space.costs import FLOPS, Cost
 from space.search_space import SearchSpace
 
 ENUMERABLE = 50_000
@@ -28,6 +30,8 @@ class Untried:
         space: where to draw from.
         task: of the images.
         max_flops: of one image, forward.
+        cost: what the study minimises, where that is not FLOPs.
+        max_cost: of that.
         seed: of the study.
         tried: what the study has tried, baselines too.
     """
@@ -37,15 +41,17 @@ class Untried:
         space: SearchSpace,
         task: ImageTask,
         *,
-        max_flops: int,
+        max_flops: float,
+        cost: Cost = FLOPS,
+        max_cost: float = math.inf,
         seed: int,
         tried: Iterable[Config] = (),
     ) -> None:
         self._space = space
         self._task = task
-        self._max_flops = max_flops
+        self._limits = max_flops, cost, max_cost
         self._seed = seed
-        self._allowed = _members_under(space, task, max_flops)
+        self._allowed = _members_under(space, task, *self._limits)
         self._left = set(self._allowed or ())
         self._tried: set[Config] = set()
         for config in tried:
@@ -80,7 +86,7 @@ class Untried:
             ranges = self._space.ranges.values()
             for _ in range(ENUMERABLE):
                 values = tuple(rng.choice(choices) for choices in ranges)
-                if _flops(self._space, self._task, values) <= self._max_flops:
+                if _is_under(self._space, self._task, values, *self._limits):
                     config = self._member(values)
                     if config in self:
                         return config
@@ -97,13 +103,26 @@ class Untried:
 
 
 @lru_cache(maxsize=1)  # a study's start asks how many there are, and then draws from them
-def _members_under(space: SearchSpace, task: ImageTask, max_flops: int) -> list[Values] | None:
-    """The members under a ceiling, the first parameter varying slowest; None if too many."""
+def _members_under(
+    space: SearchSpace, task: ImageTask, max_flops: float, cost: Cost, max_cost: float
+) -> list[Values] | None:
+    """The members under the ceilings, the first parameter varying slowest; None if too many."""
     if space.size > ENUMERABLE:
         return None
     members = itertools.product(*space.ranges.values())
-    return [values for values in members if _flops(space, task, values) <= max_flops]
+    limits = max_flops, cost, max_cost
+    return [values for values in members if _is_under(space, task, values, *limits)]
 
 
-def _flops(space: SearchSpace, task: ImageTask, values: Values) -> int:
-    return 2 * mixer_macs(task, **dict(zip(space.ranges, values, strict=True)))
+def _is_under(
+    space: SearchSpace,
+    task: ImageTask,
+    values: Values,
+    max_flops: float,
+    cost: Cost,
+    max_cost: float,
+) -> bool:
+    params = dict(zip(space.ranges, values, strict=True))
+    if 2 * mixer_macs(task, **params) > max_flops:
+        return False
+    return cost is FLOPS or cost(space.member(task, **params)) <= max_cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -10,8 +11,9 @@ from pydantic import Field, PositiveInt
 from search.spec.recipe import Augmentation, Recipe
 from search.spec.rungs import RungSpec
 from space.config import Frozen
+from space.costs import FLOPS, find_objective
 from space.errors import MixerSearchError, explain_one
-from space.quantities import parse_count
+from space.quantities import parse_amount, parse_count
 from space.search_space import Ranges
 
 Division = Literal["stratified", "random"]
@@ -38,9 +40,14 @@ class StudySpec(Frozen):
     trials: PositiveInt = 40
     """Mixers to train; baselines come on top."""
     baselines: Annotated[int, Field(ge=0)] | tuple[str, ...] = 4
-    """How many ViTs, spread over the range of FLOPs; or presets by name or path."""
+    """How many ViTs, spread over the range of its cost; or presets by name or path."""
+    cost: str = FLOPS.name
+    """What it minimises, beside the accuracy that it maximises: see `space.costs`."""
+    max_cost: Annotated[float, Field(gt=0)] | None = None
+    """Dearest configuration tried, in that cost."""
     max_flops: PositiveInt | None = None
-    """Dearest configuration tried; one image, forward."""
+    """Dearest configuration tried; one image, forward. A limit of its own where the study minimises
+    another cost."""
     min_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Less accurate trials count as useless, however cheap."""
     sampler: SamplerName = "cost_aware"
@@ -76,14 +83,50 @@ class StudySpec(Frozen):
         except MixerSearchError as error:
             raise ValueError(str(error)) from None
 
+    @pydantic.field_validator("max_cost", mode="before")
+    @classmethod
+    def _max_cost_with_unit(cls, given: Any) -> Any:
+        try:
+            return parse_amount(given) if isinstance(given, str) else given
+        except MixerSearchError as error:
+            raise ValueError(str(error)) from None
+
+    @pydantic.field_validator("cost")
+    @classmethod
+    def _cost_can_be_minimized(cls, cost: str) -> str:
+        try:
+            return cost if cost == FLOPS.name else find_objective(cost).name
+        except MixerSearchError as error:
+            raise ValueError(str(error)) from None
+
+    @pydantic.field_validator("max_flops")
+    @classmethod
+    def _flops_have_one_limit(
+        cls, max_flops: int | None, others: pydantic.ValidationInfo
+    ) -> int | None:
+        limits = {max_flops, others.data.get("max_cost")} - {None}
+        if others.data.get("cost") == FLOPS.name and len(limits) > 1:
+            raise ValueError("the study minimises FLOPs, which max_cost limits too; give one")
+        return max_flops
+
     @pydantic.field_validator("baselines", mode="before")
     @classmethod
     def _baselines_as_tuple(cls, given: Any) -> Any:
         return tuple(given) if isinstance(given, list) else given
 
+    @property
+    def flops_limit(self) -> int | None:
+        """`max_flops`, or `max_cost` where that is the same."""
+        if self.cost == FLOPS.name and self.max_cost is not None:
+            return math.floor(self.max_cost)
+        return self.max_flops
+
     def fixed(self) -> dict[str, Any]:
         """All that must stay the same for results to belong to one study: not `trials`."""
-        return self.model_dump(mode="json", exclude={"trials", "name"})
+        fields = self.model_dump(mode="json", exclude={"trials", "name"})
+        if self.cost == FLOPS.name:  # a limit of FLOPs has two names
+            fields |= {"max_cost": None, "max_flops": self.flops_limit}
+        return fields
 
 
 def check_name(name: str) -> str:
@@ -173,6 +216,7 @@ STUDIES: dict[str, StudySpec] = {
 _OPTIONS: dict[tuple[int | str, ...], str] = {
     ("name",): "--study-name",
     ("recipe", "epochs"): "--epochs",
+    ("max_cost",): "--max-cost",
     **{
         (field,): f"--{field.replace('_', '-')}"
         for field in ("trials", "seed", "seeds", "min_accuracy", "train_limit", "sampler")
@@ -191,7 +235,12 @@ def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
     epochs = changes.get("epochs")
     if epochs is not None:
         fields["recipe"]["epochs"] = epochs
-    fields |= {k: v for k, v in changes.items() if v is not None and k != "epochs"}
+    changes = {k: v for k, v in changes.items() if v is not None and k != "epochs"}
+    if changes.get("cost", spec.cost) == FLOPS.name and changes.keys() & {"max_cost", "max_flops"}:
+        fields |= {"max_cost": None, "max_flops": None}  # one limit, by whichever of its names
+    if changes.get("cost", spec.cost) != spec.cost:
+        fields["max_cost"] = None  # it was of another cost
+    fields |= changes
     try:
         return StudySpec.model_validate(fields)
     except pydantic.ValidationError as error:

@@ -20,8 +20,9 @@ from search.spec.rungs import NO_RUNGS
 from search.spec.studies import StudyError, StudySpec
 from space import presets
 from space.config import Config, ImageTask
-from space.cost import cost
+from space.costs import FLOPS, Cost, find_cost
 from space.ladder import vit_ladder
+from space.quantities import exact_count
 from space.search_space import SearchSpace
 
 _ROOM = 10**0.01
@@ -41,6 +42,10 @@ class Plan:
     """Without the values that nothing under the ceiling can have."""
     flops_ceiling: int
     """What a new study keeps: one that was begun goes on with its own."""
+    cost: Cost
+    """What the study minimises."""
+    cost_ceiling: float
+    """Of that, what a new study keeps; of FLOPs the same as `flops_ceiling`."""
     baselines: tuple[Config, ...]
 
 
@@ -48,27 +53,51 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
     """Works a specification out; arithmetic only.
 
     Raises:
-        ConfigError: a patch does not tile the images, nothing is under `max_flops`, or a
-            baseline is no preset.
-        StudyError: a baseline is made for other images, or not under `max_flops`.
+        ConfigError: a patch does not tile the images, nothing is under `max_flops` or `max_cost`,
+            or a baseline is no preset.
+        StudyError: a baseline is made for other images, or not under these.
     """
     space = spec.space.fitted(task)
-    most_expensive = cost(space.most_expensive(task)).flops
-    ceiling = math.ceil(most_expensive * _ROOM)
-    if spec.max_flops is not None:
-        ceiling = min(ceiling, spec.max_flops)
+    most_expensive = FLOPS(space.most_expensive(task))
+    flops_ceiling = math.ceil(most_expensive * _ROOM)
+    if spec.flops_limit is not None:
+        flops_ceiling = min(flops_ceiling, spec.flops_limit)
+    affordable = space.within(task, min(flops_ceiling, most_expensive))
+    cost, ceiling = find_cost(spec.cost), float(flops_ceiling)
+    if cost is not FLOPS:
+        most_expensive = cost(affordable.most_expensive(task, cost))
+        ceiling = min(most_expensive * _ROOM, spec.max_cost or math.inf)
+        affordable = affordable.within(task, min(ceiling, most_expensive), cost)
     budget = min(ceiling, most_expensive)
     return Plan(
         space=space,
-        affordable=space.within(task, budget),
-        flops_ceiling=ceiling,
-        baselines=_baselines(spec, task, cost(space.cheapest(task)).flops, budget),
+        affordable=affordable,
+        flops_ceiling=flops_ceiling,
+        cost=cost,
+        cost_ceiling=ceiling,
+        baselines=_baselines(spec, task, cost, cost(space.cheapest(task, cost)), budget),
     )
 
 
 def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
-    """How many trials a study can have: those asked for, or all the space has."""
-    untried = Untried(plan.affordable, task, max_flops=plan.flops_ceiling, seed=spec.seed)
+    """How many trials a study can have: those asked for, or all the space has.
+
+    Raises:
+        StudyError: nothing is under both limits, of FLOPs and of what it minimises.
+    """
+    untried = Untried(
+        plan.affordable,
+        task,
+        max_flops=plan.flops_ceiling,
+        cost=plan.cost,
+        max_cost=plan.cost_ceiling,
+        seed=spec.seed,
+    )
+    if untried.count == 0:
+        raise StudyError(
+            f"no configuration of the space has at most {FLOPS.exactly(plan.flops_ceiling)} and "
+            f"{plan.cost.exactly(plan.cost_ceiling)}; raise --max-flops or --max-cost"
+        )
     return spec.trials if untried.count is None else min(spec.trials, untried.count)
 
 
@@ -153,7 +182,11 @@ def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> Stu
         StudyError: it is there with another specification, or began on other images.
     """
     fixed = spec.fixed() | {"space": plan.space.model_dump(mode="json"), "split": data.split}
-    read = {"dataset_version": data.version, "decoder": data.decoder}
+    read = {
+        "dataset_version": data.version,
+        "decoder": data.decoder,
+        "cost_ceiling": None if plan.cost is FLOPS else plan.cost_ceiling,
+    }
     new = StudyRecord(
         name=spec.name,
         spec=fixed | {name: value for name, value in read.items() if value is not None},
@@ -221,11 +254,25 @@ def _way_out(study: StudyRecord, data: ImageData) -> str:
     return "; use the same --data-dir, or name another study with --study-name"
 
 
-def _baselines(spec: StudySpec, task: ImageTask, floor: int, ceiling: int) -> tuple[Config, ...]:
+def _baselines(
+    spec: StudySpec, task: ImageTask, cost: Cost, floor: float, ceiling: float
+) -> tuple[Config, ...]:
+    limits = [(cost, ceiling)]
+    if cost is not FLOPS and spec.max_flops is not None:
+        limits.append((FLOPS, spec.max_flops))
     if isinstance(spec.baselines, int):
         if spec.baselines == 0:
             return ()
-        return tuple(vit_ladder(task, min_flops=floor, max_flops=ceiling, rungs=spec.baselines))
+        return tuple(
+            vit_ladder(
+                task,
+                min_cost=floor,
+                max_cost=ceiling,
+                rungs=spec.baselines,
+                cost=cost,
+                max_flops=limits[-1][1] if len(limits) > 1 else math.inf,
+            )
+        )
     configs = []
     for name in spec.baselines:
         config = presets.load(name).config
@@ -234,11 +281,13 @@ def _baselines(spec: StudySpec, task: ImageTask, floor: int, ceiling: int) -> tu
                 f"baseline {name!r} is made for {_images(config.task)}, the study has "
                 f"{_images(task)}; choose presets made for these images, or a number of ViTs"
             )
-        if cost(config).flops > ceiling:
-            raise StudyError(
-                f"baseline {name!r} costs {cost(config).flops:,} FLOPs, over the study's ceiling "
-                f"of {ceiling:,}; raise --max-flops or leave it out"
-            )
+        for limited, limit in limits:
+            if limited(config) > limit:
+                raise StudyError(
+                    f"baseline {name!r} costs {limited.exactly(limited(config))}, over the "
+                    f"study's ceiling of {exact_count(limit)}; raise {limited.option} or leave it "
+                    "out"
+                )
         configs.append(config)
     return tuple(configs)
 

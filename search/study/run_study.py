@@ -36,7 +36,6 @@ from search.study.checkpoint_folder import Checkpoints
 from search.study.loop import Search
 from search.study.open_study import images_of, plan, reachable, study_of
 from search.study.state import StudyState
-from space.quantities import format_count
 
 
 def run_study(
@@ -94,7 +93,7 @@ def run_study(
         say(
             f"{study.name}: {spec.dataset}, {num_train:,} images to train and {num_validation:,} "
             f"to validate on; {planned.space.size:,} configurations, "
-            f"at most {format_count(study.flops_ceiling)}FLOPs"
+            f"at most {study.cost.shortly(study.cost_ceiling)}"
         )
         shares = shares_line(data.train_labels, data.validation_labels, data.class_names)
         if shares:
