@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import EntryPoint, EntryPoints
 from itertools import pairwise
 from pathlib import Path
@@ -27,8 +27,12 @@ from runs.repair.contradictions import contradictions
 from runs.writer import open_writer
 from search.export import main as export
 from search.run import main as run
+from search.schedule.candidate import Candidate
+from search.schedule.early_stopping import EarlyStopping
 from search.schedule.optuna_adapter import SAMPLERS
 from search.schedule.scheduler import Scheduler
+from search.schedule.stopping_rule import Peer, TooFarBehind
+from search.spec.rungs import RungSpec
 from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
 from search.spec.study_file import read_study
 from search.study.open_study import plan, reachable
@@ -285,6 +289,20 @@ def test_what_is_proposed_is_under_both_limits(sampler: str) -> None:
             or " FLOPs of at most 100,000" in reason
             or (" parameters of at most 3,000" in reason)
         )
+
+
+def test_at_a_rung_trials_are_compared_with_those_that_cost_no_more() -> None:
+    seen = []
+
+    def too_far(peer: Peer, others: Sequence[Peer], spread: float | None) -> TooFarBehind:
+        seen.append(peer.cost)
+        return TooFarBehind(Peer(peer.cost, 0.9), 0.1)
+
+    rungs = RungSpec(count=1, spared=0)
+    stopping = EarlyStopping(rungs, epochs=9, seed=0, rule=too_far, cost=PARAMS)
+    decision = stopping.decide(Candidate.of(mixer(), PARAMS), 3, 0.2)
+    assert seen == [bill_of(mixer()).params]
+    assert "20.0 % where a trial of no more parameters had 90.0 %" in (decision.reason or "")
 
 
 def test_a_ceiling_nobody_gave_is_above_the_dearest_network() -> None:
