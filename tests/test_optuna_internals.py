@@ -62,6 +62,6 @@ def test_the_private_names_of_libraries_stand_in_one_place_each() -> None:
         "_read",
         "_ends",
     }  # of an object's peer
-    used = {path: names - own for path, names in found.items() if names - own}
+    used = {path: names - peers for path, names in found.items() if names - peers}
     assert used.keys() == {"search/schedule/optuna_internals.py", "search/data/prepared.py"}
     assert used["search/data/prepared.py"] == {"_is_gcs_disabled"}
