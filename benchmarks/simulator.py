@@ -94,7 +94,7 @@ class Recorded:
     @property
     def reference(self) -> pareto.Reference:
         """Where hypervolumes are measured to."""
-        return pareto.Reference(accuracy=1 / self.task.num_classes, flops=float(self.flops_ceiling))
+        return pareto.Reference(accuracy=1 / self.task.num_classes, cost=float(self.flops_ceiling))
 
     def accuracy(self, config: Config) -> float:
         """After the last epoch, the mean of all seeds: what an architecture is worth."""

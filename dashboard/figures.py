@@ -17,6 +17,7 @@ import plotly.graph_objects as go
 from dashboard.points import Points
 from dashboard.wording import for_plotly, mean_of_seeds
 from runs.record import EpochRecord, State
+from space.costs import FLOPS, PARAMS
 from space.quantities import format_count
 
 SEARCH = "#0072B2"
@@ -240,6 +241,8 @@ def _remarks(points: Points, index: int) -> str:
     """Lines of the hover box: where there are several seeds, where the trial was stopped."""
     trial, accuracies = points.trials[index], points.seeds[index]
     lines = [mean_of_seeds(accuracies)] if len(accuracies) > 1 else []
+    if points.axis not in (FLOPS, PARAMS):
+        lines.append(for_plotly(points.axis.shortly(float(points.x[index]))))
     if trial.state is State.PRUNED:
         lines.append(f"stopped after epoch {trial.rung} of {trial.epochs}")
     return "".join(f"{line}<br>" for line in lines)

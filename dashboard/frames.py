@@ -11,9 +11,10 @@ import pandas as pd
 
 from dashboard.wording import flop_per_second, memory, percent, state_word
 from runs.record import EpochRecord, State, TrialRecord
-from runs.winners import nearest_in_flops
+from runs.winners import nearest_in_cost
 from space.config import Config
-from space.cost import cost
+from space.cost import cost as bill_of
+from space.costs import FLOPS, PARAMS, Cost
 from space.families import common_label
 
 
@@ -21,13 +22,16 @@ def front_table(
     front: Sequence[TrialRecord],
     others: Sequence[TrialRecord],
     several: Mapping[int, Sequence[float]] | None = None,
+    cost: Cost = FLOPS,
 ) -> pd.DataFrame:
-    """One row a trial, and beside it the nearest in FLOPs of the others, and the difference.
+    """One row a trial, and beside it the nearest in cost of the others, and the difference.
 
-    Columns: Trial, Configuration, FLOPs (millions), Parameters, Accuracy (percent); Seeds (how
+    Columns: Trial, Configuration, FLOPs (millions), Parameters, the cost by its label where it is
+    another, Accuracy (percent); Seeds (how
     many) where `several` has the accuracies behind a trial's mean, by its number; and where there
     are others the Difference in percentage points (positive where the trial is more accurate)
-    and the other's label, FLOPs and accuracy, in columns that name its family (`ViT accuracy`).
+    and the other's label, cost (of FLOPs millions) and accuracy, in columns that name its family
+    (`ViT accuracy`).
     """
     is_mixed = len({trial.family for trial in front}) > 1
     is_one_kind = len({trial.family for trial in others}) == 1
@@ -39,16 +43,17 @@ def front_table(
             "Configuration": trial.label if is_mixed else trial.short_label,
             "FLOPs": trial.flops / 1e6,
             "Parameters": trial.params,
+            **_own(trial, cost),
             "Accuracy": _percent(trial),
         }
         if several:
             row["Seeds"] = len(several.get(trial.number, [0.0]))
-        other = nearest_in_flops(trial, others)
+        other = nearest_in_cost(trial, others, cost)
         if other is not None:
             row |= {
                 "Difference": _percent(trial) - _percent(other),
                 f"Nearest {kind}": other.short_label if is_one_kind else other.label,
-                f"{kind} FLOPs": other.flops / 1e6,
+                f"{kind} {cost.label}": other.flops / 1e6 if cost is FLOPS else other.cost(cost),
                 f"{kind} accuracy": _percent(other),
             }
         rows.append(row)
@@ -62,7 +67,7 @@ def layers_table(config: Config) -> pd.DataFrame:
     Share (of all FLOPs, in percent).
     """
     rows: dict[str, list[int]] = {}
-    bill = cost(config)
+    bill = bill_of(config)
     for layer in bill.layers:
         kind = re.sub(r"^(.*?)_\d+/", r"\1/", layer.name)  # the block's number
         row = rows.setdefault(kind, [0, 0, 0])
@@ -184,7 +189,8 @@ def matching(
     states: Sequence[str] = (),
     origins: Sequence[str] = (),
     families: Sequence[str] = (),
-    max_flops: float | None = None,
+    cost: Cost = FLOPS,
+    max_cost: float | None = None,
     min_accuracy: float | None = None,
     text: str = "",
 ) -> pd.DataFrame:
@@ -196,8 +202,8 @@ def matching(
     for column, wanted in (("state", states), ("origin", origins), ("family", families)):
         if wanted:
             keep &= frame[column].isin(wanted)
-    if max_flops is not None:
-        keep &= frame["flops"] <= max_flops
+    if max_cost is not None:
+        keep &= frame[cost.name] <= max_cost
     if min_accuracy is not None:
         keep &= frame["accuracy"] >= min_accuracy
     if text:
@@ -212,7 +218,7 @@ def csv_of(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False)
 
 
-def trials_table(frame: pd.DataFrame, *, is_run: bool = True) -> pd.DataFrame:
+def trials_table(frame: pd.DataFrame, *, is_run: bool = True, cost: Cost = FLOPS) -> pd.DataFrame:
     """The columns of `runs.frames.trials_frame` worth a look, the latest trial first."""
     columns = {
         "number": "Trial",
@@ -223,6 +229,7 @@ def trials_table(frame: pd.DataFrame, *, is_run: bool = True) -> pd.DataFrame:
         "accuracy": "Accuracy",
         "flops": "FLOPs",
         "params": "Parameters",
+        cost.name: cost.label,
         "images_per_second": "Images/s",
         "train_seconds": "Training (s)",
         "finished_at": "Ended",
@@ -235,6 +242,11 @@ def trials_table(frame: pd.DataFrame, *, is_run: bool = True) -> pd.DataFrame:
         Accuracy=100 * table["Accuracy"].astype(float),
         FLOPs=table["FLOPs"] / 1e6,
     )
+
+
+def _own(trial: TrialRecord, cost: Cost) -> dict[str, float | None]:
+    """What a study minimises, where a table has no column of it anyway."""
+    return {} if cost in (FLOPS, PARAMS) else {cost.label: trial.cost(cost)}
 
 
 def moment(time: datetime) -> str:

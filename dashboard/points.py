@@ -1,4 +1,4 @@
-"""Trials as columns of numbers, against FLOPs or another cost. No Streamlit, no Plotly."""
+"""Trials as columns of numbers, against a cost. No Streamlit, no Plotly."""
 
 from __future__ import annotations
 
@@ -11,38 +11,24 @@ import numpy.typing as npt
 
 from runs import pareto
 from runs.record import TrialRecord
+from space.costs import Cost, all_costs
 
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Axis:
-    """Something accuracy is weighed against."""
-
-    title: str
-    """With its unit, as the axis of a figure says it."""
-    short: str
-    """The unit after a number: `12.3 M FLOPs`."""
-    more_is_better: bool = False
-
-
-AXES = {
-    "FLOPs": Axis(title="FLOPs (2 × MACs, one image, forward)", short="FLOPs"),
-    "Parameters": Axis(title="Parameters", short="parameters"),
-    "Images/s": Axis(
-        title="Training images per second, as measured", short="images/s", more_is_better=True
-    ),
-}
+def axes_of(own: Cost) -> dict[str, Cost]:
+    """What accuracy can be weighed against, by label, what the study minimises first."""
+    return {cost.label: cost for cost in (own, *all_costs())}
 
 
 @dataclass(frozen=True)
 class Points:
     """Finished trials, or stopped ones; one entry a configuration in every column."""
 
-    axis: Axis
+    axis: Cost
     trials: Sequence[TrialRecord]
     x: Floats
-    """The trials' FLOPs, parameters or images per second."""
+    """What the trials cost."""
     seeds: Sequence[Sequence[float]]
     """The accuracies whose mean is the trial's: of the seeds, or its own alone."""
     min_accuracy: float = 0.0
@@ -61,37 +47,37 @@ class Points:
     def best_within(self, limit: float) -> int | None:
         """Index of the most accurate trial of at most `limit` (at least, where more is better)."""
         best = pareto.best_under(
-            self._cost, self.accuracy, 1 / limit if self.axis.more_is_better else limit
+            self._cost, self.accuracy, 1 / limit if self.axis.direction == "maximize" else limit
         )
         return None if best is None or self.accuracy[best] < self.min_accuracy else best
 
     @property
     def _cost(self) -> Floats:
-        return 1 / self.x if self.axis.more_is_better else self.x
+        return 1 / self.x if self.axis.direction == "maximize" else self.x
 
 
 def points_of(
     trials: Sequence[TrialRecord],
-    name: str,
+    axis: Cost,
     seeds: Mapping[int, Sequence[float]] | None = None,
     min_accuracy: float = 0.0,
 ) -> Points:
-    """Those of the trials that have an accuracy and a value on the axis of that name.
+    """Those of the trials that have an accuracy and a value on the axis.
 
     Args:
         trials: finished ones; or stopped ones, which have an accuracy too and are never to be
             mixed with them.
-        name: a key of `AXES`.
+        axis: what they are weighed against.
         seeds: the accuracies of trials that stand for several seeds, by the trial's number.
         min_accuracy: less accurate ones are on no front.
     """
     known = [
         (trial, x, (seeds or {}).get(trial.number, [trial.accuracy]))
         for trial in trials
-        if trial.accuracy is not None and (x := _value(trial, name))
+        if trial.accuracy is not None and (x := trial.cost(axis))
     ]
     return Points(
-        axis=AXES[name],
+        axis=axis,
         trials=[trial for trial, _, _ in known],
         x=np.array([x for _, x, _ in known], np.float64),
         seeds=[accuracies for _, _, accuracies in known],
@@ -107,11 +93,3 @@ def limits_between(low: float, high: float) -> list[float]:
     first = max(i for i, value in enumerate(values) if value <= low)
     last = min(i for i, value in enumerate(values) if value >= high)
     return values[first : max(last, first + 1) + 1]
-
-
-def _value(trial: TrialRecord, name: str) -> float | None:
-    if name == "FLOPs":
-        return trial.flops
-    if name == "Parameters":
-        return trial.params
-    return None if trial.timing is None else trial.timing.images_per_second

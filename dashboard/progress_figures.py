@@ -9,10 +9,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.figures import MANY, SEARCH, STATES, dress, log_axis
-from dashboard.points import AXES, Floats
+from dashboard.points import Floats
 from dashboard.wording import flop_per_second, for_plotly, state_word
 from runs.accounting import Account
 from runs.record import State, TrialRecord
+from space.costs import FLOPS, Cost
 from space.families import FAMILIES
 from space.quantities import format_seconds
 
@@ -27,8 +28,8 @@ _SPEED = (
 )
 
 
-def hypervolume_figure(x: Floats, hypervolume: Floats, title: str) -> go.Figure:
-    """The hypervolume after each trial, from none on.
+def hypervolume_figure(x: Floats, hypervolume: Floats, title: str, cost: Cost = FLOPS) -> go.Figure:
+    """The hypervolume after each trial, from none on, of accuracy and a cost.
 
     Only the steps are drawn, so 10,000 trials stay light.
     """
@@ -39,7 +40,7 @@ def hypervolume_figure(x: Floats, hypervolume: Floats, title: str) -> go.Figure:
     figure = go.Figure(
         go.Scatter(x=x[steps], y=hypervolume[steps], mode="lines", line=line, name="Hypervolume")
     )
-    dress(figure, height=340, x=title, y="Hypervolume (accuracy × decades of FLOPs)")
+    dress(figure, height=340, x=title, y=f"Hypervolume (accuracy × decades of {cost.unit})")
     figure.update_xaxes(exponentformat="SI", rangemode="tozero", dtick=1 if x[-1] <= 10 else None)
     figure.update_yaxes(rangemode="tozero")
     return figure
@@ -124,7 +125,7 @@ def speed_figure(trials: Sequence[TrialRecord]) -> go.Figure:
                 marker={"color": family.color, "size": 7, "opacity": 0.7},
             )
         )
-    dress(figure, height=340, x=AXES["FLOPs"].title, y="Training speed (FLOP/s)")
+    dress(figure, height=340, x=FLOPS.title, y="Training speed (FLOP/s)")
     log_axis(figure, [float(t.flops) for t in trials if t.timing])
     figure.update_yaxes(exponentformat="SI", rangemode="tozero")
     figure.update_layout(hovermode="closest")

@@ -29,7 +29,7 @@ class History:
     """
 
     hypervolume: Floats
-    """Of the configurations so far, in accuracy x decades of FLOPs."""
+    """Of the configurations so far, in accuracy x decades of the cost."""
     training_flops: Floats
     """Spent so far by the search, on trials that were pruned or failed too (if timed)."""
 
@@ -72,7 +72,7 @@ class Snapshot:
     @cached_property
     def front(self) -> list[TrialRecord]:
         """What counts of the found: nobody dominates it, and the study does not call it useless."""
-        return winners.front(self.found, self.study.min_accuracy)
+        return winners.front(self.found, self.study.min_accuracy, self.study.cost)
 
     @cached_property
     def given(self) -> list[TrialRecord]:
@@ -128,8 +128,9 @@ class Snapshot:
 
     @cached_property
     def hypervolume(self) -> float:
-        """Of the front, in accuracy x decades of FLOPs."""
-        return pareto.hypervolume(*winners.objectives(self.front), winners.reference_of(self.study))
+        """Of the front, in accuracy x decades of the cost."""
+        found = winners.objectives(self.front, self.study.cost)
+        return pareto.hypervolume(*found, winners.reference_of(self.study))
 
     @cached_property
     def history(self) -> History:
@@ -146,19 +147,20 @@ class Snapshot:
         position = {trial.number: i for i, trial in enumerate(ended)}
         last = {t.number: max(position[s.number] for s in self.seeds_of(t)) for t in self.found}
         finished = sorted(self.found, key=lambda t: last[t.number])
-        flops, accuracy = winners.objectives(finished)
+        finished = [t for t in finished if t.cost(self.study.cost) is not None]
+        costs, accuracy = winners.objectives(finished, self.study.cost)
         # What is useless was tried, and adds nothing
         useful = [a if a >= self.study.min_accuracy else 0.0 for a in accuracy]
         reference = winners.reference_of(self.study)
         return History(
-            hypervolume=np.array(pareto.hypervolume_history(flops, useful, reference), np.float64),
+            hypervolume=np.array(pareto.hypervolume_history(costs, useful, reference), np.float64),
             training_flops=spent[[last[t.number] for t in finished]],
         )
 
     @cached_property
     def frame(self) -> pd.DataFrame:
         """All trials, as `runs.frames.trials_frame` gives them."""
-        return trials_frame(self.trials, self.study.min_accuracy)
+        return trials_frame(self.trials, self.study.min_accuracy, self.study.cost)
 
     @cached_property
     def _configurations(self) -> dict[tuple[Config, Origin], list[TrialRecord]]:

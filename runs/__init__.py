@@ -24,7 +24,8 @@ def frame(study: str, storage: str | None = None) -> pd.DataFrame:
     from runs.reader import open_reader
 
     with open_reader(storage) as store:
-        return trials_frame(store.trials(study), store.study(study).min_accuracy)
+        record = store.study(study)
+        return trials_frame(store.trials(study), record.min_accuracy, record.cost)
 
 
 def curves(study: str, storage: str | None = None) -> pd.DataFrame:

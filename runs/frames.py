@@ -10,15 +10,18 @@ import pandas as pd
 from runs.record import EpochRecord, Origin, State, TrialRecord
 from runs.seeds import over_seeds
 from runs.winners import front
+from space.costs import FLOPS, Cost
 
 
-def trials_frame(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> pd.DataFrame:
+def trials_frame(
+    trials: Sequence[TrialRecord], min_accuracy: float = 0.0, cost: Cost = FLOPS
+) -> pd.DataFrame:
     """One row a trial, in the order given.
 
     Columns: number, state, origin, family, label, on_front (whether the configuration, by the
     mean of its seeds, is on the front of its own origin; of the search's only those that reach
-    `min_accuracy`), accuracy, loss, params, macs, flops,
-    seed, epochs, rung (after which it was, or would have been, stopped), the timings,
+    `min_accuracy`), accuracy, loss, params, macs, flops, `cost` by its name where it is none of
+    these, seed, epochs, rung (after which it was, or would have been, stopped), the timings,
     train_flop_per_second (3 x FLOPs x images a second), device_bytes, device_kind, git_revision,
     failure (why it failed, in a word), timeout_seconds (the limit it ran into), error, started_at,
     finished_at, and the fields of the configurations.
@@ -30,6 +33,7 @@ def trials_frame(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> pd
         for trial in front(
             over_seeds([t for t in trials if t.origin is origin]),
             min_accuracy if origin is Origin.SEARCH else 0.0,
+            cost,
         )
     }
     for trial in trials:
@@ -48,6 +52,7 @@ def trials_frame(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> pd
                 "params": trial.params,
                 "macs": trial.macs,
                 "flops": trial.flops,
+                cost.name: trial.cost(cost),
                 "seed": trial.seed,
                 "epochs": trial.epochs,
                 "rung": trial.rung,
@@ -70,7 +75,8 @@ def trials_frame(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> pd
                 **trial.config.model_dump(exclude={"family"}),
             }
         )
-    return pd.DataFrame(rows, columns=None if rows else _COLUMNS)
+    columns = list(dict.fromkeys([*_COLUMNS, cost.name]))
+    return pd.DataFrame(rows, columns=None if rows else columns)
 
 
 def epochs_frame(epochs: Sequence[EpochRecord]) -> pd.DataFrame:

@@ -28,7 +28,7 @@ from runs.storage import (
     parse_storage,
     reason,
 )
-from runs.tables import EpochRow, StudyRow, TrialRow, WeightsRow
+from runs.tables import CostRow, EpochRow, StudyRow, TrialRow, WeightsRow
 from space.errors import ConfigError, listed, nearest
 from space.families import UnknownFamilyError
 
@@ -117,7 +117,12 @@ class Reader:
         Raises:
             UnknownStudyError: there is no such study or no such trial in it.
         """
-        return self._read(lambda session: trial_record(self._trial_row(session, study, number)))
+
+        def read(session: Session) -> TrialRecord:
+            row = self._trial_row(session, study, number)
+            return trial_record(row, self._costs(session, TrialRow.id == row.id).get(row.id))
+
+        return self._read(read)
 
     def identities(self, study: str) -> dict[int, tuple[str, str]]:
         """Family and configuration's digest, as they are stored beside it, by number.
@@ -247,9 +252,20 @@ class Reader:
     def _trial_records(
         self, session: Session, study_id: int, *where: sa.ColumnElement[bool]
     ) -> list[TrialRecord]:
-        query = sa.select(TrialRow.__table__).where(TrialRow.study_id == study_id, *where)
-        rows = session.execute(query.order_by(TrialRow.number))
-        return [trial_record(row) for row in rows]
+        wanted = TrialRow.study_id == study_id, *where
+        query = sa.select(TrialRow.__table__).where(*wanted).order_by(TrialRow.number)
+        costs = self._costs(session, *wanted)
+        return [trial_record(row, costs.get(row.id)) for row in session.execute(query)]
+
+    def _costs(
+        self, session: Session, *where: sa.ColumnElement[bool]
+    ) -> dict[int, dict[str, float]]:
+        """What trials cost besides their counts, by the key of a trial and the cost's name."""
+        found: dict[int, dict[str, float]] = {}
+        query = sa.select(CostRow.__table__).join(TrialRow, CostRow.trial_id == TrialRow.id)
+        for trial, name, value in session.execute(query.where(*where)):
+            found.setdefault(trial, {})[name] = value
+        return found
 
     def _study_row(self, session: Session, name: str) -> StudyRow:
         row = session.scalar(sa.select(StudyRow).where(StudyRow.name == name))

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from space.costs import FLOPS, Cost, CostError, find_cost
 from space.families import DEFAULT_FAMILIES, AnyConfig, family_of, label_of
 
 
@@ -50,13 +51,15 @@ class StudyRecord:
     name: str
     spec: dict[str, Any]
     """The full specification, as `StudySpec.model_dump(mode="json")` gives it, with the notes
-    `dataset_version` and `decoder` on what was read, where the data set has versions."""
+    `dataset_version` and `decoder` on what was read, where the data set has versions, and
+    `cost_ceiling` where the study minimises another cost than FLOPs."""
     num_classes: int
     """K: guessing is right once in K times, the accuracy of the reference point."""
     data_digest: str
     """Of the images trained and validated on: results on other images do not belong here."""
     flops_ceiling: int
-    """FLOPs of the reference point: the most expensive configuration the study may try."""
+    """No configuration that the study tries has more; of a study that minimises FLOPs it is the
+    reference point's."""
     created_at: datetime
 
     @property
@@ -68,6 +71,20 @@ class StudyRecord:
     def families(self) -> tuple[str, ...]:
         """The families it searches."""
         return tuple(self.spec.get("families", DEFAULT_FAMILIES))
+
+    @property
+    def cost(self) -> Cost:
+        """What it minimises; by its name alone where the package that defines it is not here."""
+        name = str(self.spec.get("cost", FLOPS.name))
+        try:
+            return find_cost(name)
+        except CostError:
+            return Cost(name=name, label=name, unit=name, title=name, of=None)
+
+    @property
+    def cost_ceiling(self) -> float:
+        """Cost of the reference point: the most expensive configuration the study may try."""
+        return float(self.spec.get("cost_ceiling", self.flops_ceiling))
 
     @property
     def min_accuracy(self) -> float:
@@ -146,6 +163,8 @@ class TrialRecord:
     """The time limit it ran into; None where an older version did not record it."""
     sampler_attrs: dict[str, Any] = field(default_factory=dict)
     """What Optuna's sampler wrote on the trial; NSGA-II keeps its generation there."""
+    costs: dict[str, float] = field(default_factory=dict)
+    """What it costs by name, besides its counts: of a study that minimises another cost."""
     started_at: datetime
     finished_at: datetime | None = None
 
@@ -158,6 +177,21 @@ class TrialRecord:
     def flops(self) -> int:
         """2 x MACs, one image, forward."""
         return 2 * self.macs
+
+    def cost(self, cost: Cost) -> float | None:
+        """What it costs; None where that was neither measured nor can be worked out here."""
+        match cost.name:
+            case "flops":
+                return self.flops
+            case "macs":
+                return self.macs
+            case "params":
+                return self.params
+            case "images_per_second":
+                return self.timing.images_per_second if self.timing else None
+            case name if name in self.costs:
+                return self.costs[name]
+        return cost(self.config) if cost.of else None
 
     @property
     def may_be_tried_again(self) -> bool:

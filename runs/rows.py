@@ -1,13 +1,14 @@
 """Records to table columns and back; a round trip gives an equal record.
 
 A column has the name of its field; the fields of a trial's timing and environment lie in the
-trial's own row.
+trial's own row, its costs in rows of their own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -35,6 +36,7 @@ _ENVIRONMENT = _names(Environment)
 _PLAIN = sorted(
     set(_names(TrialRecord))
     - {"state", "origin", "config", "failure", "timing", "environment"}  # which are converted
+    - {"costs"}  # which have a table of their own
 )
 _EPOCH = sorted({*_names(EpochRecord)} - {"trial"})
 _NUMBERS = ("number", "params", "macs", "seed", "epochs", "rung")
@@ -68,8 +70,8 @@ def trial_columns(trial: TrialRecord) -> dict[str, Any]:
     }
 
 
-def trial_record(row: Any) -> TrialRecord:
-    """The trial of a row.
+def trial_record(row: Any, costs: Mapping[str, float] | None = None) -> TrialRecord:
+    """The trial of a row, and of the rows of its costs by name.
 
     Raises:
         TypeError: a column holds a text where a number belongs, as SQLite lets it.
@@ -89,6 +91,7 @@ def trial_record(row: Any) -> TrialRecord:
         environment=None
         if row.device_kind is None
         else Environment(**{name: getattr(row, name) for name in _ENVIRONMENT}),
+        costs=dict(costs or {}),
     )
 
 

@@ -26,9 +26,9 @@ from runs.study_mirror import StudyMirror
 from space.errors import ConfigError, explain
 from space.families import UnknownFamilyError
 
-_VERSION = 2
-_SINCE_2 = ("failure", "timeout_seconds")
-"""Fields of a trial that version 1 did not have, and a spool of it need not."""
+_VERSION = 3
+_SINCE = {"failure": 2, "timeout_seconds": 2, "costs": 3}
+"""Fields of a trial that not all versions had, and the first that did: an older spool has none."""
 _WHERE = ("host", "hostaddr", "port", "dbname", "service")
 """Parameters of a URL that may say which server it is."""
 _STUDY = pydantic.TypeAdapter(StudyRecord)
@@ -158,7 +158,7 @@ def read_spool(path: Path) -> Spool:
     try:
         first, *others = [json.loads(line) for line in body.splitlines()]
         version = first["spool"]
-        if version in (1, _VERSION):
+        if version in range(1, _VERSION + 1):
             spool = Spool(
                 study=strict_study(first["study"]),
                 trials=tuple(strict_trial(line["trial"]) for line in others if "trial" in line),
@@ -235,8 +235,7 @@ def _folder(storage: str | None) -> Path:
 def _body(spool: Spool, version: int = _VERSION) -> bytes:
     """All lines but the last, as a version of the format has them."""
     trials = [plain(trial) for trial in spool.trials]
-    if version == 1:
-        trials = [{k: v for k, v in fields.items() if k not in _SINCE_2} for fields in trials]
+    trials = [{k: v for k, v in t.items() if _SINCE.get(k, 1) <= version} for t in trials]
     lines = [
         {"spool": version, "study": plain(spool.study)},
         *({"trial": trial} for trial in trials),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from runs.record import Origin, State, TrialRecord
 from runs.seeds import by_configuration
 from runs.winners import candidates, front
+from space.costs import FLOPS, Cost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +38,14 @@ class Stopped:
         return self.exempt_on_front / self.exempt if self.exempt else None
 
 
-def stopped(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> Stopped:
-    """The account of a study's early stopping, given all its trials and what is useless in it."""
+def stopped(
+    trials: Sequence[TrialRecord], min_accuracy: float = 0.0, cost: Cost = FLOPS
+) -> Stopped:
+    """The account of a study's early stopping, given all its trials, what is useless in it, and
+    what it minimises."""
     searched = [t for t in trials if t.origin is Origin.SEARCH]
     groups = by_configuration(searched)
-    on_front = {trial.config for trial in front(candidates(searched), min_accuracy)}
+    on_front = {trial.config for trial in front(candidates(searched), min_accuracy, cost)}
     exempt = [
         config
         for (config, _), seeds in groups.items()

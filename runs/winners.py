@@ -9,8 +9,10 @@ from typing import Any
 from runs import pareto
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.seeds import behind, over_seeds
+from space.costs import FLOPS, Cost
 from space.errors import MixerSearchError, listed
 from space.presets import Preset
+from space.quantities import exact_count
 
 
 class NoWinnerError(MixerSearchError):
@@ -25,35 +27,51 @@ def candidates(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     return over_seeds([t for t in trials if t.origin is Origin.SEARCH])
 
 
-def front(trials: Sequence[TrialRecord], min_accuracy: float = 0.0) -> list[TrialRecord]:
+def front(
+    trials: Sequence[TrialRecord], min_accuracy: float = 0.0, cost: Cost = FLOPS
+) -> list[TrialRecord]:
     """Those of the given finished trials that none of them dominates, cheapest first.
 
-    Less accurate ones than `min_accuracy` are left out: a study's own, `StudyRecord.min_accuracy`,
-    for all that counts as found, and 0 for baselines.
+    The cost is a study's own, `StudyRecord.cost`; a trial without it is on no front. Less
+    accurate ones than `min_accuracy` are left out: a study's own, `StudyRecord.min_accuracy`, for
+    all that counts as found, and 0 for baselines.
     """
-    on_front = [trials[i] for i in pareto.front(*objectives(trials))]
+    known = [t for t in trials if t.accuracy is not None and t.cost(cost) is not None]
+    on_front = [known[i] for i in pareto.front(*objectives(known, cost))]
     return [t for t in on_front if (t.accuracy or 0.0) >= min_accuracy]
 
 
-def objectives(trials: Sequence[TrialRecord]) -> tuple[list[float], list[float]]:
-    """FLOPs and accuracies of finished trials, as `runs.pareto` takes them."""
-    pairs = [(float(t.flops), t.accuracy) for t in trials if t.accuracy is not None]
-    return [flops for flops, _ in pairs], [accuracy for _, accuracy in pairs]
+def objectives(
+    trials: Sequence[TrialRecord], cost: Cost = FLOPS
+) -> tuple[list[float], list[float]]:
+    """Costs and accuracies of finished trials, as `runs.pareto` takes them."""
+    pairs = [
+        (float(value), t.accuracy)
+        for t in trials
+        if t.accuracy is not None and (value := t.cost(cost)) is not None
+    ]
+    return [value for value, _ in pairs], [accuracy for _, accuracy in pairs]
 
 
 def reference_of(study: StudyRecord) -> pareto.Reference:
     """The point the study's hypervolumes are measured to."""
-    return pareto.Reference(accuracy=study.guess_accuracy, flops=float(study.flops_ceiling))
+    return pareto.Reference(accuracy=study.guess_accuracy, cost=study.cost_ceiling)
 
 
-def nearest_in_flops(trial: TrialRecord, others: Sequence[TrialRecord]) -> TrialRecord | None:
-    """Whose FLOPs are the nearest by ratio; of equally near ones the most accurate."""
+def nearest_in_cost(
+    trial: TrialRecord, others: Sequence[TrialRecord], cost: Cost = FLOPS
+) -> TrialRecord | None:
+    """Whose cost is the nearest by ratio; of equally near ones the most accurate."""
+    own = trial.cost(cost)
+    costs = [(other, value) for other in others if (value := other.cost(cost)) is not None]
+    if own is None or not costs:
+        return None
 
-    def distance(other: TrialRecord) -> tuple[float, float]:
-        larger, smaller = max(other.flops, trial.flops), min(other.flops, trial.flops)
-        return larger / smaller, -(other.accuracy or 0.0)
+    def distance(pair: tuple[TrialRecord, float]) -> tuple[float, float]:
+        other, value = pair
+        return max(value, own) / min(value, own), -(other.accuracy or 0.0)
 
-    return min(others, key=distance, default=None)
+    return min(costs, key=distance)[0]
 
 
 def pick(
@@ -61,7 +79,9 @@ def pick(
     rule: str,
     *,
     max_flops: float | None = None,
+    max_cost: float | None = None,
     min_accuracy: float = 0.0,
+    cost: Cost = FLOPS,
 ) -> TrialRecord:
     """The trial a rule names.
 
@@ -70,15 +90,24 @@ def pick(
         rule: `best` (most accurate), `knee`, `cheapest`, or `trial=N`, which may be a baseline.
             Of several seeds of a configuration the first three look at the mean.
         max_flops: only trials of at most so many FLOPs are looked at.
+        max_cost: the same of what the study minimises.
         min_accuracy: only trials of at least this accuracy are looked at.
+        cost: what the study minimises: fronts are found in it.
 
     Raises:
         NoWinnerError: unknown rule, no finished trial, none inside the bounds, no trial N, or
             trial N outside them.
     """
+    limits = [
+        (limited, limit)
+        for limited, limit in ((FLOPS, max_flops), (cost, max_cost))
+        if limit is not None
+    ]
     if rule.startswith("trial="):
         trial = _numbered(trials, rule.removeprefix("trial="))
-        _check_limits(trial, max_flops, min_accuracy)
+        for limited, limit in limits:
+            _check_limit(trial, limited, limit)
+        _check_accuracy(trial, min_accuracy)
         return trial
     if rule not in {"best", "knee", "cheapest"}:
         raise NoWinnerError(
@@ -96,14 +125,10 @@ def pick(
             f"none of the study's {len(searched)} trials is finished, baselines not counted; "
             "run the search first, or longer, or name a baseline with --pick trial=N"
         )
-    inside = [t for t in finished if max_flops is None or t.flops <= max_flops]
-    if not inside:
-        cheapest = min(t.flops for t in finished)
-        raise NoWinnerError(
-            f"no finished trial has at most {max_flops:,.0f} FLOPs; "
-            f"the cheapest has {cheapest:,}: raise --max-flops to that or more"
-        )
-    on_front = front(inside, min_accuracy)
+    inside = finished
+    for limited, limit in limits:
+        inside = _within(inside, limited, limit)
+    on_front = front(inside, min_accuracy, cost)
     if not on_front:
         best = max(t.accuracy or 0.0 for t in inside)
         raise NoWinnerError(
@@ -111,10 +136,10 @@ def pick(
             f"the best has {_reached(best)}: lower it to that or less with --min-accuracy"
         )
     if rule == "best":
-        return next(t for t in on_front if t.flops == on_front[-1].flops)
+        return next(t for t in on_front if t.cost(cost) == on_front[-1].cost(cost))
     if rule == "cheapest":
         return on_front[0]
-    knee = pareto.knee(*objectives(on_front))
+    knee = pareto.knee(*objectives(on_front, cost))
     assert knee is not None, "a front of at least one trial has a knee"
     return on_front[knee]
 
@@ -167,12 +192,39 @@ def _numbered(trials: Sequence[TrialRecord], number: str) -> TrialRecord:
     raise NoWinnerError(f"the study has no trial {number!r}; finished ones: {finished}")
 
 
-def _check_limits(trial: TrialRecord, max_flops: float | None, min_accuracy: float) -> None:
-    if max_flops is not None and trial.flops > max_flops:
+def _within(trials: Sequence[TrialRecord], cost: Cost, limit: float) -> list[TrialRecord]:
+    """Those of at most so much.
+
+    Raises:
+        NoWinnerError: there are none.
+    """
+    values = [(trial, trial.cost(cost)) for trial in trials]
+    known = [(trial, value) for trial, value in values if value is not None]
+    if not known:
         raise NoWinnerError(
-            f"trial {trial.number} has {trial.flops:,} FLOPs, more than --max-flops "
-            f"{max_flops:,.0f}; raise that or leave it out"
+            f"{cost.label} is known of no finished trial; install the package that defines it, or "
+            f"leave {cost.option} out"
         )
+    inside = [trial for trial, value in known if value <= limit]
+    if not inside:
+        cheapest = min(value for _, value in known)
+        raise NoWinnerError(
+            f"no finished trial has at most {cost.exactly(limit)}; "
+            f"the cheapest has {cost.exactly(cheapest)}: raise {cost.option} to that or more"
+        )
+    return inside
+
+
+def _check_limit(trial: TrialRecord, cost: Cost, limit: float) -> None:
+    value = trial.cost(cost)
+    if value is not None and value > limit:
+        raise NoWinnerError(
+            f"trial {trial.number} has {cost.exactly(value)}, more than {cost.option} "
+            f"{exact_count(limit)}; raise that or leave it out"
+        )
+
+
+def _check_accuracy(trial: TrialRecord, min_accuracy: float) -> None:
     accuracy = trial.accuracy or 0.0
     if not accuracy >= min_accuracy:  # nor is anything at least NaN
         raise NoWinnerError(

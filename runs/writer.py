@@ -30,7 +30,7 @@ from runs.storage import (
     parse_storage,
 )
 from runs.study_mirror import StudyMirror
-from runs.tables import EpochRow, StudyRow, TrialRow, WeightsRow
+from runs.tables import CostRow, EpochRow, StudyRow, TrialRow, WeightsRow
 
 T = TypeVar("T")
 
@@ -123,7 +123,8 @@ class Writer(Reader):
             )
             first = 0 if last is None else last + 1
             added = [replace(trial, number=first + i) for i, trial in enumerate(trials)]
-            session.add_all(TrialRow(study_id=study_id, **trial_columns(t)) for t in added)
+            for trial in added:
+                self._add(session, study_id, trial)
             return added
 
         added = self._write(write)
@@ -215,7 +216,7 @@ class Writer(Reader):
                 if trial.number in known:
                     self._restart(session, study.name, trial)
                 else:
-                    session.add(TrialRow(study_id=row.id, **trial_columns(trial)))
+                    self._add(session, row.id, trial)
             session.flush()
             self._insert(session, study.name, epochs)
 
@@ -260,10 +261,22 @@ class Writer(Reader):
         lease.fencing_token += 1
         return answer
 
+    def _add(self, session: Session, study_id: int, trial: TrialRecord) -> None:
+        row = TrialRow(study_id=study_id, **trial_columns(trial))
+        session.add(row)
+        if trial.costs:
+            session.flush()
+            self._put_costs(session, row, trial)
+
+    def _put_costs(self, session: Session, row: TrialRow, trial: TrialRecord) -> None:
+        for name, value in trial.costs.items():
+            session.merge(CostRow(trial_id=row.id, name=name, value=value))
+
     def _update(self, session: Session, study: str, trial: TrialRecord) -> TrialRow:
         row = self._trial_row(session, study, trial.number)
         for name, value in trial_columns(trial).items():
             setattr(row, name, value)
+        self._put_costs(session, row, trial)
         return row
 
     def _restart(self, session: Session, study: str, trial: TrialRecord) -> None:

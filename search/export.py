@@ -21,7 +21,7 @@ from space.command import make_app, run_app
 from space.errors import ConfigError, MixerSearchError
 from space.families import label_of
 from space.paths import as_path
-from space.quantities import format_count, parse_count
+from space.quantities import format_count, parse_amount, parse_count
 
 _MOST_BYTES = 120
 """Of a study's name in a file's, which has room for 255 with what is added."""
@@ -54,6 +54,12 @@ def export(
             metavar="FLOPS",
         ),
     ] = None,
+    max_cost: Annotated[
+        str | None,
+        typer.Option(
+            help="The same in what the study minimises, such as 200k parameters.", metavar="COST"
+        ),
+    ] = None,
     min_accuracy: Annotated[
         float | None,
         typer.Option(
@@ -77,7 +83,8 @@ def export(
     """Parses, calls, returns."""
     if out is not None and out.suffix.lower() != ".json":
         raise ConfigError(f"--out {out}: a preset is a .json file; name one that ends so")
-    rule = pick or ("best" if max_flops else "knee" if min_accuracy is None else "cheapest")
+    is_limited = max_flops is not None or max_cost is not None
+    rule = pick or ("best" if is_limited else "knee" if min_accuracy is None else "cheapest")
     with open_reader(storage) as store:
         record, trials = store.study(study), store.trials(study)
     # What is named by its number, a baseline maybe, need not be what the study calls useful
@@ -86,10 +93,13 @@ def export(
         trials,
         rule,
         max_flops=None if max_flops is None else parse_count(max_flops),
+        max_cost=None if max_cost is None else parse_amount(max_cost),
+        cost=record.cost,
         min_accuracy=useful if min_accuracy is None else min_accuracy,
     )
     asked = rule
-    for option, limit in (("max_flops", max_flops), ("min_accuracy", min_accuracy)):
+    limits = {"max_flops": max_flops, "max_cost": max_cost, "min_accuracy": min_accuracy}
+    for option, limit in limits.items():
         asked += "" if limit is None else f"_{option}_{limit}"
     name = f"{_for_a_file(study)}_{re.sub('[^A-Za-z0-9_-]+', '_', asked)}"
     path = out or Path("runs") / "presets" / f"{name}.json"
@@ -97,12 +107,14 @@ def export(
     replaced = _replaced(path, preset, may_be_anothers=out is not None)
     presets.save(preset, path)
     accuracy = "" if trial.accuracy is None else f", accuracy {100 * trial.accuracy:.1f} %"
+    own = trial.costs.get(record.cost.name)
+    other = "" if own is None else f", {record.cost.shortly(own)}"
     seeds = len(behind(trials, trial))
     if seeds > 1:
         accuracy += f" (mean of {seeds} seeds)"
     print(
         f"trial {trial.number}: {trial.label}, {format_count(trial.params)} parameters, "
-        f"{format_count(trial.flops)}FLOPs{accuracy}"
+        f"{format_count(trial.flops)}FLOPs{other}{accuracy}"
     )
     print(f"written to {path}{replaced}; load it with space.presets.load({str(path)!r})")
 

@@ -34,7 +34,7 @@ from search.workers.spawned import check_may_start
 from space.command import make_app, run_app
 from space.errors import MixerSearchError
 from space.paths import as_path
-from space.quantities import format_count, parse_count, parse_duration
+from space.quantities import format_count, parse_amount, parse_count, parse_duration
 
 EXAMPLE = """\b
 Example, a quick look at CIFAR-10 on a laptop:
@@ -85,6 +85,13 @@ def run(
     max_flops: Annotated[
         str | None,
         typer.Option(help="Dearest Mixer tried, one image forward: 20M, 1.5G.", metavar="FLOPS"),
+    ] = None,
+    max_cost: Annotated[
+        str | None,
+        typer.Option(
+            help="Dearest Mixer tried in what the study minimises, such as 200k parameters.",
+            metavar="COST",
+        ),
     ] = None,
     min_accuracy: Annotated[
         float | None,
@@ -212,6 +219,7 @@ def run(
         seed=seed,
         seeds=seeds,
         max_flops=None if max_flops is None else _parsed("--max-flops", max_flops, parse_count),
+        max_cost=None if max_cost is None else _parsed("--max-cost", max_cost, parse_amount),
         min_accuracy=min_accuracy,
         train_limit=train_limit,
         sampler=sampler,

@@ -12,11 +12,11 @@ from space.config import Config
 from space.families import family_of
 from space.layer_cost import LayerCost
 
-__all__ = ["Cost", "LayerCost", "cost", "training_bytes"]
+__all__ = ["LayerCost", "NetworkCost", "cost", "training_bytes"]
 
 
 @dataclass(frozen=True)
-class Cost:
+class NetworkCost:
     """The bill of a network, layer by layer in the order an image meets them."""
 
     layers: tuple[LayerCost, ...]
@@ -35,13 +35,13 @@ class Cost:
         return 2 * self.macs
 
 
-def cost(config: Config) -> Cost:
+def cost(config: Config) -> NetworkCost:
     """The exact bill of a configuration; pinned in the tests to the published counts.
 
     Raises:
         UnknownFamilyError: its family is not registered.
     """
-    return Cost(tuple(family_of(config).layers(config)))
+    return NetworkCost(tuple(family_of(config).layers(config)))
 
 
 def training_bytes(config: Config, batch_size: int, bytes_per_value: int = 4) -> int:

@@ -1,32 +1,41 @@
-"""Baselines: a ladder of a family's networks over a range of FLOPs."""
+"""Baselines: a ladder of a family's networks over a range of FLOPs, or of another cost."""
 
 from __future__ import annotations
 
 import math
 
 from space.config import Config, ImageTask
-from space.cost import cost
+from space.costs import FLOPS, Cost
 from space.family import Family
 
 
 def ladder(
-    family: Family, task: ImageTask, *, min_flops: float, max_flops: float, rungs: int
+    family: Family,
+    task: ImageTask,
+    *,
+    min_cost: float,
+    max_cost: float,
+    rungs: int,
+    cost: Cost = FLOPS,
+    max_flops: float = math.inf,
 ) -> list[Config]:
-    """At most `rungs` different networks, cheapest first, evenly spread over log FLOPs.
+    """At most `rungs` different networks, cheapest first, evenly spread over the cost's logarithm.
 
-    Each rung takes the nearest of the family's candidates that does not cost more than
-    `max_flops`; a range too narrow for so many gives fewer, a family without candidates none.
+    Each rung takes the nearest of the family's candidates that costs at most `max_cost` and has
+    at most `max_flops`; a range too narrow for so many gives fewer, a family without candidates
+    none.
     """
     candidates = [
-        (cost(config).flops, config)
+        (value, config)
         for config in (family.ladder(task) if family.ladder else ())
-        if cost(config).flops <= max_flops
+        if (value := cost(config)) <= max_cost
+        and (max_flops == math.inf or FLOPS(config) <= max_flops)
     ]
-    chosen: dict[int, Config] = {}
-    for aim in _log_spaced(min_flops, max_flops, rungs) if candidates else []:
-        flops, config = min(candidates, key=lambda pair: abs(math.log(pair[0] / aim)))
-        chosen[flops] = config
-    return [chosen[flops] for flops in sorted(chosen)]
+    chosen: dict[float, Config] = {}
+    for aim in _log_spaced(min_cost, max_cost, rungs) if candidates else []:
+        value, config = min(candidates, key=lambda pair: abs(math.log(pair[0] / aim)))
+        chosen[value] = config
+    return [chosen[value] for value in sorted(chosen)]
 
 
 def _log_spaced(low: float, high: float, count: int) -> list[float]:

@@ -18,24 +18,38 @@ def parse_count(text: str) -> int:
     Raises:
         MixerSearchError: not such a number, or not positive.
     """
+    return round(parse_amount(text))
+
+
+def parse_amount(text: str) -> float:
+    """As `parse_count`, without rounding to a whole number.
+
+    Raises:
+        MixerSearchError: not such a number, or not over 0.5.
+    """
     compact = re.sub(r"[\s_]|(?<=\d),(?=\d{3}(?!\d))", "", text)
     found = re.fullmatch(r"(\d+\.?\d*(?:[eE]\+?\d+)?|\.\d+)([kKmMgGtT]?)", compact)
     if found:
         unit = found[2].upper().replace("K", "k")
         count = float(found[1]) * _UNITS[unit]
         if 0.5 < count < math.inf:
-            return round(count)
+            return count
     raise MixerSearchError(f"{text!r} is no positive count; write it like 20M, 1.5G or 20000000")
 
 
 def format_count(count: float) -> str:
-    """Three figures and a unit: 75_891_968 -> `75.9 M`."""
+    """Three figures and a unit: 75_891_968 -> `75.9 M`; parts of a whole number below 10."""
     for unit in ("T", "G", "M", "k"):
         if count >= 0.9995 * _UNITS[unit]:
             value = count / _UNITS[unit]
             digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
             return f"{value:.{digits}f} {unit}"
-    return f"{count:.0f}"
+    return f"{count:.0f}" if count >= 10 or count == round(count) else f"{count:.3g}"
+
+
+def exact_count(count: float) -> str:
+    """All digits of a whole number, with commas: `75,891,968`; of others six figures."""
+    return f"{count:,.0f}" if count == round(count) else f"{count:,.6g}"
 
 
 def counted(number: int, noun: str) -> str:

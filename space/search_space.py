@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from space.config import Config, ImageTask, divisors
-from space.cost import cost
+from space.costs import FLOPS, Cost
 from space.errors import ConfigError
 from space.families import find_family
 from space.family import Family
@@ -87,45 +87,49 @@ class SearchSpace:
         for values in self.values():
             yield self.member(task, **dict(zip(self.ranges, values, strict=True)))
 
-    def flops(self, task: ImageTask, values: Values) -> int:
+    def cost_of(self, task: ImageTask, values: Values, cost: Cost = FLOPS) -> float:
         """Of the member with these parameters, without the configuration where that is quicker."""
         macs, named = self._family.macs, dict(zip(self.ranges, values, strict=True))
-        return 2 * macs(task, **named) if macs else cost(self.member(task, **named)).flops
+        if cost is FLOPS and macs:
+            return 2 * macs(task, **named)
+        return cost(self.member(task, **named))
 
-    def cheapest(self, task: ImageTask) -> Config:
-        """The member with the fewest FLOPs.
-
-        Raises:
-            ConfigError: the space has no member.
-        """
-        return self._member(task, min(self._corners(0), key=lambda v: self.flops(task, v)))
-
-    def most_expensive(self, task: ImageTask) -> Config:
-        """The member with the most FLOPs.
+    def cheapest(self, task: ImageTask, cost: Cost = FLOPS) -> Config:
+        """The member with the fewest FLOPs, or of the least of another cost.
 
         Raises:
             ConfigError: the space has no member.
         """
-        return self._member(task, max(self._corners(-1), key=lambda v: self.flops(task, v)))
+        return self._member(task, min(self._corners(0), key=lambda v: self.cost_of(task, v, cost)))
 
-    def within(self, task: ImageTask, max_flops: float) -> SearchSpace:
-        """The ranges without the values that no configuration under `max_flops` can have.
+    def most_expensive(self, task: ImageTask, cost: Cost = FLOPS) -> Config:
+        """The member with the most FLOPs, or of the most of another cost.
+
+        Raises:
+            ConfigError: the space has no member.
+        """
+        return self._member(task, max(self._corners(-1), key=lambda v: self.cost_of(task, v, cost)))
+
+    def within(self, task: ImageTask, max_cost: float, cost: Cost = FLOPS) -> SearchSpace:
+        """The ranges without the values that no configuration under `max_cost` can have.
 
         Not every member of what is left is under it; no member under it is lost.
 
         Raises:
-            ConfigError: no configuration of the space is under `max_flops`.
+            ConfigError: no configuration of the space is under `max_cost`.
         """
-        floor = cost(self.cheapest(task)).flops
-        if floor > max_flops:
+        floor = cost(self.cheapest(task, cost))
+        if floor > max_cost:
             raise ConfigError(
-                f"no configuration of the space has at most {max_flops:,.0f} FLOPs; "
-                f"the cheapest has {floor:,}: raise --max-flops to that, or widen the space"
+                f"no configuration of the space has at most {cost.exactly(max_cost)}; "
+                f"the cheapest has {cost.exactly(floor)}: raise {cost.option} to that, or "
+                "widen the space"
             )
 
         def affordable(name: str, value: int) -> bool:
             narrowed = replace(self, ranges={**self.ranges, name: (value,)})
-            return any(narrowed.flops(task, corner) <= max_flops for corner in narrowed._ends(0))
+            corners = narrowed._ends(0)
+            return any(narrowed.cost_of(task, corner, cost) <= max_cost for corner in corners)
 
         return replace(
             self,
@@ -146,7 +150,7 @@ class SearchSpace:
         return self.member(task, **dict(zip(self.ranges, values, strict=True)))
 
     def _ends(self, end: int) -> Iterator[Values]:
-        """Members of which one has the fewest FLOPs (`end` 0), or the most (-1)."""
+        """Members of which one costs least (`end` 0), or most (-1)."""
         monotone = self._family.grows_with
         ends = {
             name: (values[end],) if name in monotone else values

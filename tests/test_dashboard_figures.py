@@ -30,6 +30,7 @@ from runs import pareto
 from runs.accounting import account
 from runs.record import Origin, State, Timing, TrialRecord
 from runs.seeds import over_seeds
+from space.costs import FLOPS, Cost
 from space.families import FAMILIES
 from space.quantities import format_count
 
@@ -39,7 +40,7 @@ MIXERS += [at(80_000_000, 0.80, 7)]
 VITS = [at(30_000_000, 0.62, 0, config=vit(CIFAR), origin=Origin.BASELINE)]
 
 
-def series(mixers: list[TrialRecord] = MIXERS, axis: str = "FLOPs") -> list[Series]:
+def series(mixers: list[TrialRecord] = MIXERS, axis: Cost = FLOPS) -> list[Series]:
     return [
         Series(name="Mixer", color=MIXER, points=points_of(mixers, axis)),
         Series(name="ViT", color=VIT, points=points_of(VITS, axis)),
@@ -98,7 +99,7 @@ def test_the_chosen_trial_has_a_ring() -> None:
 
 
 def test_given_mixers_are_hollow_and_have_no_front() -> None:
-    given = Series(name="Given", color=MIXER, points=points_of(MIXERS, "FLOPs"), has_front=False)
+    given = Series(name="Given", color=MIXER, points=points_of(MIXERS, FLOPS), has_front=False)
     figure = front_figure([*series(), given], limit=1e9)
     assert trace(figure, "Given").marker.symbol == "circle-open"
     assert not {"Given front", "Best Given"} & {one.name for one in figure.data}
@@ -110,7 +111,7 @@ def test_stopped_trials_are_faint_crosses_that_say_when_and_are_on_no_front() ->
     apart = Series(
         name="Stopped early",
         color=MIXER,
-        points=points_of(stopped, "FLOPs"),
+        points=points_of(stopped, FLOPS),
         has_front=False,
         is_stopped=True,
     )
@@ -127,7 +128,7 @@ def test_stopped_trials_are_faint_crosses_that_say_when_and_are_on_no_front() ->
 
 def test_stopped_seeds_are_one_cross_without_a_bar() -> None:
     stopped = at(5_000_000, 0.3, 8, state=State.PRUNED, rung=4)
-    points = points_of([stopped], "FLOPs", {8: [0.29, 0.31]})
+    points = points_of([stopped], FLOPS, {8: [0.29, 0.31]})
     figure = front_figure(
         [Series(name="Stopped", color=MIXER, points=points, has_front=False, is_stopped=True)]
     )
@@ -142,7 +143,7 @@ def test_a_configuration_of_several_seeds_is_one_point_with_a_bar_over_them() ->
     mixers = over_seeds([*MIXERS, *three])
     accuracies = {10: [0.961, 0.974, 0.97]}
     figure = front_figure(
-        [Series(name="Mixer", color=MIXER, points=points_of(mixers, "FLOPs", accuracies))]
+        [Series(name="Mixer", color=MIXER, points=points_of(mixers, FLOPS, accuracies))]
     )
     cloud, bar = trace(figure, "Mixer"), trace(figure, "Mixer seeds")
     assert [row[0] for row in cloud.customdata] == [4, 5, 6, 7, 10]
@@ -262,7 +263,7 @@ def test_the_ticks_of_a_log_axis_say_their_unit() -> None:
 @pytest.mark.parametrize("flops", [1_800_000, 2_200_000, 6_000_000, 9_600_000])
 def test_an_axis_with_a_single_configuration_has_ticks(flops: int) -> None:
     """Without one, Plotly draws the title of the axis at the upper edge, cut off."""
-    one = [Series(name="Mixer", color=MIXER, points=points_of([at(flops, 0.5)], "FLOPs"))]
+    one = [Series(name="Mixer", color=MIXER, points=points_of([at(flops, 0.5)], FLOPS))]
     for figure in (front_figure(one, limit=1e7), speed_figure([at(flops, 0.5)])):
         low, high = figure.layout.xaxis.range
         assert low < math.log10(flops) < high

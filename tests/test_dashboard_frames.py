@@ -28,22 +28,23 @@ from dashboard.snapshot import Snapshot
 from dashboard.wording import memory, training_flops
 from runs.frames import trials_frame
 from runs.record import Origin, State, Timing
-from runs.winners import nearest_in_flops
+from runs.winners import nearest_in_cost
 from search.spec.rungs import RungSpec
 from space.cost import cost
+from space.costs import FLOPS, IMAGES_PER_SECOND
 
 BASELINE = {"config": vit(), "origin": Origin.BASELINE}
 
 
 def test_the_nearest_vit_is_nearest_by_ratio_of_flops() -> None:
     small, large = at(4_000_000, 0.5, 0, **BASELINE), at(100_000_000, 0.9, 1, **BASELINE)
-    assert nearest_in_flops(at(30_000_000, 0.7), [small, large]) is large  # 3.3 times, not 7.5
-    assert nearest_in_flops(at(30_000_000, 0.7), []) is None
+    assert nearest_in_cost(at(30_000_000, 0.7), [small, large]) is large  # 3.3 times, not 7.5
+    assert nearest_in_cost(at(30_000_000, 0.7), []) is None
 
 
 def test_of_vits_equally_near_the_more_accurate_is_compared_with() -> None:
     one, other = at(4_000_000, 0.5, 0, **BASELINE), at(4_000_000, 0.6, 1, **BASELINE)
-    assert nearest_in_flops(at(5_000_000, 0.7), [one, other]) is other
+    assert nearest_in_cost(at(5_000_000, 0.7), [one, other]) is other
 
 
 def test_a_positive_difference_means_the_mixer_is_ahead() -> None:
@@ -89,7 +90,7 @@ def test_filters_narrow_the_trials() -> None:
     assert left() == [0, 1, 2, 3, 4]
     assert left(states=["running", "failed"]) == [3, 4]
     assert left(origins=["baseline"]) == left(families=["vit"]) == [0]
-    assert left(states=["complete"], max_flops=6e6) == [0, 1]
+    assert left(states=["complete"], max_cost=6e6) == [0, 1]
     assert left(min_accuracy=0.6) == [1, 2]
     assert left(text="OF (MEM") == [4]
     assert left(states=["pruned"]) == []
@@ -139,7 +140,7 @@ def test_the_best_within_a_limit_of_speed_is_at_least_so_fast() -> None:
 
     untimed = at(4_000_000, 0.99, 5, timing=None)
     points = points_of(
-        [timed(0, 0.9, 100), timed(1, 0.8, 400), timed(2, 0.7, 300), untimed], "Images/s"
+        [timed(0, 0.9, 100), timed(1, 0.8, 400), timed(2, 0.7, 300), untimed], IMAGES_PER_SECOND
     )
     assert [points.trials[i].number for i in points.front] == [1, 0]
     assert points.best_within(100) == 0
@@ -207,7 +208,7 @@ def test_what_is_too_inaccurate_counts_for_nothing_but_is_there() -> None:
 
 def test_points_too_inaccurate_are_drawn_and_on_no_front() -> None:
     trials = [at(2_000, 0.3, 0), at(4_000, 0.8, 1), at(6_000, 0.7, 2)]
-    points = points_of(trials, "FLOPs", min_accuracy=0.5)
+    points = points_of(trials, FLOPS, min_accuracy=0.5)
     assert len(points.x) == 3
     assert points.front == [1]
     assert points.best_within(3_000) is None

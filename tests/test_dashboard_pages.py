@@ -157,7 +157,7 @@ def test_the_slider_narrows_to_the_best_within_it() -> None:
 @pytest.mark.parametrize("axis", ["Parameters", "Images/s"])
 def test_the_front_follows_the_axis(axis: str) -> None:
     app = visit()
-    app.session_state["axis"] = axis
+    app.session_state["axis of FLOPs"] = axis
     app.run()
     assert not app.error
     bound = "at least" if axis == "Images/s" else "at most"

@@ -34,7 +34,7 @@ SPREADS = st.floats(0.01, 0.5)
 
 def band(peer: Peer) -> int:
     """Half a decade of FLOPs."""
-    return math.floor(2 * math.log10(peer.flops))
+    return math.floor(2 * math.log10(peer.cost))
 
 
 @given(PEERS, st.lists(PEERS, max_size=30), SPREADS)
@@ -44,7 +44,7 @@ def test_a_trial_is_stopped_only_if_one_of_no_more_flops_is_better(
     found = stopping_decision(peer, others, spread)
     if found:
         assert found.ahead in others
-        assert found.ahead.flops <= peer.flops
+        assert found.ahead.cost <= peer.cost
         assert found.ahead.accuracy - peer.accuracy >= found.allowed >= 0
 
 

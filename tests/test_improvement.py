@@ -15,7 +15,7 @@ from scipy.stats import multivariate_normal
 from runs.pareto import Reference, hypervolume
 from search.schedule.improvement import _both_below, expected_excess, expected_improvement
 
-REFERENCE = Reference(accuracy=0.1, flops=4e6)
+REFERENCE = Reference(accuracy=0.1, cost=4e6)
 POINTS = st.lists(st.tuples(st.floats(4e4, 3.9e6), st.floats(0.11, 0.999)), max_size=8)
 
 
@@ -57,7 +57,7 @@ def test_a_certain_accuracy_adds_what_the_hypervolume_says(
 @given(st.lists(st.tuples(st.floats(4e4, 3.9e6), st.floats(0.11, 0.999)), min_size=1, max_size=12))
 def test_the_hypervolume_is_optunas(points: list) -> None:
     losses = np.array([[-a, math.log10(f)] for f, a in points])
-    corner = np.array([-REFERENCE.accuracy, math.log10(REFERENCE.flops)])
+    corner = np.array([-REFERENCE.accuracy, math.log10(REFERENCE.cost)])
     ours = hypervolume([f for f, _ in points], [a for _, a in points], REFERENCE)
     assert ours == pytest.approx(compute_hypervolume(losses, corner), rel=1e-9, abs=1e-12)
 

@@ -26,6 +26,7 @@ from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
 from search.study.open_study import images_of, plan, reachable, study_of
 from search.study.run_study import run_study
 from space.cost import cost
+from space.costs import FLOPS
 from space.errors import ConfigError
 
 SPEC = STUDIES["mixer_smoke"]
@@ -59,9 +60,14 @@ def test_a_study_of_a_version_that_knew_fewer_fields_goes_on(
     store: Writer, data: ImageData
 ) -> None:
     old = study_of(store, SPEC, plan(SPEC, data.task), data)
-    fewer = {name: value for name, value in old.spec.items() if name != "seeds"}
+    later = {"seeds", "cost", "max_cost"}
+    fewer = {name: value for name, value in old.spec.items() if name not in later}
     store.add_study(replace(old, name="old", spec=fewer))
     opened(store, with_changes(SPEC, name="old"), data)
+    began = store.study("old")
+    assert (began.cost, began.cost_ceiling) == (FLOPS, began.flops_ceiling)
+    with pytest.raises(StudyError, match="cost is flops there, params asked"):
+        opened(store, with_changes(SPEC, name="old", cost="params"), data)
     with pytest.raises(StudyError, match="seeds is 1 there, 2 asked"):
         opened(store, with_changes(SPEC, name="old", seeds=2), data)
 

@@ -22,7 +22,7 @@ from runs.pareto import (
     knee,
 )
 
-REFERENCE = Reference(accuracy=0.1, flops=1e9)
+REFERENCE = Reference(accuracy=0.1, cost=1e9)
 
 # Few different values, so that ties and duplicates are common; some lie beyond the reference.
 FLOPS = st.sampled_from([1e5, 1e6, 2e6, 1e7, 3e8, 1e9, 2e9]) | st.floats(1e4, 1e10)
@@ -63,9 +63,9 @@ def test_the_front_is_optunas(trials: Trials) -> None:
 @given(TRIALS)
 @example([(1e9, 0.5), (1e8, 0.1), (2e9, 0.9)])  # all on or beyond the reference
 def test_the_hypervolume_is_optunas_over_log_flops(trials: Trials) -> None:
-    inside = [t for t in trials if t[0] <= REFERENCE.flops and t[1] >= REFERENCE.accuracy]
+    inside = [t for t in trials if t[0] <= REFERENCE.cost and t[1] >= REFERENCE.accuracy]
     losses = np.array([(-accuracy, math.log10(flops)) for flops, accuracy in inside])
-    end = np.array([-REFERENCE.accuracy, math.log10(REFERENCE.flops)])
+    end = np.array([-REFERENCE.accuracy, math.log10(REFERENCE.cost)])
     theirs = optuna._hypervolume.compute_hypervolume(losses.reshape(-1, 2), end)
     assert hypervolume(*columns(trials), REFERENCE) == pytest.approx(theirs, abs=1e-9)
 
@@ -181,9 +181,9 @@ def test_the_knee_is_on_the_front_and_no_point_of_it_is_farther(trials: Trials) 
 def test_numbers_that_are_no_objectives_are_a_bug(
     flops: list[float], accuracy: list[float]
 ) -> None:
-    with pytest.raises(ValueError, match="flops"):
+    with pytest.raises(ValueError, match="cost"):
         front(flops, accuracy)
-    with pytest.raises(ValueError, match="flops"):
+    with pytest.raises(ValueError, match="cost"):
         hypervolume(flops, accuracy, REFERENCE)
 
 

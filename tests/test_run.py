@@ -44,7 +44,7 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
     text = capsys.readouterr().out
     for flag in (
         *("--study", "--list", "--study-name", "--trials", "--epochs", "--timeout", "--seed"),
-        *("--storage", "--max-flops", "--min-accuracy", "--train-limit", "--sampler"),
+        *("--storage", "--max-flops", "--max-cost", "--min-accuracy", "--train-limit", "--sampler"),
         *("--no-baselines", "--data-dir", "--archive", "--device", "--engine", "--ray-address"),
         *("--workers", "--workers-per-device"),
         "--retry-failed",

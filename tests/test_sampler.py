@@ -99,7 +99,7 @@ def test_a_study_given_its_trials_goes_on_as_if_never_interrupted() -> None:
 
 
 def test_twenty_trials_find_nearly_the_whole_front() -> None:
-    reference = Reference(accuracy=0.1, flops=MAX_FLOPS)
+    reference = Reference(accuracy=0.1, cost=MAX_FLOPS)
 
     def area(params: list[dict[str, Any]]) -> float:
         return hypervolume([flops(p) for p in params], [accuracy(p) for p in params], reference)

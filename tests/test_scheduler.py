@@ -24,7 +24,7 @@ from space.search_space import SearchSpace
 
 def everyone(peer: Peer, others: Sequence[Peer], spread: float | None) -> TooFarBehind:
     """A rule that stops all."""
-    return TooFarBehind(Peer(peer.flops, 1.0), 0.0)
+    return TooFarBehind(Peer(peer.cost, 1.0), 0.0)
 
 
 def scheduler(
@@ -126,7 +126,7 @@ def test_the_cost_of_a_configuration_is_worked_out_once_for_each_proposal(
 ) -> None:
     asked_for: list[Config] = []
 
-    def counted(config: Config) -> space.cost.Cost:
+    def counted(config: Config) -> space.cost.NetworkCost:
         asked_for.append(config)
         return space.cost.cost(config)
 

@@ -123,7 +123,9 @@ def test_a_space_of_vits_without_any_member_is_refused() -> None:
 def test_a_budget_below_the_cheapest_member_is_refused_with_its_price() -> None:
     cheapest = cost(SMALL.cheapest(DIGITS)).flops
     assert SMALL.within(DIGITS, cheapest).size >= 1
-    with pytest.raises(ConfigError, match=f"the cheapest has {cheapest:,}: raise --max-flops"):
+    with pytest.raises(
+        ConfigError, match=f"the cheapest has {cheapest:,} FLOPs: raise --max-flops"
+    ):
         SMALL.within(DIGITS, cheapest - 1)
 
 

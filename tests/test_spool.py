@@ -103,7 +103,7 @@ FORGED: dict[str, tuple[Callable[[list[Any]], object], str]] = {
     "nothing": (lambda lines: lines.clear(), "was cut or changed"),
     "no study": (lambda lines: lines[0].pop("study"), "there is no 'study'"),
     "a list": (lambda lines: lines.insert(0, [1, 2]), "is not one of ours"),
-    "of the future": (lambda lines: lines[0].update(spool=3), "another version"),
+    "of the future": (lambda lines: lines[0].update(spool=4), "another version"),
     "a line of another kind": (lambda lines: lines.append({"note": 1}), "of other kinds"),
     "an unknown field": (changed("trial", command="rm"), "of other kinds"),
     "text for a number": (changed("trial", macs="12"), "macs: input should be a valid integer"),
@@ -128,19 +128,26 @@ FORGED: dict[str, tuple[Callable[[list[Any]], object], str]] = {
 }
 
 
-def test_a_spool_of_the_first_version_is_read_without_what_it_did_not_know(spool: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "unknown", "later"),
+    [
+        (1, {"failure": None, "timeout_seconds": None, "costs": {}}, {"failure": "timeout"}),
+        (2, {"costs": {}}, {"costs": {"layers": 2.0}}),
+    ],
+)
+def test_a_spool_of_an_older_version_is_read_without_what_it_did_not_know(
+    spool: Path, version: int, unknown: dict[str, object], later: dict[str, object]
+) -> None:
     lines = [json.loads(line) for line in spool.read_text().splitlines()[:-1]]
-    assert lines[0]["spool"] == 2
+    assert lines[0]["spool"] == 3
     assert {"surroundings", "failure"} <= lines[1]["trial"].keys()  # as older ones have them
-    lines[0]["spool"] = 1
+    lines[0]["spool"] = version
     for line in lines:
         if "trial" in line:
-            assert (line["trial"].pop("failure"), line["trial"].pop("timeout_seconds")) == (
-                *(None, None),
-            )
+            assert {name: line["trial"].pop(name) for name in unknown} == unknown
     spool.write_bytes(sealed(lines))
     assert list(read_spool(spool).trials) == SOME
-    lines[1]["trial"]["failure"] = "timeout"
+    lines[1]["trial"] |= later
     spool.write_bytes(sealed(lines))
     with pytest.raises(SpoolError, match="of other kinds"):
         read_spool(spool)

@@ -217,6 +217,7 @@ def test_a_fault_in_families_and_their_ranges_is_named_with_its_line(
 
 
 FLOATS = {
+    "max_cost": "max_cost = {}",
     "min_accuracy": "min_accuracy = {}",
     "validation_fraction": "validation_fraction = {}",
     "rungs.spared": "[rungs]\nspared = {}",

@@ -12,10 +12,11 @@ from dashboard import chosen
 from dashboard.controls import open_button, preset_button, trials_chart, trials_dataframe
 from dashboard.figures import Series, front_figure
 from dashboard.frames import front_table
-from dashboard.points import AXES, limits_between, points_of
+from dashboard.points import axes_of, limits_between, points_of
 from dashboard.snapshot import Snapshot
 from dashboard.wording import mean_of_seeds, percent, state_word
 from runs.record import State, TrialRecord
+from space.costs import FLOPS, PARAMS, Cost
 from space.families import FAMILIES, common_label, find_family, labels
 from space.family import Family
 from space.quantities import counted, format_count
@@ -24,6 +25,7 @@ from space.quantities import counted, format_count
 def page() -> None:
     here = chosen.now()
     snapshot = here.snapshot
+    cost = snapshot.study.cost
     st.header("Accuracy against cost")
     _metrics(snapshot)
     if not (snapshot.found or snapshot.given):
@@ -31,17 +33,19 @@ def page() -> None:
         return
     choices = st.container(horizontal=True, gap="large")
     with choices:
-        name = st.segmented_control("Cost", list(AXES), default="FLOPs", key="axis") or "FLOPs"
-    series = _series(snapshot, name)
+        axes, own = axes_of(cost), cost.label
+        label = st.segmented_control("Cost", list(axes), default=own, key=f"axis of {own}") or own
+    axis = axes[label]
+    series = _series(snapshot, axis)
     if not any(len(one.points.x) for one in series):
-        st.info("No finished trial has a measured speed.")
+        st.info(f"{axis.label} is known of no finished trial.")
         return
     with choices:
-        limit = _limit(snapshot, series, name)
+        limit = _limit(snapshot, series, axis)
     number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
-    stopped = _stopped(snapshot, name)
+    stopped = _stopped(snapshot, axis)
     figure = front_figure([*series, *stopped], limit=limit, chosen=number)
-    trials_chart(figure, key=f"front of {name}")
+    trials_chart(figure, key=f"front of {axis.label}")
     several = "Of several seeds the mean; the bar spans them. " if snapshot.several else ""
     crosses = "Crosses were stopped early, and are where they were then. " if stopped else ""
     least = snapshot.study.min_accuracy
@@ -52,7 +56,7 @@ def page() -> None:
         "Click a point, or a row below, to open the trial."
     )
     _best_within(snapshot, series, limit)
-    _table(snapshot, name)
+    _table(snapshot, axis)
 
 
 def _nothing_yet(snapshot: Snapshot) -> None:
@@ -75,6 +79,7 @@ def _nothing_yet(snapshot: Snapshot) -> None:
 
 
 def _metrics(snapshot: Snapshot) -> None:
+    unit = snapshot.study.cost.unit
     best = max((t.accuracy or 0.0 for t in snapshot.found), default=None)
     interrupted = snapshot.counts[State.RUNNING] and not snapshot.is_run
     under_way = "Interrupted" if interrupted else "Running"
@@ -91,30 +96,30 @@ def _metrics(snapshot: Snapshot) -> None:
     searched = labels(snapshot.study.families)
     meanings = {
         "Best accuracy": f"Of the searched {searched}, on the validation split.",
-        "On the front": f"Searched {searched} that no other beats in both accuracy and FLOPs.",
-        "Hypervolume": "Area the front dominates, in accuracy × decades of FLOPs.",
+        "On the front": f"Searched {searched} that no other beats in both accuracy and {unit}.",
+        "Hypervolume": f"Area the front dominates, in accuracy × decades of {unit}.",
         "Finished": "Trials, baselines included; each seed of a configuration is one.",
         "Interrupted": "Trials that had not ended when their command did; it goes on with them.",
         "Refused": "Never started: over the budget, or tried before.",
-        "Stopped early": "Trials too far behind others of no more FLOPs to be trained to the end.",
+        "Stopped early": f"Trials too far behind others of no more {unit}, and not trained on.",
     }
     with st.container(horizontal=True, gap="medium"):
         for label, value in values.items():
             st.metric(label, value, help=meanings.get(label), width="content")
 
 
-def _series(snapshot: Snapshot, name: str) -> list[Series]:
+def _series(snapshot: Snapshot, axis: Cost) -> list[Series]:
     """What was searched first, then what it is compared with, then given ones of its own families,
     where there are."""
     several, searched = snapshot.several, snapshot.study.families
     least = snapshot.study.min_accuracy
     series = [
-        Series(name=family.label, color=family.color, points=points_of(found, name, several, least))
+        Series(name=family.label, color=family.color, points=points_of(found, axis, several, least))
         for family, found in _by_family(snapshot.found, searched)
     ]
     others = [name for name in FAMILIES if name not in searched]
     for family, trials in _by_family(snapshot.given, [*others, *searched]):
-        points, is_other = points_of(trials, name, several), family.name in others
+        points, is_other = points_of(trials, axis, several), family.name in others
         label = family.label if is_other else f"{family.label} baseline"
         if points.trials:
             series.append(Series(name=label, color=family.color, points=points, has_front=is_other))
@@ -127,12 +132,12 @@ def _by_family(
     return [(find_family(name), [t for t in trials if t.family == name]) for name in names]
 
 
-def _stopped(snapshot: Snapshot, name: str) -> list[Series]:
+def _stopped(snapshot: Snapshot, axis: Cost) -> list[Series]:
     """What was stopped early, if anything was: to look at, not to choose from."""
     searched = snapshot.study.families
     stopped = []
     for family, trials in _by_family(snapshot.stopped, searched):
-        points = points_of(trials, name, snapshot.several)
+        points = points_of(trials, axis, snapshot.several)
         label = "Stopped early" if len(searched) == 1 else f"{family.label} stopped early"
         if points.trials:
             stopped.append(
@@ -143,21 +148,21 @@ def _stopped(snapshot: Snapshot, name: str) -> list[Series]:
     return stopped
 
 
-def _limit(snapshot: Snapshot, series: list[Series], name: str) -> float:
+def _limit(snapshot: Snapshot, series: list[Series], axis: Cost) -> float:
     """The slider: the dearest cost allowed (the least speed, where more is better).
 
     Until it is moved it allows everything, and so what comes later too.
     """
     values = [x for one in series for x in one.points.x]
     options = limits_between(min(values), max(values))
-    axis = AXES[name]
-    key = f"limit of {name} in {snapshot.study.name}"
-    end = options[0] if axis.more_is_better else options[-1]
+    key = f"limit of {axis.label} in {snapshot.study.name}"
+    more_is_better = axis.direction == "maximize"
+    end = options[0] if more_is_better else options[-1]
     if st.session_state.get(key) in {None, st.session_state.get(f"end of {key}")}:
         st.session_state[key] = end
     st.session_state[f"end of {key}"] = end
     limit: float = st.select_slider(
-        f"Best {'at no fewer than' if axis.more_is_better else 'within'} so many {axis.short}",
+        f"Best {'at no fewer than' if more_is_better else 'within'} so many {axis.unit}",
         options,
         format_func=format_count,
         key=key,
@@ -167,11 +172,12 @@ def _limit(snapshot: Snapshot, series: list[Series], name: str) -> float:
 
 def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None:
     axis = series[0].points.axis
-    bound = "at least" if axis.more_is_better else "at most"
+    costs = dict.fromkeys([FLOPS, PARAMS, snapshot.study.cost])
+    bound = "at least" if axis.direction == "maximize" else "at most"
     with_front = [one for one in series if one.has_front]
     for column, one in zip(st.columns(max(2, len(with_front))), with_front, strict=False):
         with column, st.container(border=True):
-            st.markdown(f"**Best {one.name}** of {bound} {format_count(limit)} {axis.short}")
+            st.markdown(f"**Best {one.name}** of {bound} {axis.shortly(limit)}")
             best = one.points.best_within(limit)
             if best is None:
                 st.text("None yet.")
@@ -181,16 +187,16 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
             mean = f"   ({mean_of_seeds(accuracies)})" if len(accuracies) > 1 else ""
             st.text(
                 f"{percent(trial.accuracy)}   {trial.label}{mean}\n"
-                f"{format_count(trial.flops)} FLOPs   {format_count(trial.params)} parameters"
+                f"{'   '.join(cost.shortly(trial.cost(cost) or 0) for cost in costs)}"
             )
             with st.container(horizontal=True):
                 open_button(trial, key=f"open best {one.name}")
                 preset_button(snapshot, trial, key=f"preset of best {one.name}")
 
 
-def _table(snapshot: Snapshot, name: str) -> None:
+def _table(snapshot: Snapshot, axis: Cost) -> None:
     searched, least = snapshot.study.families, snapshot.study.min_accuracy
-    points = points_of(snapshot.found, name, snapshot.several, least)
+    points, cost = points_of(snapshot.found, axis, snapshot.several, least), snapshot.study.cost
     st.subheader(f"{labels(searched)} on the front")
     trials = [points.trials[i] for i in points.front]
     if not trials:
@@ -201,15 +207,15 @@ def _table(snapshot: Snapshot, name: str) -> None:
     other = common_label((t.config for t in snapshot.compared), "baseline")
     if snapshot.compared:
         st.caption(
-            f"Beside each the {other} nearest in FLOPs. The difference is in percentage points: "
-            "positive where the searched one is more accurate."
+            f"Beside each the {other} nearest in {cost.unit}. The difference is in percentage "
+            "points: positive where the searched one is more accurate."
         )
     columns = {
         f"{other} FLOPs": NumberColumn(f"{other} FLOPs (M)", format="%.3f"),
         f"{other} accuracy": NumberColumn(f"{other} accuracy (%)", format="%.2f"),
         "Difference": NumberColumn(format="%+.2f"),
     }
-    table = front_table(trials, snapshot.compared, snapshot.several)
+    table = front_table(trials, snapshot.compared, snapshot.several, cost)
     trials_dataframe(table, "front table", columns)
 
 

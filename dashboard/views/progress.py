@@ -94,26 +94,26 @@ def _who_runs(snapshot: Snapshot) -> str:
 
 
 def _hypervolume(snapshot: Snapshot) -> None:
-    history = snapshot.history
+    history, cost = snapshot.history, snapshot.study.cost
     numbers = np.arange(1, len(history.hypervolume) + 1, dtype=np.float64)
     left, right = st.columns(2)
     with left:
         title = "Configurations finished"
-        figure = hypervolume_figure(numbers, history.hypervolume, title)
+        figure = hypervolume_figure(numbers, history.hypervolume, title, cost)
         st.plotly_chart(figure, key="hypervolume by trials")
     with right:
         title = "Training FLOPs spent"
-        figure = hypervolume_figure(history.training_flops, history.hypervolume, title)
+        figure = hypervolume_figure(history.training_flops, history.hypervolume, title, cost)
         st.plotly_chart(figure, key="hypervolume by training FLOPs")
     st.caption(
         f"Hypervolume: the area that the front of the searched {labels(snapshot.study.families)} "
-        "dominates, in accuracy × decades of FLOPs. It only rises; where it is flat, the search "
-        "finds nothing better. Training FLOPs: 3 × FLOPs × images seen."
+        f"dominates, in accuracy × decades of {cost.unit}. It only rises; where it is flat, the "
+        "search finds nothing better. Training FLOPs: 3 × FLOPs × images seen."
     )
 
 
 def _early_stopping(snapshot: Snapshot) -> None:
-    found = stopped(snapshot.trials, snapshot.study.min_accuracy)
+    found = stopped(snapshot.trials, snapshot.study.min_accuracy, snapshot.study.cost)
     if not (snapshot.rungs or found.stopped or found.exempt):
         st.text("This study trains every configuration to the end.")
         return
@@ -125,7 +125,8 @@ def _early_stopping(snapshot: Snapshot) -> None:
         "Of those on the front": f"{found.exempt_on_front:,}" if found.exempt else "–",
     }
     meanings = {
-        "Configurations stopped": "Too far behind others of no more FLOPs when they were compared.",
+        "Configurations stopped": "Too far behind others of no more "
+        f"{snapshot.study.cost.unit} when they were compared.",
         "Training compute saved": "Of the training FLOPs the search would have taken without "
         "stopping.",
         "Training FLOPs saved": "What the stopped trials would have taken on top.",

@@ -14,6 +14,7 @@ from dashboard.frames import csv_of, matching, trials_table
 from dashboard.snapshot import Snapshot
 from dashboard.wording import state_word
 from runs.record import Origin, State
+from space.costs import FLOPS
 from space.quantities import counted
 
 
@@ -39,7 +40,7 @@ def page() -> None:
         "Ended": DatetimeColumn(format="MM-DD HH:mm", help="A trial's page has the year too."),
         "Reason": TextColumn(width="large"),
     }
-    table = trials_table(rows, is_run=snapshot.is_run)
+    table = trials_table(rows, is_run=snapshot.is_run, cost=snapshot.study.cost)
     trials_dataframe(table, "trials", columns, height=min(600, 37 + 35 * max(1, len(table))))
 
 
@@ -51,7 +52,9 @@ def _filtered(snapshot: Snapshot) -> pd.DataFrame:
     origins = first[1].multiselect("Origin", [origin.value for origin in Origin])
     families = first[2].multiselect("Family", sorted(snapshot.frame["family"].unique()))
     second = st.columns([1, 1, 2])
-    megaflops = second[0].number_input("At most so many M FLOPs", min_value=0.0, value=None)
+    cost = snapshot.study.cost
+    unit, size = ("M FLOPs", 1e6) if cost is FLOPS else (cost.unit, 1.0)
+    most = second[0].number_input(f"At most so many {unit}", min_value=0.0, value=None)
     percent = second[1].number_input("At least so accurate (%)", 0.0, 100.0, value=None)
     text = second[2].text_input("Text", placeholder="in configuration, reason or device")
     return matching(
@@ -59,7 +62,8 @@ def _filtered(snapshot: Snapshot) -> pd.DataFrame:
         states=states,
         origins=origins,
         families=families,
-        max_flops=None if megaflops is None else megaflops * 1e6,
+        cost=cost,
+        max_cost=None if most is None else most * size,
         min_accuracy=None if percent is None else percent / 100,
         text=text,
     )

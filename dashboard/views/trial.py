@@ -22,7 +22,8 @@ from dashboard.rungs import rungs_of, stopping_sentence
 from dashboard.snapshot import Snapshot
 from dashboard.wording import percent, state_word
 from runs.record import Origin, State, TrialRecord
-from runs.winners import nearest_in_flops
+from runs.winners import nearest_in_cost
+from space.costs import FLOPS, PARAMS
 from space.families import family_of
 from space.quantities import format_count
 
@@ -81,6 +82,8 @@ def _navigation(snapshot: Snapshot, trial: TrialRecord) -> None:
 
 
 def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
+    cost = snapshot.study.cost
+    value = trial.cost(cost)
     with st.container(horizontal=True, gap="large"):
         state = state_word(trial.state, is_run=snapshot.is_run)
         st.metric("State", state, width="content")
@@ -89,16 +92,18 @@ def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
             "FLOPs", format_count(trial.flops), help="2 × MACs, one image, forward", width="content"
         )
         st.metric("Parameters", format_count(trial.params), width="content")
+        if cost not in (FLOPS, PARAMS) and value is not None:
+            st.metric(cost.label, format_count(value), help=cost.title, width="content")
     seeds = snapshot.seeds_of(trial)
     if len(seeds) > 1:
         st.caption(seeds_sentence(seeds, is_run=snapshot.is_run))
-    mean, other = snapshot.mean_of(trial), nearest_in_flops(trial, snapshot.compared)
+    mean, other = snapshot.mean_of(trial), nearest_in_cost(trial, snapshot.compared, cost)
     if mean is not None and other is not None and trial.family in snapshot.study.families:
         points = 100 * ((mean.accuracy or 0.0) - (other.accuracy or 0.0))
         st.caption(
             f"{'The mean: ' if len(seeds) > 1 else ''}{points:+.2f} points against {other.label} "
-            f"(trial {other.number}), the {family_of(other.config).label} nearest in FLOPs: "
-            f"{percent(other.accuracy)} at {format_count(other.flops)}."
+            f"(trial {other.number}), the {family_of(other.config).label} nearest in {cost.unit}: "
+            f"{percent(other.accuracy)} at {format_count(other.cost(cost) or 0)}."
         )
 
 

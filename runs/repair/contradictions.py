@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from runs.record import EpochRecord, State, TrialRecord
 from space.cost import cost
+from space.costs import COSTS
 
 
 def contradictions(
@@ -25,6 +26,10 @@ def contradictions(
     expected = cost(trial.config)
     if (trial.params, trial.macs) != (expected.params, expected.macs):
         found.append("its parameters or MACs are not those of its configuration")
+    for name, value in trial.costs.items():
+        known = COSTS.get(name)
+        if known and known.of and value != known(trial.config):
+            found.append(f"its {known.label} are not those of its configuration")
     if asked is not None and trial.epochs != asked:
         found.append(f"it asks for {trial.epochs} epochs and its study for {asked}")
     trained = steady(curve, trial.epochs if asked is None else asked)

@@ -15,7 +15,8 @@ from rich.text import Text
 from runs.record import EpochRecord, Origin, State, TrialRecord
 from search.report.status import Running, StudyStatus
 from space.command import visible
-from space.quantities import format_count, format_seconds
+from space.costs import FLOPS, Cost
+from space.quantities import format_seconds
 
 if TYPE_CHECKING:
     from search.protocol import Reporter
@@ -53,7 +54,8 @@ class PlainReporter:
     def ended(self, trial: TrialRecord) -> None:
         self._status.end(trial)
         if trial.state is not State.REFUSED:
-            self._print(f"{_done(self._status)}  {trial_line(trial)}{_left(self._status)}")
+            line = trial_line(trial, self._status.study.cost)
+            self._print(f"{_done(self._status)}  {line}{_left(self._status)}")
 
     def note(self, sentence: str) -> None:
         self._print(sentence)
@@ -82,14 +84,14 @@ class LiveReporter(PlainReporter):
         front = status.front
         best = f"best {_percent(front[-1].accuracy)}" if front else "best -"
         state = f"{best}   front {len(front)}   hypervolume {status.hypervolume:.3f}"
-        lines = [_running(running) for running in status.running]
+        lines = [_running(running, status.study.cost) for running in status.running]
         asking = ["asking for the next configuration"]
         return Group(bar, *(Text(line) for line in lines or asking), Text(state))
 
 
-def trial_line(trial: TrialRecord) -> str:
-    """A trial that ended, in one line."""
-    line = f"trial {trial.number:>3}  {trial.label:<30} {format_count(trial.flops):>7}FLOPs"
+def trial_line(trial: TrialRecord, cost: Cost = FLOPS) -> str:
+    """A trial that ended, in one line, with what the study minimises."""
+    line = f"trial {trial.number:>3}  {trial.label:<30} {cost.shortly(trial.cost(cost) or 0):>13}"
     if trial.accuracy is None:
         return f"{line}  {trial.state.value}: {trial.error}"
     seconds = ""
@@ -101,10 +103,10 @@ def trial_line(trial: TrialRecord) -> str:
     return f"{line}  accuracy {_percent(trial.accuracy)}{how}{seconds}"
 
 
-def _running(running: Running) -> str:
+def _running(running: Running, cost: Cost) -> str:
     trial, epoch = running.trial, running.last_epoch
     kind = "baseline" if trial.origin is Origin.BASELINE else "trial"
-    line = f"{kind} {trial.number}  {trial.label}  {format_count(trial.flops)}FLOPs  "
+    line = f"{kind} {trial.number}  {trial.label}  {cost.shortly(trial.cost(cost) or 0)}  "
     if epoch is None:
         return line + "compiling"
     return (

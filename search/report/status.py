@@ -129,8 +129,9 @@ class StudyStatus:
 
     @property
     def hypervolume(self) -> float:
-        """Of the front, in accuracy x decades of FLOPs."""
-        return pareto.hypervolume(*winners.objectives(self.front), winners.reference_of(self.study))
+        """Of the front, in accuracy x decades of the cost."""
+        found = winners.objectives(self.front, self.study.cost)
+        return pareto.hypervolume(*found, winners.reference_of(self.study))
 
     @property
     def seconds_left(self) -> float | None:
@@ -172,7 +173,8 @@ class StudyStatus:
     def _find_front(self, candidates: Sequence[TrialRecord]) -> None:
         """The front of what may be on it."""
         in_order = sorted(candidates, key=lambda trial: trial.number)
-        self.front = tuple(winners.front(in_order, self.study.min_accuracy))
+        front = winners.front(in_order, self.study.min_accuracy, self.study.cost)
+        self.front = tuple(front)
 
 
 def _has_ended(trial: TrialRecord) -> bool:

@@ -1,4 +1,4 @@
-"""What a study found, for a terminal: the front, each row beside the nearest baseline in FLOPs."""
+"""What a study found, for a terminal: the front, each row beside the baseline nearest in cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runs.record import Failure, Origin, State
 from runs.seeds import over_seeds
 from runs.stopped import stopped
 from runs.storage import without_password
-from runs.winners import candidates, nearest_in_flops
+from runs.winners import candidates, nearest_in_cost
 from search.report.status import StudyStatus
 from search.spec.retry import causes
 from space.command import visible
@@ -29,23 +29,25 @@ def front_table(status: StudyStatus) -> Table:
         box=None,
         padding=(0, 1, 0, 0),  # seven columns in a terminal of 80 characters
     )
+    cost = status.study.cost
+    name = min(cost.label, cost.name, key=len)
     given = over_seeds([t for t in status.trials if t.origin is Origin.BASELINE])
     is_mixed = len(status.study.families) > 1
     found = "network" if is_mixed else find_family(status.study.families[0]).label
     is_one_kind = len({trial.family for trial in given}) == 1
     other = f"nearest {find_family(given[0].family).label if is_one_kind else 'baseline'}"
-    for column in ("trial", found, "FLOPs", "accuracy", other, "FLOPs", "accuracy"):
+    for column in ("trial", found, name, "accuracy", other, name, "accuracy"):
         left = column in {found, other}
-        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+        table.add_column(Text(column), justify="left" if left else "right", no_wrap=True)
     for trial in status.front:
-        near = nearest_in_flops(trial, given)
+        near = nearest_in_cost(trial, given, cost)
         table.add_row(
             str(trial.number),
             Text(trial.label if is_mixed else trial.short_label),
-            format_count(trial.flops),
+            format_count(trial.cost(cost) or 0),
             f"{100 * (trial.accuracy or 0):.1f} %",
             Text(near.short_label if is_one_kind else near.label) if near else "-",
-            format_count(near.flops) if near else "-",
+            format_count(near.cost(cost) or 0) if near else "-",
             f"{100 * (near.accuracy or 0):.1f} %" if near else "-",
         )
     return table
@@ -108,7 +110,7 @@ def idle_line(status: StudyStatus, asked: int) -> str | None:
     if status.goal < asked:
         return (
             "nothing was left to train: the study has tried all there is within its budget; name "
-            "another with --study-name, and give it a larger space or --max-flops"
+            f"another with --study-name, and give it a larger space or {status.study.cost.option}"
         )
     verb = "has" if asked == 1 else "have"
     return (
@@ -135,7 +137,7 @@ def nothing_line(status: StudyStatus) -> str | None:
 
 def stopping_line(status: StudyStatus) -> str | None:
     """What early stopping saved and what it may have cost; None where nothing was to be stopped."""
-    found = stopped(status.trials, status.study.min_accuracy)
+    found = stopped(status.trials, status.study.min_accuracy, status.study.cost)
     if not found.stopped and not found.exempt:
         return None
     line = (

@@ -20,6 +20,7 @@ from search.schedule.stopping_rule import (
 )
 from search.spec.rungs import RungSpec
 from space.config import Config
+from space.costs import FLOPS, Cost
 
 
 class Action(Enum):
@@ -58,6 +59,7 @@ class EarlyStopping:
         history: its trials so far.
         curves: accuracies by epoch, of the trials by number.
         rule: decides who stops.
+        cost: what the study minimises.
 
     Raises:
         ValueError: there are too few epochs for the rungs asked for.
@@ -72,7 +74,9 @@ class EarlyStopping:
         history: Sequence[TrialRecord] = (),
         curves: Mapping[int, Sequence[float]] | None = None,
         rule: StoppingRule = stopping_decision,
+        cost: Cost = FLOPS,
     ) -> None:
+        self._cost = cost
         self.rungs = spec.epochs(epochs)
         """The epochs after which trials are compared."""
         self._exempt_share = spec.spared
@@ -97,14 +101,14 @@ class EarlyStopping:
         config = candidate.config
         others = self._peers[epoch]
         others.pop(config, None)
-        peer = Peer(candidate.flops, accuracy)
+        peer = Peer(candidate.cost, accuracy)
         spread = spread_of(list(self._gains[epoch].values()))
         behind = self._rule(peer, list(others.values()), spread)
-        others[config] = Peer(peer.flops, accuracy, goes_on=behind is None)
+        others[config] = Peer(peer.cost, accuracy, goes_on=behind is None)
         if behind is None:
             return RungDecision()
         action = Action.CONTINUE if self._is_exempt(config) else Action.STOP
-        return RungDecision(action, behind.in_words(peer, epoch, self._epochs))
+        return RungDecision(action, behind.in_words(peer, epoch, self._epochs, self._cost.unit))
 
     def ended(self, config: Config, curve: Sequence[float]) -> None:
         """A configuration has trained to the end, with this curve (the mean of its seeds)."""
@@ -118,10 +122,10 @@ class EarlyStopping:
         """What was decided of a configuration before: it continued at all rungs it trained past."""
         curve = mean_curve([curves.get(t.number, ()) for t in trials])
         last = trials[0].rung
+        cost = Candidate.recorded(trials[0], self._cost).cost
         for epoch in self.rungs:
             if epoch <= len(curve) and (last is None or epoch <= last):
-                flops = trials[0].flops
-                self._peers[epoch][config] = Peer(flops, curve[epoch - 1], epoch != last)
+                self._peers[epoch][config] = Peer(cost, curve[epoch - 1], epoch != last)
         if all(t.state is State.COMPLETE for t in trials):
             self.ended(config, curve)
 

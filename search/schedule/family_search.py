@@ -5,6 +5,7 @@ Nothing that another family achieves stops or refuses what is tried here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from runs.record import State, TrialRecord
@@ -16,6 +17,8 @@ from search.schedule.stopping_rule import StoppingRule
 from search.schedule.untried import Untried
 from search.spec.studies import StudySpec
 from space.config import Config, ImageTask
+from space.costs import FLOPS, Cost
+from space.quantities import exact_count
 from space.search_space import SearchSpace
 
 _REFUSALS_IN_A_ROW = 10
@@ -29,7 +32,9 @@ class FamilySearch:
         spec: of the study.
         space: the family's, narrowed to what can lie under the ceiling.
         task: of the images.
-        max_flops: the study's ceiling.
+        max_flops: no configuration has more.
+        cost: what the study minimises.
+        max_cost: the ceiling of that.
         history: the family's trials of the search so far.
         curves: accuracies by epoch, by number; looked at again while the study runs.
         pending: configurations of the history whose end is told later.
@@ -43,7 +48,9 @@ class FamilySearch:
         space: SearchSpace,
         task: ImageTask,
         *,
-        max_flops: int,
+        max_flops: float,
+        cost: Cost = FLOPS,
+        max_cost: float = math.inf,
         history: Sequence[TrialRecord],
         curves: Mapping[int, Sequence[float]],
         pending: Collection[Config],
@@ -57,6 +64,7 @@ class FamilySearch:
             history=history,
             curves=curves,
             rule=rule,
+            cost=cost,
         )
         self.sampler = OptunaAdapter(
             space,
@@ -64,22 +72,32 @@ class FamilySearch:
             sampler=spec.sampler,
             seed=spec.seed,
             max_flops=max_flops,
+            cost=cost,
+            max_cost=max_cost,
             min_accuracy=spec.min_accuracy,
             history=history,
             curves=curves,
             pending=pending,
         )
-        self.untried = Untried(space, task, max_flops=max_flops, seed=spec.seed, tried=tried)
+        self.untried = Untried(
+            space,
+            task,
+            max_flops=max_flops,
+            cost=cost,
+            max_cost=max_cost,
+            seed=spec.seed,
+            tried=tried,
+        )
         self.exhausted = False
         """Whether there was nothing left to propose."""
         self._curves = curves
-        self._max_flops = max_flops
+        self._cost, self._max_flops, self._max_cost = cost, max_flops, max_cost
         self._asked_epochs = spec.seeds * spec.recipe.epochs
         self._spent: dict[Config, int] = {}
         """FLOPs x epochs of every configuration, over its seeds."""
         for (config, _), trials in by_configuration(history).items():
             if config in pending:
-                self.charge(Candidate.recorded(trials[0]))
+                self.charge(Candidate.recorded(trials[0], cost))
             else:
                 self.settle(trials)
 
@@ -124,6 +142,8 @@ class FamilySearch:
 
     def _reason_against(self, candidate: Candidate) -> str | None:
         """Why a configuration is not tried, in words; None if it may be."""
-        if candidate.flops > self._max_flops:
-            return f"over the budget: {candidate.flops:,} FLOPs of at most {self._max_flops:,}"
+        flops = FLOPS, candidate.flops, self._max_flops
+        for cost, value, limit in (flops, (self._cost, candidate.cost, self._max_cost)):
+            if value > limit:
+                return f"over the budget: {cost.exactly(value)} of at most {exact_count(limit)}"
         return None if candidate.config in self.untried else "tried before"

@@ -1,7 +1,7 @@
-"""Expected hypervolume improvement of a candidate whose FLOPs are known, in closed form.
+"""Expected hypervolume improvement of a candidate whose cost is known, in closed form.
 
 Only the accuracy of a candidate is uncertain, so what it would add to the hypervolume is a sum of
-one-dimensional expected improvements: over every stretch of log10 FLOPs at or above its own, the
+one-dimensional expected improvements: over every stretch of log10 cost at or above its own, the
 width of the stretch times what its accuracy is expected to exceed the front's there.
 
 The accuracy is Φ(z), z normal: between 0 and 1, as an accuracy is. With m and s² the mean and
@@ -29,25 +29,25 @@ _ALMOST_ZERO = 1e-12
 
 
 def expected_improvement(
-    log_flops: Floats,
+    log_cost: Floats,
     mean: Floats,
     std: Floats,
     *,
     front: Sequence[tuple[float, float]],
     reference: pareto.Reference,
 ) -> Floats:
-    """What each candidate is expected to add to the hypervolume, in accuracy x decades of FLOPs.
+    """What each candidate is expected to add to the hypervolume, in accuracy x decades of the cost.
 
     Args:
-        log_flops: log10 FLOPs of the candidates; beyond the reference they add nothing.
+        log_cost: log10 of the candidates' costs; beyond the reference they add nothing.
         mean: of the probit of their accuracies.
         std: of the same; positive.
-        front: FLOPs and accuracy of trials; those that are dominated change nothing.
+        front: cost and accuracy of trials; those that are dominated change nothing.
         reference: where the hypervolume is measured to.
     """
     starts, levels = _steps(front, reference)
-    ends = np.append(starts[1:], np.log10(reference.flops))
-    widths = np.maximum(0.0, ends - np.maximum(starts, log_flops[:, None]))  # candidate, step
+    ends = np.append(starts[1:], np.log10(reference.cost))
+    widths = np.maximum(0.0, ends - np.maximum(starts, log_cost[:, None]))  # candidate, step
     gains = expected_excess(mean[:, None], std[:, None], levels)
     return np.asarray((widths * gains).sum(axis=1))
 
@@ -64,9 +64,9 @@ def expected_excess(mean: Floats, std: Floats, threshold: Floats) -> Floats:
 def _steps(
     front: Sequence[tuple[float, float]], reference: pareto.Reference
 ) -> tuple[Floats, Floats]:
-    """log10 FLOPs from which on the front has an accuracy, and that accuracy; first the guess."""
-    inside = [(f, a) for f, a in front if f < reference.flops and a > reference.accuracy]
-    kept = pareto.front([f for f, _ in inside], [a for _, a in inside])
+    """log10 cost from which on the front has an accuracy, and that accuracy; first the guess."""
+    inside = [(c, a) for c, a in front if c < reference.cost and a > reference.accuracy]
+    kept = pareto.front([c for c, _ in inside], [a for _, a in inside])
     starts = np.array([-np.inf, *(np.log10(inside[i][0]) for i in kept)])
     levels = np.array([reference.accuracy, *(inside[i][1] for i in kept)])
     return starts, levels

@@ -1,7 +1,7 @@
 """The study in memory that Optuna's samplers see: rebuilt from our records, asked and told.
 
-Our SQL is the only truth. Optuna sees two objectives, accuracy (maximised) and log10 FLOPs
-(minimised; the logarithm, so that its hypervolumes are ours), and of a trial only what our
+Our SQL is the only truth. Optuna sees two objectives, accuracy (maximised) and log10 of
+the cost (minimised; the logarithm, so that its hypervolumes are ours), and of a trial only what our
 records say. Every ask has a random generator of its own, made from the study's seed and the
 number of asks before it: an interrupted study proposes what it would have proposed.
 
@@ -28,9 +28,10 @@ from runs.record import State, TrialRecord
 from runs.seeds import mean_curve
 from search.schedule.candidate import Candidate
 from search.schedule.candidate_space import CandidateSpace
-from search.schedule.optuna_internals import parents, recall_parents, reopened
+from search.schedule.optuna_internals import parents, recall_parents, reopened, set_param
 from search.schedule.sampler import CURVE, PROPOSED, CostAwareSampler
 from space.config import Config, ImageTask
+from space.costs import FLOPS, Cost
 from space.search_space import SearchSpace
 from space.suggest import suggest
 
@@ -102,6 +103,8 @@ class OptunaAdapter:
         seed: int,
         max_flops: float,
         min_accuracy: float | None,
+        cost: Cost = FLOPS,
+        max_cost: float = math.inf,
         history: Sequence[TrialRecord] = (),
         curves: Mapping[int, Sequence[float]] | None = None,
         pending: Collection[Config] = (),
@@ -114,6 +117,8 @@ class OptunaAdapter:
             sampler: a key of `SAMPLERS`.
             seed: of the study.
             max_flops: of one image, forward.
+            cost: what the study minimises.
+            max_cost: of that.
             min_accuracy: below it a trial counts as useless.
             history: the search's trials so far by number, one or several a configuration.
             curves: their accuracies by epoch, by number.
@@ -123,14 +128,16 @@ class OptunaAdapter:
         self._task = task
         self._spec = SAMPLERS[sampler]
         self._seed = seed
+        self._cost = cost
+        self._max_flops = max_flops
         self._min_accuracy = min_accuracy
         self._distributions: dict[str, BaseDistribution] = {
             name: IntDistribution(0, len(values) - 1) for name, values in space.ranges.items()
         }
         self._candidates = CandidateSpace(
             self._distributions,
-            self._flops,
-            max_flops=max_flops,
+            self._cost_of,
+            max_flops=min(max_flops, max_cost) if cost is FLOPS else max_cost,
             scales={name: np.log2(values).tolist() for name, values in space.ranges.items()},
         )
         self._study = optuna.create_study(directions=["maximize", "minimize"])
@@ -147,7 +154,7 @@ class OptunaAdapter:
         for number, (first, *_) in enumerate(groups):
             if first.config in pending and first.state is not State.REFUSED:
                 attrs = dict(first.sampler_attrs)
-                proposal = Proposal(Candidate.recorded(first), attrs, number)
+                proposal = Proposal(Candidate.recorded(first, cost), attrs, number)
                 self.pending[first.config] = proposal
 
     @property
@@ -175,7 +182,7 @@ class OptunaAdapter:
             asked = self._study.get_trials(deepcopy=False)[trial.number]
             chosen = parents(self._study, sampler, generation)
         attrs = {k: v for k, v in asked.system_attrs.items() if k not in _OF_THE_ASK}
-        return Proposal(Candidate.of(proposed), attrs | chosen, trial.number)
+        return Proposal(Candidate.of(proposed, self._cost), attrs | chosen, trial.number)
 
     def tell(
         self, trials: Sequence[TrialRecord], proposal: Proposal, curve: Sequence[float] = ()
@@ -196,13 +203,21 @@ class OptunaAdapter:
             return
         for name, value in self._constraints(trials).items():
             trial.set_constraint(name, value)
-        self._study.tell(proposal.number, _values(trials))
+        self._study.tell(proposal.number, self._values(trials))
         self._num_complete += 1
 
-    def _flops(self, indices: Mapping[str, int]) -> float:
-        """Of the member with these indices; infinite where these make no network."""
+    def _cost_of(self, indices: Mapping[str, int]) -> float:
+        """Of the member with these indices; infinite where these make no network, or one of too
+        many FLOPs."""
         values = tuple(choices[indices[name]] for name, choices in self._space.ranges.items())
-        return self._space.flops(self._task, values) if self._space.holds(values) else math.inf
+        if not self._space.holds(values):
+            return math.inf
+        flops = self._space.cost_of(self._task, values)
+        if self._cost is FLOPS:
+            return flops
+        if flops > self._max_flops:
+            return math.inf
+        return self._space.cost_of(self._task, values, self._cost)
 
     def _correct(self, trial: optuna.trial.Trial, config: Config) -> None:
         """Has Optuna's trial the parameters of what is tried: the nearest member to what it drew.
@@ -211,9 +226,7 @@ class OptunaAdapter:
         """
         for name, index in self._indices(config).items():
             if index != trial.params[name]:
-                self._study._storage.set_trial_param(
-                    trial._trial_id, name, index, self._distributions[name]
-                )
+                set_param(self._study, trial, name, index, self._distributions[name])
 
     def _state(self, trials: Sequence[TrialRecord]) -> TrialState:
         """What the trials of a proposal are to Optuna."""
@@ -253,7 +266,7 @@ class OptunaAdapter:
         complete = state is TrialState.COMPLETE
         return optuna.trial.create_trial(
             state=state,
-            values=_values(group) if complete else None,
+            values=self._values(group) if complete else None,
             params=self._indices(first.config),
             distributions=self._distributions,
             system_attrs=first.sampler_attrs,
@@ -265,7 +278,14 @@ class OptunaAdapter:
         """Optuna's way to say a result is useless: above zero is infeasible."""
         if self._min_accuracy is None:
             return {}
-        return {_CONSTRAINT: self._min_accuracy - _values(trials)[0]}
+        return {_CONSTRAINT: self._min_accuracy - self._values(trials)[0]}
+
+    def _values(self, trials: Sequence[TrialRecord]) -> list[float]:
+        """The objectives of the trials of a configuration."""
+        accuracies = [trial.accuracy for trial in trials if trial.accuracy is not None]
+        assert len(accuracies) == len(trials), "complete and stopped trials have an accuracy"
+        cost = Candidate.recorded(trials[0], self._cost).cost
+        return [fmean(accuracies), math.log10(cost)]
 
 
 def _by_proposal(history: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
@@ -281,9 +301,3 @@ def _by_proposal(history: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
                 newest[trial.config] = group
         group.append(trial)
     return groups
-
-
-def _values(trials: Sequence[TrialRecord]) -> list[float]:
-    accuracies = [trial.accuracy for trial in trials if trial.accuracy is not None]
-    assert len(accuracies) == len(trials), "complete and stopped trials have an accuracy"
-    return [fmean(accuracies), math.log10(trials[0].flops)]

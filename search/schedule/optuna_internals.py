@@ -1,7 +1,7 @@
 """All that we use of Optuna and that Optuna keeps to itself: its own samplers do the same.
 
-There is no public way to write a system attribute, to take a trial up by its number, or to hand a
-genetic sampler the parents it has chosen.
+There is no public way to write a system attribute, to take a trial up by its number, to correct a
+parameter, or to hand a genetic sampler the parents it has chosen.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseGASampler
 from optuna.trial import FrozenTrial, Trial
 
@@ -21,6 +22,13 @@ def reopened(study: optuna.Study, number: int) -> Trial:
 def set_system_attr(study: optuna.Study, trial: FrozenTrial, name: str, value: Any) -> None:
     """Writes on a trial, from within a sampler."""
     study._storage.set_trial_system_attr(trial._trial_id, name, value)
+
+
+def set_param(
+    study: optuna.Study, trial: Trial, name: str, value: int, distribution: BaseDistribution
+) -> None:
+    """Gives a running trial another value of a parameter than its sampler drew."""
+    study._storage.set_trial_param(trial._trial_id, name, value, distribution)
 
 
 def parents(study: optuna.Study, sampler: BaseGASampler, generation: int) -> dict[str, Any]:

@@ -17,7 +17,8 @@ add most to the hypervolume for what it costs to train.
     )
 
 The first objective of the study is the accuracy, in [0, 1], to be maximised. The second one is to
-be minimised; what it is, the sampler does not ask.
+be minimised; what it is, the sampler does not ask. FLOPs stand here for any cost that is known
+beforehand, such as parameters.
 """
 
 from __future__ import annotations
@@ -197,7 +198,7 @@ class CostAwareSampler(BaseSampler):
         if running.any():  # they are assumed to end at the posterior mean
             model = model.condition_on(there.features[running], posterior_mean[running])
         mean, std = model.predict(pool.features)
-        reference = Reference(accuracy=self._guess_accuracy, flops=self._ceiling(pool, known))
+        reference = Reference(accuracy=self._guess_accuracy, cost=self._ceiling(pool, known))
         improvement = expected_improvement(
             pool.log_flops, mean, std, front=front, reference=reference
         )

@@ -12,6 +12,7 @@ configuration is of the family that has spent less on training so far.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from search.schedule.optuna_adapter import Proposal
 from search.schedule.stopping_rule import StoppingRule, stopping_decision
 from search.spec.studies import StudySpec
 from space.config import Config, ImageTask
+from space.costs import find_cost
 from space.search_space import SearchSpace
 
 __all__ = ["Action", "New", "Resume", "RungDecision", "Scheduler", "Suggestion"]
@@ -72,7 +74,8 @@ class Scheduler:
         spec: of the study.
         spaces: by family, the ranges narrowed to what can lie under the ceiling.
         task: of the images.
-        max_flops: the study's ceiling.
+        max_flops: no configuration has more.
+        max_cost: the study's ceiling, where it minimises another cost.
         baselines: to be trained before the search.
         history: all trials of the study; those to be trained on are running.
         curves: accuracies by epoch, by number; looked at again while the study runs.
@@ -87,7 +90,8 @@ class Scheduler:
         spaces: Mapping[str, SearchSpace],
         task: ImageTask,
         *,
-        max_flops: int,
+        max_flops: float,
+        max_cost: float = math.inf,
         baselines: Sequence[Config],
         history: Sequence[TrialRecord],
         curves: Mapping[int, Sequence[float]],
@@ -95,6 +99,7 @@ class Scheduler:
         refuse: Callable[[New, str], TrialRecord],
         rule: StoppingRule = stopping_decision,
     ) -> None:
+        self._cost = find_cost(spec.cost)
         groups = by_configuration(history)
         searched = [t for t in history if t.origin is Origin.SEARCH]
         running = {t.config for t in searched if t.state is State.RUNNING}
@@ -110,6 +115,8 @@ class Scheduler:
                 space,
                 task,
                 max_flops=max_flops,
+                cost=self._cost,
+                max_cost=max_cost,
                 history=[t for t in searched if t.family == name],
                 curves=curves,
                 pending={config for config in pending if config.family == name},
@@ -130,7 +137,7 @@ class Scheduler:
             elif origin is Origin.SEARCH and config == newest:
                 self._pending = self._resume(origin, trials)
         self._due += [
-            New(candidate=Candidate.of(config), origin=Origin.BASELINE)
+            New(candidate=Candidate.of(config, self._cost), origin=Origin.BASELINE)
             for config in baselines
             if config not in tried
         ]
@@ -226,7 +233,7 @@ class Scheduler:
         first = trials[0]
         family = self._families[first.family] if origin is Origin.SEARCH else None
         return Resume(
-            candidate=Candidate.recorded(first),
+            candidate=Candidate.recorded(first, self._cost),
             origin=origin,
             rungs=family.early_stopping.rungs if family else (),
             proposal=family.sampler.pending.get(first.config) if family else None,

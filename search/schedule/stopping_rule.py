@@ -1,6 +1,6 @@
 """Early stopping with two objectives: which trials continue after a rung.
 
-The FLOPs of a trial are known before it starts, so the only question is whether its accuracy at a
+The cost of a trial is known before it starts, so the only question is whether its accuracy at a
 rung, after so many epochs, is too far behind that of trials that cost no more. How far is too far
 is measured: an accuracy at a rung predicts the final one with an error, and a trial that is behind
 by less than that error is not behind. Pure functions.
@@ -25,14 +25,15 @@ _SPREADS = 2.0
 
 _BANDS_PER_DECADE = 2
 _SURVIVORS = 2
-"""So many trials of every band of FLOPs, the first, continue whatever their accuracy."""
+"""So many trials of every band of cost, the first, continue whatever their accuracy."""
 
 
 @dataclass(frozen=True)
 class Peer:
     """A configuration at a rung."""
 
-    flops: int
+    cost: float
+    """What the study minimises."""
     accuracy: float
     """On the validation split at the rung, the mean of its seeds."""
     goes_on: bool = True
@@ -48,11 +49,11 @@ class TooFarBehind:
     allowed: float
     """The difference to it, in accuracy, that chance would explain."""
 
-    def in_words(self, peer: Peer, epoch: int, epochs: int) -> str:
-        """The reason as a trial's record has it."""
+    def in_words(self, peer: Peer, epoch: int, epochs: int, unit: str = "FLOPs") -> str:
+        """The reason as a trial's record has it, given the cost's unit."""
         return (
             f"stopped after epoch {epoch} of {epochs}: {100 * peer.accuracy:.1f} % where a trial "
-            f"of no more FLOPs had {100 * self.ahead.accuracy:.1f} %; chance explains "
+            f"of no more {unit} had {100 * self.ahead.accuracy:.1f} %; chance explains "
             f"{100 * self.allowed:.1f} points"
         )
 
@@ -73,13 +74,13 @@ def stopping_decision(
     """
     if spread is None:
         return None
-    band = [other for other in others if _band(other.flops) == _band(peer.flops)]
+    band = [other for other in others if _band(other.cost) == _band(peer.cost)]
     if sum(other.goes_on for other in band) < _SURVIVORS:
         return None
     if all(peer.accuracy >= other.accuracy for other in band):
         return None
-    cheaper = [other for other in others if other.flops <= peer.flops]
-    ahead = max(cheaper, key=lambda other: (other.accuracy, -other.flops), default=None)
+    cheaper = [other for other in others if other.cost <= peer.cost]
+    ahead = max(cheaper, key=lambda other: (other.accuracy, -other.cost), default=None)
     if ahead is None or ahead.accuracy <= peer.accuracy:
         return None
     needed = probit(ahead.accuracy) - _SPREADS * math.sqrt(2) * spread
@@ -111,5 +112,5 @@ def spread_of(gains: Sequence[float]) -> float | None:
     return stdev(gains)
 
 
-def _band(flops: int) -> int:
-    return math.floor(_BANDS_PER_DECADE * math.log10(flops))
+def _band(cost: float) -> int:
+    return math.floor(_BANDS_PER_DECADE * math.log10(cost))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
 from functools import lru_cache
 
 from space.config import Config, ImageTask
+from space.costs import FLOPS, Cost
 from space.ranges import Values
 from space.search_space import SearchSpace
 
@@ -24,6 +26,8 @@ class Untried:
         space: where to draw from.
         task: of the images.
         max_flops: of one image, forward.
+        cost: what the study minimises, where that is not FLOPs.
+        max_cost: of that.
         seed: of the study.
         tried: what the study has tried, baselines too.
     """
@@ -33,15 +37,17 @@ class Untried:
         space: SearchSpace,
         task: ImageTask,
         *,
-        max_flops: int,
+        max_flops: float,
+        cost: Cost = FLOPS,
+        max_cost: float = math.inf,
         seed: int,
         tried: Iterable[Config] = (),
     ) -> None:
         self._space = space
         self._task = task
-        self._max_flops = max_flops
+        self._limits = max_flops, cost, max_cost
         self._seed = seed
-        self._allowed = _members_under(space, task, max_flops)
+        self._allowed = _members_under(space, task, *self._limits)
         self._left = set(self._allowed or ())
         self._tried: set[Config] = set()
         for config in tried:
@@ -76,7 +82,9 @@ class Untried:
             ranges = self._space.ranges.values()
             for _ in range(ENUMERABLE):
                 values = tuple(rng.choice(choices) for choices in ranges)
-                if self._may_be(values):
+                if self._space.holds(values) and _is_under(
+                    self._space, self._task, values, *self._limits
+                ):
                     config = self._member(values)
                     if config in self:
                         return config
@@ -88,17 +96,29 @@ class Untried:
         left = [values for values in self._allowed if values in self._left]
         return self._member(rng.choice(left)) if left else None
 
-    def _may_be(self, values: Values) -> bool:
-        flops = self._space.flops
-        return self._space.holds(values) and flops(self._task, values) <= self._max_flops
-
     def _member(self, values: Values) -> Config:
         return self._space.member(self._task, **dict(zip(self._space.ranges, values, strict=True)))
 
 
 @lru_cache(maxsize=4)  # a study's start asks how many there are, and then draws from them
-def _members_under(space: SearchSpace, task: ImageTask, max_flops: int) -> list[Values] | None:
-    """The members under a ceiling, the first parameter varying slowest; None if too many."""
+def _members_under(
+    space: SearchSpace, task: ImageTask, max_flops: float, cost: Cost, max_cost: float
+) -> list[Values] | None:
+    """The members under the ceilings, the first parameter varying slowest; None if too many."""
     if space.product_size > ENUMERABLE:
         return None
-    return [values for values in space.values() if space.flops(task, values) <= max_flops]
+    limits = max_flops, cost, max_cost
+    return [values for values in space.values() if _is_under(space, task, values, *limits)]
+
+
+def _is_under(
+    space: SearchSpace,
+    task: ImageTask,
+    values: Values,
+    max_flops: float,
+    cost: Cost,
+    max_cost: float,
+) -> bool:
+    if max_flops < math.inf and space.cost_of(task, values) > max_flops:
+        return False
+    return cost is FLOPS or space.cost_of(task, values, cost) <= max_cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -12,10 +13,11 @@ from search.spec.recipe import Augmentation, Recipe
 from search.spec.rungs import RungSpec
 from search.spec.spaces import Families, RangesByFamily, check_families, ranges_by_family
 from space.config import Frozen
+from space.costs import FLOPS, find_objective
 from space.errors import MixerSearchError, explain_one
 from space.families import DEFAULT_FAMILIES
 from space.mixer_family import MixerRanges
-from space.quantities import parse_count
+from space.quantities import parse_amount, parse_count
 
 Division = Literal["stratified", "random"]
 """Of the images: each class in its share, or as chance has it."""
@@ -48,10 +50,15 @@ class StudySpec(Frozen):
     trials: PositiveInt = 40
     """Configurations to train; baselines come on top."""
     baselines: Annotated[int, Field(ge=0)] | tuple[str, ...] = 4
-    """How many, spread over the range of FLOPs, of a family that is not searched (ViTs where they
-    are not); or presets by name or path."""
+    """How many, spread over the range of its cost, of a family that is not searched (ViTs where
+    they are not); or presets by name or path."""
+    cost: str = FLOPS.name
+    """What it minimises, beside the accuracy that it maximises: see `space.costs`."""
+    max_cost: Annotated[float, Field(gt=0)] | None = None
+    """Dearest configuration tried, in that cost."""
     max_flops: PositiveInt | None = None
-    """Dearest configuration tried; one image, forward."""
+    """Dearest configuration tried; one image, forward. A limit of its own where the study minimises
+    another cost."""
     min_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Less accurate trials count as useless, however cheap."""
     sampler: SamplerName = "cost_aware"
@@ -109,10 +116,43 @@ class StudySpec(Frozen):
         except MixerSearchError as error:
             raise ValueError(str(error)) from None
 
+    @pydantic.field_validator("max_cost", mode="before")
+    @classmethod
+    def _max_cost_with_unit(cls, given: Any) -> Any:
+        try:
+            return parse_amount(given) if isinstance(given, str) else given
+        except MixerSearchError as error:
+            raise ValueError(str(error)) from None
+
+    @pydantic.field_validator("cost")
+    @classmethod
+    def _cost_can_be_minimized(cls, cost: str) -> str:
+        try:
+            return cost if cost == FLOPS.name else find_objective(cost).name
+        except MixerSearchError as error:
+            raise ValueError(str(error)) from None
+
+    @pydantic.field_validator("max_flops")
+    @classmethod
+    def _flops_have_one_limit(
+        cls, max_flops: int | None, others: pydantic.ValidationInfo
+    ) -> int | None:
+        limits = {max_flops, others.data.get("max_cost")} - {None}
+        if others.data.get("cost") == FLOPS.name and len(limits) > 1:
+            raise ValueError("the study minimises FLOPs, which max_cost limits too; give one")
+        return max_flops
+
     @pydantic.field_validator("baselines", mode="before")
     @classmethod
     def _baselines_as_tuple(cls, given: Any) -> Any:
         return tuple(given) if isinstance(given, list) else given
+
+    @property
+    def flops_limit(self) -> int | None:
+        """`max_flops`, or `max_cost` where that is the same."""
+        if self.cost == FLOPS.name and self.max_cost is not None:
+            return math.floor(self.max_cost)
+        return self.max_flops
 
     def fixed(self) -> dict[str, Any]:
         """All that must stay the same for results to belong to one study: not `trials`.
@@ -121,6 +161,8 @@ class StudySpec(Frozen):
         """
         fields = self.model_dump(mode="json", exclude={"trials", "name"})
         del fields["data"]["skip_broken"]
+        if self.cost == FLOPS.name:  # a limit of FLOPs has two names
+            fields |= {"max_cost": None, "max_flops": self.flops_limit}
         return fields
 
 
@@ -213,6 +255,7 @@ STUDIES: dict[str, StudySpec] = {
 _OPTIONS: dict[tuple[int | str, ...], str] = {
     ("name",): "--study-name",
     ("recipe", "epochs"): "--epochs",
+    ("max_cost",): "--max-cost",
     **{
         (field,): f"--{field.replace('_', '-')}"
         for field in ("trials", "seed", "seeds", "min_accuracy", "train_limit", "sampler")
@@ -235,8 +278,14 @@ def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
         fields["recipe"]["epochs"] = epochs
     if changes.get("skip_broken"):
         fields["data"]["skip_broken"] = True
-    inner = {"epochs", "skip_broken"}
-    fields |= {k: v for k, v in changes.items() if v is not None and k not in inner}
+    changes = {
+        k: v for k, v in changes.items() if v is not None and k not in {"epochs", "skip_broken"}
+    }
+    if changes.get("cost", spec.cost) == FLOPS.name and changes.keys() & {"max_cost", "max_flops"}:
+        fields |= {"max_cost": None, "max_flops": None}  # one limit, by whichever of its names
+    if changes.get("cost", spec.cost) != spec.cost:
+        fields["max_cost"] = None  # it was of another cost
+    fields |= changes
     try:
         return StudySpec.model_validate(fields)
     except pydantic.ValidationError as error:

@@ -44,7 +44,7 @@ class Search:
     Args:
         study: as it is in the database.
         spec: what was asked.
-        spaces: by family, the ranges narrowed to what can lie under the study's FLOPs ceiling.
+        spaces: by family, the ranges narrowed to what can lie under the study's ceiling.
         task: of the images.
         baselines: configurations trained by the same recipe, before the search.
         workers: train trials.
@@ -98,6 +98,7 @@ class Coordinator:
             search.spaces,
             search.task,
             max_flops=search.study.flops_ceiling,
+            max_cost=search.study.cost_ceiling,
             baselines=search.baselines,
             history=history,
             curves=self._state.curves,
@@ -342,6 +343,7 @@ class Coordinator:
             config=suggestion.config,
             params=suggestion.candidate.params,
             macs=suggestion.candidate.macs,
+            costs=suggestion.candidate.costs,
             seed=seed,
             epochs=self._search.spec.recipe.epochs,
             environment=self._workers.environment,

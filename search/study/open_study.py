@@ -22,9 +22,10 @@ from search.spec.rungs import NO_RUNGS
 from search.spec.studies import StudyError, StudySpec
 from space import presets
 from space.config import Config, ImageTask
-from space.cost import cost
+from space.costs import FLOPS, Cost, find_cost
 from space.families import DEFAULT_FAMILIES, baseline_family
 from space.ladder import ladder
+from space.quantities import exact_count
 from space.search_space import SearchSpace, fitted
 
 _ROOM = 10**0.01
@@ -47,6 +48,10 @@ class Plan:
     """Without the values that nothing under the ceiling can have."""
     flops_ceiling: int
     """What a new study keeps: one that was begun goes on with its own."""
+    cost: Cost
+    """What the study minimises."""
+    cost_ceiling: float
+    """Of that, what a new study keeps; of FLOPs the same as `flops_ceiling`."""
     baselines: tuple[Config, ...]
 
     @property
@@ -59,32 +64,59 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
     """Works a specification out; arithmetic only.
 
     Raises:
-        ConfigError: a patch does not tile the images, nothing is under `max_flops`, or a
-            baseline is no preset.
-        StudyError: a baseline is made for other images, or not under `max_flops`.
+        ConfigError: a patch does not tile the images, nothing is under `max_flops` or `max_cost`,
+            or a baseline is no preset.
+        StudyError: a baseline is made for other images, or not under these.
     """
     spaces = {name: fitted(name, spec.space[name], task) for name in spec.families}
-    most_expensive = max(cost(space.most_expensive(task)).flops for space in spaces.values())
-    ceiling = math.ceil(most_expensive * _ROOM)
-    if spec.max_flops is not None:
-        ceiling = min(ceiling, spec.max_flops)
+    most_expensive: float = max(FLOPS(space.most_expensive(task)) for space in spaces.values())
+    flops_ceiling = math.ceil(most_expensive * _ROOM)
+    if spec.flops_limit is not None:
+        flops_ceiling = min(flops_ceiling, spec.flops_limit)
+    limit = min(flops_ceiling, most_expensive)
+    affordable = {name: space.within(task, limit) for name, space in spaces.items()}
+    cost, ceiling = find_cost(spec.cost), float(flops_ceiling)
+    if cost is not FLOPS:
+        most_expensive = max(cost(s.most_expensive(task, cost)) for s in affordable.values())
+        ceiling = min(most_expensive * _ROOM, spec.max_cost or math.inf)
+        limit = min(ceiling, most_expensive)
+        affordable = {name: s.within(task, limit, cost) for name, s in affordable.items()}
     budget = min(ceiling, most_expensive)
-    floor = min(cost(space.cheapest(task)).flops for space in spaces.values())
+    floor = min(cost(space.cheapest(task, cost)) for space in spaces.values())
     return Plan(
         spaces=spaces,
-        affordable={name: space.within(task, budget) for name, space in spaces.items()},
-        flops_ceiling=ceiling,
-        baselines=_baselines(spec, task, floor, budget),
+        affordable=affordable,
+        flops_ceiling=flops_ceiling,
+        cost=cost,
+        cost_ceiling=ceiling,
+        baselines=_baselines(spec, task, cost, floor, budget),
     )
 
 
 def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
-    """How many trials a study can have: those asked for, or all the space has."""
+    """How many trials a study can have: those asked for, or all the space has.
+
+    Raises:
+        StudyError: nothing is under both limits, of FLOPs and of what it minimises.
+    """
     counts = [
-        Untried(space, task, max_flops=plan.flops_ceiling, seed=spec.seed).count
+        Untried(
+            space,
+            task,
+            max_flops=plan.flops_ceiling,
+            cost=plan.cost,
+            max_cost=plan.cost_ceiling,
+            seed=spec.seed,
+        ).count
         for space in plan.affordable.values()
     ]
-    return min(spec.trials, sum(spec.trials if count is None else count for count in counts))
+    there = sum(spec.trials if count is None else count for count in counts)
+    if there == 0:
+        raise StudyError(
+            f"no configuration of the space has at most {FLOPS.exactly(plan.flops_ceiling)} and "
+            f"{plan.cost.exactly(plan.cost_ceiling)}; raise --max-flops or --max-cost"
+        )
+    return min(spec.trials, there)
 
 
 def images_of(
@@ -186,7 +218,11 @@ def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> Stu
     }
     fixed = spec.fixed() | {"space": ranges, "split": data.split}
     fixed["data"] |= {"validation": data.validation}
-    read = {"dataset_version": data.version, "decoder": data.decoder}
+    read = {
+        "dataset_version": data.version,
+        "decoder": data.decoder,
+        "cost_ceiling": None if plan.cost is FLOPS else plan.cost_ceiling,
+    }
     new = StudyRecord(
         name=spec.name,
         spec=fixed | {name: value for name, value in read.items() if value is not None},
@@ -259,15 +295,29 @@ def _way_out(study: StudyRecord, data: ImageData) -> str:
     return f"; use {same}, or name another study with --study-name"
 
 
-def _baselines(spec: StudySpec, task: ImageTask, floor: int, ceiling: int) -> tuple[Config, ...]:
+def _baselines(
+    spec: StudySpec, task: ImageTask, cost: Cost, floor: float, ceiling: float
+) -> tuple[Config, ...]:
+    limits = [(cost, ceiling)]
+    if cost is not FLOPS and spec.max_flops is not None:
+        limits.append((FLOPS, spec.max_flops))
     if isinstance(spec.baselines, int):
         if spec.baselines == 0:
             return ()
         family = baseline_family(spec.families)
         if family is None:  # all families are searched: each is compared with the others
             return ()
-        limits = {"min_flops": floor, "max_flops": ceiling}
-        return tuple(ladder(family, task, rungs=spec.baselines, **limits))
+        return tuple(
+            ladder(
+                family,
+                task,
+                min_cost=floor,
+                max_cost=ceiling,
+                rungs=spec.baselines,
+                cost=cost,
+                max_flops=limits[-1][1] if len(limits) > 1 else math.inf,
+            )
+        )
     configs = []
     for name in spec.baselines:
         config = presets.load(name).config
@@ -276,11 +326,13 @@ def _baselines(spec: StudySpec, task: ImageTask, floor: int, ceiling: int) -> tu
                 f"baseline {name!r} is made for {_images(config.task)}, the study has "
                 f"{_images(task)}; choose presets made for these images, or a number of baselines"
             )
-        if cost(config).flops > ceiling:
-            raise StudyError(
-                f"baseline {name!r} costs {cost(config).flops:,} FLOPs, over the study's ceiling "
-                f"of {ceiling:,}; raise --max-flops or leave it out"
-            )
+        for limited, limit in limits:
+            if limited(config) > limit:
+                raise StudyError(
+                    f"baseline {name!r} costs {limited.exactly(limited(config))}, over the "
+                    f"study's ceiling of {exact_count(limit)}; raise {limited.option} or leave it "
+                    "out"
+                )
         configs.append(config)
     return tuple(configs)
 

@@ -37,7 +37,6 @@ from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import images_of, plan, reachable, study_of
 from search.study.state import StudyState
-from space.quantities import format_count
 
 
 def run_study(
@@ -97,7 +96,7 @@ def run_study(
         say(
             f"{study.name}: {spec.dataset}, {num_train:,} images to train and {num_validation:,} "
             f"to validate on; {planned.num_configurations:,} configurations, "
-            f"at most {format_count(study.flops_ceiling)}FLOPs"
+            f"at most {study.cost.shortly(study.cost_ceiling)}"
         )
         if not data.has_test:
             say(f"{data.name} has no test images: nothing can be confirmed on test")
