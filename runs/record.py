@@ -50,7 +50,8 @@ class StudyRecord:
     name: str
     spec: dict[str, Any]
     """The full specification, as `StudySpec.model_dump(mode="json")` gives it, with the notes
-    `dataset_version` and `decoder` on what was read, where the data set has versions."""
+    `dataset_version` and `decoder` on what was read, where the data set has versions, and `asked`:
+    how many trials it was to have, and how it was to end, when it was last started."""
     num_classes: int
     """K: guessing is right once in K times, the accuracy of the reference point."""
     data_digest: str

@@ -430,15 +430,9 @@ def test_a_signal_that_a_library_swallows_stops_the_study_at_the_next_epoch(
                 yield event
 
     stopping = Stopping()
-    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
-    stopping.listen()
-    try:
-        searched = replace(search(store, trainer=Swallowing())[0], check_stop=stopping.check)
-        with pytest.raises(KeyboardInterrupt) as stopped:
-            searched.go(num_trials=3)
-    finally:
-        for which, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(which, handler)
+    searched = replace(search(store, trainer=Swallowing())[0], check_stop=stopping.check)
+    with stopping.listen(), pytest.raises(KeyboardInterrupt) as stopped:
+        searched.go(num_trials=3)
     assert isinstance(stopped.value, Terminated) == (number == signal.SIGTERM)
     assert [t.state for t in store.trials("s")] == [State.RUNNING]
 

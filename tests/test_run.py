@@ -14,8 +14,8 @@ from runs.reader import open_reader
 from runs.record import Environment
 from runs.writer import open_writer
 from search.export import main as export
+from search.interrupted import same_command
 from search.protocol import TrialRequest
-from search.run import _same_command
 from search.run import main as run
 from search.spec.studies import StudySpec
 from search.study.run_study import run_study
@@ -60,7 +60,7 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
         (["--study", "mixer_cifr"], "did you mean 'mixer_cifar'"),
         (["--study", "none.toml"], "none.toml"),
         ([*SMOKE, "--workers-per-device", "0"], "--workers-per-device 0: a device has one worker"),
-        ([*SMOKE, "--trials", "0"], "error: --trials: input should be greater than 0, not 0"),
+        ([*SMOKE, "--trials", "-1"], "error: --trials: input should be greater than or equal to 0"),
         ([*SMOKE, "--trials", "abc"], "error: --trials: input should be a valid integer, not"),
         ([*SMOKE, "--epochs", "-1"], "error: --epochs"),
         ([*SMOKE, "--epochs", "1.5"], "--epochs: input should be a valid integer, not '1.5'"),
@@ -159,7 +159,7 @@ def test_an_export_holds_to_the_studys_min_accuracy_unless_told_otherwise(
 @pytest.mark.parametrize("option", ["--storage {}", "--storage={}", "--storage {} --storage x://"])
 def test_how_to_go_on_does_not_print_a_password(option: str) -> None:
     words = option.format("postgresql://u:it'ssecret@h/d").replace("x://", "sqlite:///x.db").split()
-    shown = _same_command(["--study", "s", *words, "--seed", "1"])
+    shown = same_command("search.run", ["--study", "s", *words, "--seed", "1"])
     assert "secret" not in shown
     kept = shlex.split(shown)
     assert kept[:5] == ["python", "-m", "search.run", "--study", "s"]

@@ -78,7 +78,7 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         ('dataset = "digits"', ["name", "required"]),
         ('name = "a"', ["dataset", "required"]),
         ('name = "a"\ndataset = "digits"\ntrails = 3', ["line 3", "trails", "'trials'"]),
-        ('name = "a"\ndataset = "digits"\ntrials = 0', ["line 3", "trials", "greater than 0"]),
+        ('name = "a"\ndataset = "digits"\ntrials = -1', ["line 3", "trials", "or equal to 0"]),
         ('name = "a"\ndataset = "digits"\ntrials = "3"', ["line 3", "trials", "integer"]),
         ('name = "a"\ndataset = "digits"\nsampler = "gp"', ["line 3", "'tpe'", "'gp'"]),
         (
@@ -213,7 +213,7 @@ def test_a_sentence_that_says_all_is_not_followed_by_the_value(
     [
         ({"name": "bad", "min_accuracy": 80.0}, "--min-accuracy: input should be less than 1"),
         ({"epochs": 0}, "--epochs: input should be greater than 0, not 0"),
-        ({"trials": 0, "seeds": 0}, "--trials: .*; --seeds: .* or equal to 1, not 0"),
+        ({"trials": -1, "seeds": 0}, "--trials: .*; --seeds: .* or equal to 1, not 0"),
         ({"name": "a/b"}, "--study-name: a study's name has no slash"),
         ({"epochs": 1, "rungs": RungSpec(count=1)}, "rungs: count=1 with eta=3 needs at least 3"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -35,8 +37,8 @@ class StudySpec(Frozen):
     """
     space: Ranges = Ranges()
     recipe: Recipe = Recipe()
-    trials: PositiveInt = 40
-    """Mixers to train; baselines come on top."""
+    trials: Annotated[int, Field(ge=0)] = 40
+    """Mixers to train; baselines come on top, and with 0 are all there is."""
     baselines: Annotated[int, Field(ge=0)] | tuple[str, ...] = 4
     """How many ViTs, spread over the range of FLOPs; or presets by name or path."""
     max_flops: PositiveInt | None = None
@@ -181,8 +183,15 @@ _OPTIONS: dict[tuple[int | str, ...], str] = {
 """What sets a field from the command line."""
 
 
-def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
+def with_changes(
+    spec: StudySpec, assigned: Mapping[tuple[str, ...], Any] = MappingProxyType({}), **changes: Any
+) -> StudySpec:
     """The study with the fields replaced that are not None; `epochs` stands for the recipe's.
+
+    Args:
+        spec: the study.
+        assigned: any fields, by their path, as `search.spec.assignments` reads them; they win.
+        changes: fields of the study itself.
 
     Raises:
         StudyError: a value is not allowed; the sentence names the option of `search.run`.
@@ -192,10 +201,16 @@ def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
     if epochs is not None:
         fields["recipe"]["epochs"] = epochs
     fields |= {k: v for k, v in changes.items() if v is not None and k != "epochs"}
+    for path, value in assigned.items():
+        table = fields
+        for step in path[:-1]:
+            table = table[step]
+        table[path[-1]] = value
+    options = _OPTIONS | {path: f"--set {'.'.join(path)}" for path in assigned}
     try:
         return StudySpec.model_validate(fields)
     except pydantic.ValidationError as error:
         faults = dict.fromkeys(
-            explain_one(found, _OPTIONS.get(found["loc"])) for found in error.errors()
+            explain_one(found, options.get(found["loc"])) for found in error.errors()
         )
         raise StudyError("; ".join(faults)) from None

@@ -49,6 +49,8 @@ class Search:
         scheduler: what makes the scheduler.
         checkpoints: where trials under way are kept; None keeps none.
         retry: which trials that failed are tried again.
+        enough: whether the search has found what it will find: no configuration of its own begins
+            then.
     """
 
     study: StudyRecord
@@ -64,6 +66,7 @@ class Search:
     scheduler: Callable[..., Scheduler] = Scheduler
     checkpoints: CheckpointFolder | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    enough: Callable[[], bool] = lambda: False
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
         """Runs until `num_trials` configurations of the search's own are finished.
@@ -172,6 +175,8 @@ class Coordinator:
             if not self._is_late:
                 self._reporter.note("the time is up: no further trial is started")
             self._is_late, suggestion = True, None
+        if isinstance(suggestion, New) and suggestion.origin is Origin.SEARCH:
+            suggestion = None if self._search.enough() else suggestion
         slot = self._slots[slot.worker] = WorkerSlot(slot.worker, slot.clock, suggestion)
         match suggestion:
             case None:

@@ -31,6 +31,13 @@ As much as `search.schedule.sampler` has for its own reference point; 2 % of FLO
 tell apart."""
 
 
+BEFORE_THE_FIELD = {"rungs": NO_RUNGS.model_dump(mode="json"), "split": "random"}
+"""How studies were run before these fields were part of their specification."""
+
+NOTES = frozenset({"asked", "dataset_version", "decoder"})
+"""What a record's specification holds beyond the fields of a `StudySpec`."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a specification means for images of one kind."""
@@ -55,12 +62,15 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
     space = spec.space.fitted(task)
     most_expensive = cost(space.most_expensive(task)).flops
     ceiling = math.ceil(most_expensive * _ROOM)
+    if spec.trials == 0 and not isinstance(spec.baselines, int):  # what is given sets the scale
+        most_expensive = max(cost(presets.load(name).config).flops for name in spec.baselines)
+        ceiling = math.ceil(most_expensive * _ROOM)
     if spec.max_flops is not None:
         ceiling = min(ceiling, spec.max_flops)
     budget = min(ceiling, most_expensive)
     return Plan(
         space=space,
-        affordable=space.within(task, budget),
+        affordable=space.within(task, budget) if spec.trials else space,
         flops_ceiling=ceiling,
         baselines=_baselines(spec, task, cost(space.cheapest(task)).flops, budget),
     )
@@ -146,14 +156,22 @@ def _of_digest(digest: str, datasets: list[str], load: Callable[[str], ImageData
     return first
 
 
-def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> StudyRecord:
+def study_of(
+    store: Reader,
+    spec: StudySpec,
+    plan: Plan,
+    data: ImageData,
+    asked: dict[str, Any] | None = None,
+) -> StudyRecord:
     """The study of that name in the database, or what is to be added there.
+
+    `asked` is noted in it: what may differ from one start of the study to the next.
 
     Raises:
         StudyError: it is there with another specification, or began on other images.
     """
     fixed = spec.fixed() | {"space": plan.space.model_dump(mode="json"), "split": data.split}
-    read = {"dataset_version": data.version, "decoder": data.decoder}
+    read = {"dataset_version": data.version, "decoder": data.decoder, "asked": asked}
     new = StudyRecord(
         name=spec.name,
         spec=fixed | {name: value for name, value in read.items() if value is not None},
@@ -166,10 +184,9 @@ def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> Stu
         study = store.study(spec.name)
     except UnknownStudyError:
         return new
-    older = {"rungs": NO_RUNGS.model_dump(mode="json"), "split": "random"}
-    defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed() | older
+    defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed() | BEFORE_THE_FIELD
     there = defaults | study.spec  # an older version knew fewer fields
-    there = {name: value for name, value in there.items() if name not in read}
+    there = {name: value for name, value in there.items() if name not in NOTES}
     asked_name, began = parse_name(spec.dataset), _dataset_of(study)
     if began:
         agree = _agree(began, asked_name)
@@ -186,7 +203,7 @@ def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> Stu
             f"study {spec.name!r} began on other images of {spec.dataset} (digest "
             f"{study.data_digest}, these are {data.digest}){_way_out(study, data)}"
         )
-    return study
+    return study if asked is None else replace(study, spec=study.spec | {"asked": asked})
 
 
 def _dataset_of(study: StudyRecord) -> DatasetName | None:
@@ -231,8 +248,9 @@ def _baselines(spec: StudySpec, task: ImageTask, floor: int, ceiling: int) -> tu
         config = presets.load(name).config
         if config.task != task:
             raise StudyError(
-                f"baseline {name!r} is made for {_images(config.task)}, the study has "
-                f"{_images(task)}; choose presets made for these images, or a number of ViTs"
+                f"{'baseline' if spec.trials else 'preset'} {name!r} is made for "
+                f"{_images(config.task)}, {spec.dataset} has {_images(task)}; choose presets made "
+                f"for these images{', or a number of ViTs' if spec.trials else ''}"
             )
         if cost(config).flops > ceiling:
             raise StudyError(

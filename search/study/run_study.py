@@ -11,6 +11,7 @@ from rich.console import Console
 
 from runs.database_retry import DatabaseRetry
 from runs.lease import LeaseLostError
+from runs.record import label_of
 from runs.spool import refuse_spooled, spooled
 from runs.writer import open_writer
 from search.data import ImageData
@@ -19,8 +20,10 @@ from search.protocol import Workers
 from search.report.progress import open_reporter, print_line
 from search.report.status import StudyStatus
 from search.report.summary import (
+    accuracy_lines,
     counts_line,
     failures_line,
+    flat_line,
     front_table,
     idle_line,
     next_commands,
@@ -45,12 +48,14 @@ def run_study(
     *,
     start_workers: Callable[[ImageData], Workers],
     storage: str | None = None,
+    data: ImageData | None = None,
     data_dir: Path | None = None,
     archive: Path | None = None,
     with_baselines: bool = True,
     checkpoints: Checkpoints | None = None,
     retry: RetryPolicy | None = None,
     deadline: float | None = None,
+    stop_when_flat: int | None = None,
     check_stop: Callable[[], None] = lambda: None,
 ) -> StudyStatus:
     """Runs a study, or goes on with it, and prints how it goes and what it found.
@@ -60,12 +65,14 @@ def run_study(
         console: where it is shown.
         start_workers: takes the images, as what `search.workers.processes.open_workers` gives.
         storage: database URL; None for the default.
+        data: the images; None for those of the data set the study names.
         data_dir: folder with prepared data sets; None for TFDS's.
         archive: the data set's original archive, where it has to be prepared.
         with_baselines: False leaves baselines that are missing for another time.
         checkpoints: where and how often trials under way are kept.
         retry: which trials that failed are tried again; None for those that had a time limit.
         deadline: of `time.monotonic()`, after which no trial is started.
+        stop_when_flat: no trial is proposed once the front has not grown over so many.
         check_stop: called between epochs; raises to stop the study.
 
     Raises:
@@ -74,13 +81,16 @@ def run_study(
     """
 
     say = partial(print_line, console)
+    if data is not None:
+        spec = spec.model_copy(update={"dataset": data.name})
     refuse_spooled(storage, spec.name)
     with (
         open_writer(storage, say) as store,
         store.hold(spec.name, DatabaseRetry(say=say, check_stop=check_stop)) as mirror,
         spooled(mirror, storage),
     ):
-        data = images_of(store, spec, data_dir=data_dir, archive=archive, report=say)
+        if data is None:
+            data = images_of(store, spec, data_dir=data_dir, archive=archive, report=say)
         planned = plan(spec, data.task)
         num_train, num_validation = len(data.train_labels), len(data.validation_labels)
         steps = steps_per_epoch(spec.recipe.batch_size, num_train)
@@ -89,12 +99,22 @@ def run_study(
                 f"recipe.batch_size={spec.recipe.batch_size} is more than the {num_train:,} "
                 "training images; choose a smaller batch or more images"
             )
-        study = study_of(store, spec, planned, data)
+        asked = {
+            "trials": spec.trials,
+            "baselines": with_baselines,
+            "stop_when_flat": stop_when_flat,
+        }
+        study = study_of(store, spec, planned, data, asked)
         baselines = planned.baselines if with_baselines else ()
+        what = (
+            f"{planned.space.size:,} configurations, at most "
+            f"{format_count(study.flops_ceiling)}FLOPs"
+        )
+        if spec.trials == 0:
+            what = ", ".join(map(label_of, baselines)) + f", {spec.recipe.epochs} epochs"
         say(
             f"{study.name}: {spec.dataset}, {num_train:,} images to train and {num_validation:,} "
-            f"to validate on; {planned.space.size:,} configurations, "
-            f"at most {format_count(study.flops_ceiling)}FLOPs"
+            f"to validate on; {what}"
         )
         shares = shares_line(data.train_labels, data.validation_labels, data.class_names)
         if shares:
@@ -106,7 +126,7 @@ def run_study(
                 "budget: the study ends when all are tried"
             )
         workers = start_workers(data)
-        store.add_study(study)  # nothing refuses it any more
+        store.put_study(study)  # nothing refuses it any more
         state = StudyState.read(store, study.name)
         status = StudyStatus(
             study,
@@ -117,7 +137,7 @@ def run_study(
         )
         each = f", {workers.count} workers" if workers.count > 1 else ""
         say(f"on {workers.environment.device_kind}{each}; results in {store.where}")
-        if status.trials:
+        if status.trials and spec.trials:
             say(f"going on: {counts_line(status)}")
         with open_reporter(console, status) as reporter, _kept(workers):
             Search(
@@ -133,24 +153,33 @@ def run_study(
                 check_stop=check_stop,
                 checkpoints=(checkpoints or Checkpoints()).of(study, storage),
                 retry=retry or RetryPolicy(),
+                enough=partial(status.is_flat, stop_when_flat),
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
         if status.front:
             console.print(front_table(status))
-        say(counts_line(status))
-        for line in (
-            retried_line(status),
-            failures_line(status),
-            stopping_line(status),
-            time_line(status),
-            idle_line(status, spec.trials),
-            nothing_line(status),
-        ):
+        for line in _closing_lines(status, spec, stop_when_flat):
             if line:
                 say(line)
         for command in next_commands(study.name, storage, found=bool(status.front)):
             say(f"next: {command}")
     return status
+
+
+def _closing_lines(
+    status: StudyStatus, spec: StudySpec, stop_when_flat: int | None
+) -> list[str | None]:
+    """How it went, and what was found."""
+    went = [retried_line(status), failures_line(status), stopping_line(status), time_line(status)]
+    if spec.trials == 0:
+        return [*went, *accuracy_lines(status)]
+    return [
+        counts_line(status),
+        *went,
+        flat_line(status, stop_when_flat),
+        idle_line(status, spec.trials),
+        nothing_line(status),
+    ]
 
 
 @contextmanager
