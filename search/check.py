@@ -15,7 +15,8 @@ from space.command import Json, Version, make_app, print_json, run_app
 from space.quantities import counted
 
 EPILOG = """\b
-Exit code: 0 nothing is wrong, or nothing any more; 1 something is; 2 bad input.
+Exit code: 0 nothing is wrong, or nothing any more;
+1 something is; 2 bad input.
 Example: python -m search.check --storage sqlite:///runs/mixer_search.db --repair
 """
 

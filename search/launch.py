@@ -25,7 +25,7 @@ from search.study.checkpoint_folder import Checkpoints
 from search.study.stop_signals import Stopping
 from search.train.compile_cache import use_compile_cache
 from search.train.devices import check_kind
-from search.train.xla_options import jax_has_started, use_xla_options
+from search.train.xla_options import use_xla_options, xla_options_come_too_late
 from search.workers.processes import open_workers
 from search.workers.spawned import check_may_start
 from space.errors import MixerSearchError
@@ -182,7 +182,7 @@ def _open_workers(
     is_here = where.engine == "auto" and where.workers in {None, 1} and where.per_device == 1
     if not is_here:
         check_may_start()
-    elif jax_has_started():
+    elif xla_options_come_too_late():
         say(
             "JAX had started before this study: its options for compiling small networks faster "
             "come too late; to have them, call run_study before anything computes with JAX (in a "

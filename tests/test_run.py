@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from json_keys import undocumented
 from records import at, running, study
 from rich.console import Console
 
@@ -37,6 +39,16 @@ def test_the_built_in_studies_are_listed_a_line_each(capsys: pytest.CaptureFixtu
     lines = capsys.readouterr().out.splitlines()
     for name in ("mixer_digits", "mixer_cifar", "mixer_cifar100", "mixer_fashion"):
         assert sum(f" {name} " in line for line in lines) == 1
+
+
+def test_the_built_in_studies_are_a_table_for_programs_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["--list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    (digits,) = (row for row in rows if row["study"] == "mixer_digits")
+    assert (digits["dataset"], digits["trials"], digits["image_size"]) == ("digits", 8, 8)
+    assert not undocumented(rows)
 
 
 def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:

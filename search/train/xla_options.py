@@ -25,9 +25,9 @@ def use_xla_options() -> None:
         os.environ["XLA_FLAGS"] = f"{given} {_FLAG}{','.join(_OPTIONS)}".strip()
 
 
-def jax_has_started() -> bool:
-    """Whether JAX has its devices in this process: XLA's options no longer reach it then."""
-    if "jax" not in sys.modules:
+def xla_options_come_too_late() -> bool:
+    """Whether JAX has its devices in this process already, and began without such options."""
+    if "jax" not in sys.modules or _FLAG in os.environ.get("XLA_FLAGS", ""):
         return False
     from jax._src import xla_bridge  # nothing public tells without starting it
 
