@@ -173,6 +173,7 @@ def write_task(spec: StudySpec, folder: Path, data_dir: Path | None) -> Path:
         validation_fraction=spec.validation_fraction,
         split=spec.split or "stratified",
         train_limit=spec.train_limit,
+        options=spec.data,
     )
     names = ("train_images", "train_labels", "validation_images", "validation_labels")
     np.savez(folder / "data.npz", **{name: getattr(data, name) for name in names})

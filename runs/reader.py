@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from runs import schema
 from runs.lease import Holder, find_holder
-from runs.record import EpochRecord, State, StudyRecord, TrialRecord
+from runs.record import EpochRecord, State, StudyRecord, TrialRecord, WeightsRecord
 from runs.rows import epoch_record, study_record, trial_record
 from runs.storage import (
     AwayError,
@@ -28,7 +28,7 @@ from runs.storage import (
     parse_storage,
     reason,
 )
-from runs.tables import EpochRow, StudyRow, TrialRow
+from runs.tables import EpochRow, StudyRow, TrialRow, WeightsRow
 from space.errors import ConfigError, listed, nearest
 
 T = TypeVar("T")
@@ -174,6 +174,27 @@ class Reader:
             for number, accuracy in rows:
                 found.setdefault(number, []).append(accuracy)
             return found
+
+        return self._read(read)
+
+    def weights(self, study: str) -> dict[int, WeightsRecord]:
+        """The weights that are kept of a study's trials, by number.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+
+        def read(session: Session) -> dict[int, WeightsRecord]:
+            rows = session.execute(
+                sa.select(TrialRow.number, WeightsRow.digest, WeightsRow.size_bytes)
+                .join(TrialRow, WeightsRow.trial_id == TrialRow.id)
+                .where(TrialRow.study_id == self._study_row(session, study).id)
+                .order_by(TrialRow.number)
+            )
+            return {
+                number: WeightsRecord(trial=number, digest=digest, size_bytes=size_bytes)
+                for number, digest, size_bytes in rows
+            }
 
         return self._read(read)
 

@@ -196,6 +196,17 @@ class EpochRecord:
     together."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class WeightsRecord:
+    """Weights of a trial that are kept in a file: see `runs.weights_folder`."""
+
+    trial: int
+    """The trial's number in its study."""
+    digest: str
+    """SHA-256 of the file, in hexadecimal, which names it."""
+    size_bytes: int
+
+
 def label_of(config: Config) -> str:
     """A short name for a configuration: patch, channels, blocks and MLP dims (or heads).
 

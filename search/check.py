@@ -9,7 +9,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from runs.options import Storage
+from runs.options import Storage, WeightsDir
 from runs.repair.check import check, repair
 from space.command import Json, Version, make_app, print_json, run_app
 from space.quantities import counted
@@ -25,8 +25,9 @@ app = make_app()
 
 @app.command(
     help="Look a database over: what SQLite finds damaged, gaps in curves, results that "
-    "contradict their curves, configurations that are not what was trained, results that could "
-    "not be stored and lie beside it in a spool.",
+    "contradict their curves, configurations that are not what was trained, weights that are "
+    "missing, damaged or of no trial, results that could not be stored and lie beside it in a "
+    "spool.",
     epilog=EPILOG,
 )
 def look(
@@ -38,12 +39,13 @@ def look(
             help="Put results back that lie in a spool; nothing else is changed.",
         ),
     ] = False,
+    weights_dir: WeightsDir = None,
     as_json: Json = False,
     version: Version = False,
 ) -> None:
     """Parses, calls, returns."""
     say = partial(_say, file=sys.stderr) if as_json else _say
-    report = repair(storage, say) if mend else check(storage)
+    report = repair(storage, say, weights_dir) if mend else check(storage, weights_dir)
     if as_json:
         print_json(asdict(report))
         raise typer.Exit(1 if report.problems else 0)

@@ -15,9 +15,11 @@ import numpy as np
 from runs.reader import open_reader
 from runs.record import Origin, State, TrialRecord
 from runs.storage import StorageError, beside
-from search import data as images
 from search.bench.result import NetworkSpeed, last_result
-from search.data import DataError, digits, prepared
+from search.data import DataError, find_task
+from search.data.loading import to_stderr
+from search.data.source import Request
+from search.data.sources import open_source
 from search.schedule.untried import Untried
 from search.spec.recipe import steps_per_epoch
 from search.spec.studies import StudySpec
@@ -128,7 +130,7 @@ def planned_early(spec: StudySpec, data_dir: Path | None) -> tuple[ImageTask, Pl
     Raises:
         ConfigError, StudyError, DataError: what would refuse the study.
     """
-    task = images.find_task(spec.dataset, data_dir=data_dir)
+    task = find_task(spec.dataset, data_dir=data_dir, options=spec.data)
     return task, plan(spec, task)
 
 
@@ -175,17 +177,14 @@ def _trials(storage: str | None) -> list[tuple[str, TrialRecord]]:
 
 def _train_images(spec: StudySpec, data_dir: Path | None) -> int | None:
     """How many images there are to train on; None where that takes preparing the data set."""
+    request = Request(dataset=spec.dataset, options=spec.data, data_dir=data_dir, report=to_stderr)
     try:
-        if spec.dataset == "digits":
-            there = len(digits.read_digits("train").labels)
-        else:
-            directory = prepared.find(spec.dataset, prepared.data_folder(data_dir))
-            if directory is None:
-                return None
-            there = prepared.count(spec.dataset, directory)["train"]
-    except (DataError, KeyError):
+        counts = open_source(request).counts()
+    except DataError:
         return None
-    left = there - round(spec.validation_fraction * there)
+    left = counts["train"]
+    if not counts.get("validation") or spec.data.validation == "split":
+        left -= round(spec.validation_fraction * left)
     return left if spec.train_limit is None else min(left, spec.train_limit)
 
 

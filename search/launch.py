@@ -22,6 +22,7 @@ from search.spec.retry import RetryPolicy
 from search.spec.studies import StudyError, StudySpec
 from search.spec.study_file import find_study
 from search.study.checkpoint_folder import Checkpoints
+from search.study.kept_weights import WeightsOptions
 from search.study.stop_signals import Stopping
 from search.train.compile_cache import use_compile_cache
 from search.train.devices import check_kind
@@ -33,7 +34,7 @@ from space.paths import as_path
 from space.quantities import parse_duration
 
 if TYPE_CHECKING:
-    from search.data import ImageData
+    from search.data import Arrays, ImageData
     from search.protocol import Workers
 
     OpenWorkers = AbstractContextManager[Callable[[ImageData], Workers]]
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 def run_study(
     study: StudySpec | str | Path,
     *,
-    data: ImageData | None = None,
+    data: Arrays | ImageData | None = None,
     storage: str | None = None,
     workers: int | str = "auto",
     progress: bool | Console = True,
@@ -60,6 +61,8 @@ def run_study(
     checkpoint_every: str | float = "30s",
     checkpoint_dir: Path | str | None = None,
     keep_checkpoints: bool = False,
+    keep_weights: str = "front",
+    weights_dir: Path | str | None = None,
 ) -> StudyResult:
     """Runs a study, or goes on with it, to the number of trials it is to have.
 
@@ -68,8 +71,8 @@ def run_study(
 
     Args:
         study: a `StudySpec`, a built-in study's name, or the path of a `.toml` file.
-        data: images, in the place of the data set the study names; results on other images do
-            not belong to the same study.
+        data: images in the place of the data set the study names: from `search.data.from_arrays`,
+            or arrays by the keys an `.npz` file has. A study keeps to the images it began with.
         storage: database URL; None for `$MIXER_STORAGE` or `sqlite:///runs/mixer_search.db`.
         workers: trials trained side by side.
         progress: whether to print how it goes; or where.
@@ -89,6 +92,8 @@ def run_study(
         checkpoint_every: how often a trial under way is kept.
         checkpoint_dir: where; by default beside the database.
         keep_checkpoints: keeps those of trials that have ended too.
+        keep_weights: of which complete trials weights are kept: `front`, `all` or `none`.
+        weights_dir: where; by default beside the database.
 
     Raises:
         MixerSearchError: study, data, device or storage are not fit; nothing is lost.
@@ -104,6 +109,8 @@ def run_study(
         keep_checkpoints,
     )
     checkpoints.check()
+    weights = WeightsOptions(keep_weights, None if weights_dir is None else as_path(weights_dir))
+    weights.check()
     if stop_when_flat is not None and stop_when_flat < 1:
         raise StudyError(f"--stop-when-flat {stop_when_flat}: give a number of trials, 1 or more")
     stopping = Stopping()
@@ -130,6 +137,7 @@ def run_study(
                 archive=None if archive is None else as_path(archive),
                 with_baselines=baselines,
                 checkpoints=checkpoints,
+                weights=weights,
                 retry=RetryPolicy(failed=retry_failed, trial_seconds=trial_seconds),
                 deadline=None if seconds is None else began + seconds,
                 stop_when_flat=stop_when_flat,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from search.study.kept_weights import CHOICES
 from search.train.devices import KINDS
 from space.paths import as_path
 
@@ -84,6 +85,9 @@ Archive = Annotated[
         show_default=False,
     ),
 ]
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave out files of a folder that are no images.")
+]
 Device = Annotated[str, typer.Option(help="Where to train.", metavar="|".join(KINDS))]
 Workers = Annotated[
     str,
@@ -135,14 +139,12 @@ CheckpointEvery = Annotated[
         metavar="TIME",
     ),
 ]
-CheckpointDir = Annotated[
-    Path | None,
+KeepWeights = Annotated[
+    str,
     typer.Option(
-        parser=as_path,
-        help="Where to keep checkpoints; by default beside the database's file, with PostgreSQL "
-        "in runs/.",
-        metavar="DIR",
-        show_default=False,
+        help="Whose weights to keep: of complete trials on the front (removed when they leave it), "
+        "of all complete trials, or of none.",
+        metavar="|".join(CHOICES),
     ),
 ]
 KeepCheckpoints = Annotated[

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from runs.options import Storage
+from runs.options import CheckpointDir, Storage, WeightsDir
 from search import options
 from search.dry_run import forecast, forecast_lines
 from search.interrupted import goes_on_with_the_same_command
@@ -120,6 +120,7 @@ def run(
     storage: Storage = None,
     data_dir: options.DataDir = None,
     archive: options.Archive = None,
+    skip_broken: options.SkipBroken = False,
     device: options.Device = "auto",
     workers: options.Workers = "auto",
     workers_per_device: options.WorkersPerDevice = 1,
@@ -128,8 +129,10 @@ def run(
     trial_timeout: options.TrialTimeout = "6h",
     retry_failed: options.RetryFailed = False,
     checkpoint_every: options.CheckpointEvery = "30s",
-    checkpoint_dir: options.CheckpointDir = None,
+    checkpoint_dir: CheckpointDir = None,
     keep_checkpoints: options.KeepCheckpoints = False,
+    keep_weights: options.KeepWeights = "front",
+    weights_dir: WeightsDir = None,
     dry_run: options.DryRun = False,
     as_json: Json = False,
     version: Version = False,
@@ -166,6 +169,7 @@ def run(
         max_flops=None if max_flops is None else _parsed_flops(max_flops),
         min_accuracy=min_accuracy,
         train_limit=train_limit,
+        skip_broken=skip_broken,
         sampler=sampler,
         rungs=None if rungs else NO_RUNGS,
     )
@@ -201,6 +205,8 @@ def run(
             checkpoint_every=checkpoint_every,
             checkpoint_dir=checkpoint_dir,
             keep_checkpoints=keep_checkpoints,
+            keep_weights=keep_weights,
+            weights_dir=weights_dir,
         )
     if as_json:
         print_json(result.facts())

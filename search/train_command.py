@@ -10,7 +10,7 @@ import pydantic
 import typer
 from rich.console import Console
 
-from runs.options import Storage
+from runs.options import CheckpointDir, Storage, WeightsDir
 from runs.record import Origin
 from search import options
 from search.data import DataError
@@ -82,14 +82,17 @@ def train(
     storage: Storage = None,
     data_dir: options.DataDir = None,
     archive: options.Archive = None,
+    skip_broken: options.SkipBroken = False,
     device: options.Device = "auto",
     engine: options.Engine = "local",
     ray_address: options.RayAddress = None,
     trial_timeout: options.TrialTimeout = "24h",
     retry_failed: options.RetryFailed = False,
     checkpoint_every: options.CheckpointEvery = "30s",
-    checkpoint_dir: options.CheckpointDir = None,
+    checkpoint_dir: CheckpointDir = None,
     keep_checkpoints: options.KeepCheckpoints = False,
+    keep_weights: options.KeepWeights = "all",
+    weights_dir: WeightsDir = None,
     dry_run: options.DryRun = False,
     as_json: Json = False,
     version: Version = False,
@@ -117,6 +120,7 @@ def train(
         seed=seed,
         seeds=seeds,
         train_limit=train_limit,
+        skip_broken=skip_broken,
     )
     words = [found.name, "on", data, str(spec.recipe.epochs)]
     default = "_".join("".join(c if c.isalnum() else "_" for c in word) for word in words)
@@ -146,6 +150,8 @@ def train(
             checkpoint_every=checkpoint_every,
             checkpoint_dir=checkpoint_dir,
             keep_checkpoints=keep_checkpoints,
+            keep_weights=keep_weights,
+            weights_dir=weights_dir,
         )
     if as_json:
         print_json(facts(result, preset))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import get_args
 
 import optuna
 import pytest
@@ -11,6 +12,7 @@ from records import WIDE_SPACE, running
 
 from runs.record import State, TrialRecord
 from search.schedule.optuna_adapter import SAMPLERS, OptunaAdapter
+from search.spec.studies import SamplerName
 from space.config import ImageTask
 from space.cost import cost
 
@@ -136,6 +138,10 @@ def test_a_given_configuration_counts_as_the_samplers_own(sampler: str) -> None:
     assert asked._study.trials[0].values == [0.5, math.log10(trial.flops)]
     if sampler == "nsga2":
         assert proposal.sampler_attrs == {"NSGAIISampler:generation": 0}
+
+
+def test_a_study_may_ask_for_every_sampler_there_is() -> None:
+    assert get_args(SamplerName) == tuple(SAMPLERS)
 
 
 def test_the_first_trials_are_drawn_at_random_and_those_of_random_always() -> None:

@@ -56,6 +56,13 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         hidden_dim = [128, 64, 64]
         num_blocks = { low = 2, high = 8, step = 2 }
 
+        [data]
+        image_size = 64
+        resize = "pad"
+        label = "coarse_label"
+        validation = "own"
+        skip_broken = true
+
         [recipe]
         epochs = 5
         learning_rate = 1
@@ -70,6 +77,9 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
     assert spec.baselines == ("vit_ti4_cifar",)
     assert spec.recipe.augmentation.flip
     assert (spec.recipe.epochs, spec.recipe.learning_rate, spec.seed) == (5, 1.0, 3)
+    assert (spec.data.image_size, spec.data.resize, spec.data.skip_broken) == (64, "pad", True)
+    assert (spec.data.label, spec.data.validation) == ("coarse_label", "own")
+    assert "skip_broken" not in spec.fixed()["data"]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +113,22 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         ),
         ('name = "a"\ndataset = "digits"\nmax_flops = "20X"', ["line 3", "max_flops", "20X"]),
         ('name = "a"\ndataset = "digits"\n[rungs]\ncont = 2', ["line 4", "'count'", "spared"]),
+        (
+            'name = "a"\ndataset = "digits"\n[data]\nimagesize = 2',
+            ["line 4", "data.imagesize: unknown field", "'image_size'", "skip_broken"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\n[data]\nimage_size = 1_000_000',
+            ["line 4", "data.image_size", "less than or equal to 4096, not 1000000"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\n[data]\nresize = "stretch"',
+            ["line 4", "data.resize", "'crop', 'squash' or 'pad', not 'stretch'"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\nspace.patch_size = [4, 7]\n[data]\nimage_size = 64',
+            ["line 4", "data: image_size=64 is not tiled by space.patch_size=7; choose a multiple"],
+        ),
         ('name = "a/b"\ndataset = "digits"', ["line 1", "name", "slash", "not 'a/b'"]),
         ('name = "a\ndataset = 3', ["not TOML", "line 1"]),
     ],
@@ -213,6 +239,10 @@ def test_a_sentence_that_says_all_is_not_followed_by_the_value(
     [
         ({"name": "bad", "min_accuracy": 80.0}, "--min-accuracy: input should be less than 1"),
         ({"epochs": 0}, "--epochs: input should be greater than 0, not 0"),
+        (
+            {"space": {"patch_size": [3]}, "data": {"image_size": 8}},
+            "data: image_size=8 is not tiled by space.patch_size=3; choose a multiple, or other",
+        ),
         ({"trials": -1, "seeds": 0}, "--trials: .*; --seeds: .* or equal to 1, not 0"),
         ({"name": "a/b"}, "--study-name: a study's name has no slash"),
         ({"epochs": 1, "rungs": RungSpec(count=1)}, "rungs: count=1 with eta=3 needs at least 3"),

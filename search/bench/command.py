@@ -19,7 +19,7 @@ from runs.record import label_of
 from search.bench.result import keep_result
 from search.bench.roofline import Ceilings, measure_ceilings
 from search.bench.speed import Speed, check_room, measure
-from search.data.arrays import to_stderr
+from search.data.loading import to_stderr
 from search.train.devices import KINDS, choose, compute_dtype
 from search.train.environment import find_environment
 from search.train.machine import num_cores

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from search.cache_folder import cache_folder
-from search.whole_file import whole_file
+from space.cache_folder import cache_folder
+from space.whole_file import whole_file
 
 
 class NetworkSpeed(NamedTuple):

@@ -28,6 +28,7 @@ from runs.record import State, TrialRecord
 from runs.seeds import mean_curve
 from search.schedule.candidate import Candidate
 from search.schedule.candidate_space import CandidateSpace
+from search.schedule.optuna_internals import parents, recall_parents, reopened
 from search.schedule.sampler import CURVE, PROPOSED, CostAwareSampler
 from space.config import Config, ImageTask, MixerConfig
 from space.cost import mixer_macs
@@ -139,7 +140,9 @@ class OptunaAdapter:
         self._study.add_trials(frozen)
         self._num_asked = len(frozen)
         self._num_complete = sum(trial.state is TrialState.COMPLETE for trial in frozen)
-        self._recall_generations()
+        genetic = self._sampler()
+        if isinstance(genetic, BaseGASampler):
+            recall_parents(self._study, genetic)
         self.pending: dict[Config, Proposal] = {}
         """The proposals whose end is still to be told, by configuration."""
         for number, (first, *_) in enumerate(groups):
@@ -166,13 +169,13 @@ class OptunaAdapter:
         self._num_asked += 1
         proposed = suggest(trial, self._space, self._task)
         asked = self._study.get_trials(deepcopy=False)[trial.number]
-        parents: dict[str, Any] = {}
+        chosen: dict[str, Any] = {}
         if isinstance(sampler, BaseGASampler):  # a trial with given values joins its generation too
             generation = sampler.get_trial_generation(self._study, asked)
             asked = self._study.get_trials(deepcopy=False)[trial.number]
-            parents = self._parents(sampler, generation)
+            chosen = parents(self._study, sampler, generation)
         attrs = {k: v for k, v in asked.system_attrs.items() if k not in _OF_THE_ASK}
-        return Proposal(Candidate.of(proposed), attrs | parents, trial.number)
+        return Proposal(Candidate.of(proposed), attrs | chosen, trial.number)
 
     def tell(
         self, trials: Sequence[TrialRecord], proposal: Proposal, curve: Sequence[float] = ()
@@ -185,8 +188,7 @@ class OptunaAdapter:
             curve: accuracies by epoch, the mean of the seeds.
         """
         state = self._state(trials)
-        asked = self._study.get_trials(deepcopy=False)[proposal.number]
-        trial = optuna.trial.Trial(self._study, asked._trial_id)
+        trial = reopened(self._study, proposal.number)
         if curve:
             trial.set_user_attr(CURVE, list(curve))
         if state is not TrialState.COMPLETE:
@@ -223,27 +225,6 @@ class OptunaAdapter:
         seed = random.Random(f"{self._seed}/{self._num_asked}").getrandbits(31)
         guess = max(1 / self._task.num_classes, self._min_accuracy or 0.0)
         return self._spec.make(seed, self._candidates, guess)
-
-    def _recall_generations(self) -> None:
-        """Gives a genetic sampler back the parents it chose.
-
-        Chosen anew they would be others, since more trials are complete now. Optuna keeps them in
-        its study, under the numbers of trials, and we in the records.
-        """
-        sampler = self._sampler()
-        if isinstance(sampler, BaseGASampler):
-            for trial in self._study.get_trials(deepcopy=False):
-                for key, parents in trial.system_attrs.items():
-                    if key.startswith(sampler._get_parent_cache_key_prefix()):
-                        self._study._storage.set_study_system_attr(
-                            self._study._study_id, key, parents
-                        )
-
-    def _parents(self, sampler: BaseGASampler, generation: int) -> dict[str, Any]:
-        """The parents of a generation, by Optuna's key; none where they are not chosen yet."""
-        chosen = self._study._storage.get_study_system_attrs(self._study._study_id)
-        key = f"{sampler._get_parent_cache_key_prefix()}{generation}"
-        return {key: chosen[key]} if key in chosen else {}
 
     def _frozen(
         self,

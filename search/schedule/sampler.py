@@ -42,6 +42,7 @@ from runs.pareto import Reference
 from search.schedule.accuracy_model import AccuracyModel
 from search.schedule.candidate_space import Candidates, CandidateSpace, Indices
 from search.schedule.improvement import expected_improvement
+from search.schedule.optuna_internals import set_system_attr
 from search.schedule.probit import probit
 
 Floats = npt.NDArray[np.float64]
@@ -153,7 +154,7 @@ class CostAwareSampler(BaseSampler):
             return {}
         with _ONE_AT_A_TIME:
             index = self._propose(study, trial)
-            study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, index.tolist())
+            set_system_attr(study, trial, PROPOSED, index.tolist())
         return self._candidates.params(index)
 
     def _propose(self, study: optuna.Study, trial: FrozenTrial) -> Indices:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field, PositiveInt
 
+from search.spec.data_spec import DataSpec
 from search.spec.recipe import Augmentation, Recipe
 from search.spec.rungs import RungSpec
 from space.config import Frozen
@@ -31,11 +32,14 @@ class StudySpec(Frozen):
 
     name: str
     dataset: Annotated[str, Field(min_length=1)]
-    """A TFDS image-classification data set, or `digits` (scikit-learn's, bundled).
+    """`folder:PATH`, `arrays:FILE.npz`, a TFDS image-classification data set, or `digits`
+    (scikit-learn's, bundled).
 
-    In TFDS's notation: `NAME`, `NAME/CONFIG`, each with `:VERSION`.
+    Of TFDS in its notation: `NAME`, `NAME/CONFIG`, each with `:VERSION`.
     """
     space: Ranges = Ranges()
+    data: DataSpec = DataSpec()
+    """How its images are read."""
     recipe: Recipe = Recipe()
     trials: Annotated[int, Field(ge=0)] = 40
     """Mixers to train; baselines come on top, and with 0 are all there is."""
@@ -63,6 +67,18 @@ class StudySpec(Frozen):
     def _name_is_safe(cls, name: str) -> str:
         return check_name(name)
 
+    @pydantic.field_validator("data")
+    @classmethod
+    def _patches_tile_the_images(cls, data: DataSpec, others: pydantic.ValidationInfo) -> DataSpec:
+        patches = others.data["space"].patch_size if "space" in others.data else None
+        for patch in patches or () if data.image_size else ():
+            if data.image_size % patch:
+                raise ValueError(
+                    f"image_size={data.image_size} is not tiled by space.patch_size={patch}; "
+                    "choose a multiple, or other patches"
+                )
+        return data
+
     @pydantic.field_validator("rungs")
     @classmethod
     def _rungs_fit(cls, rungs: RungSpec, others: pydantic.ValidationInfo) -> RungSpec:
@@ -84,8 +100,13 @@ class StudySpec(Frozen):
         return tuple(given) if isinstance(given, list) else given
 
     def fixed(self) -> dict[str, Any]:
-        """All that must stay the same for results to belong to one study: not `trials`."""
-        return self.model_dump(mode="json", exclude={"trials", "name"})
+        """All that must stay the same for results to belong to one study: not `trials`.
+
+        Whether broken files were left out, the digest of the images tells.
+        """
+        fields = self.model_dump(mode="json", exclude={"trials", "name"})
+        del fields["data"]["skip_broken"]
+        return fields
 
 
 def check_name(name: str) -> str:
@@ -186,7 +207,9 @@ _OPTIONS: dict[tuple[int | str, ...], str] = {
 def with_changes(
     spec: StudySpec, assigned: Mapping[tuple[str, ...], Any] = MappingProxyType({}), **changes: Any
 ) -> StudySpec:
-    """The study with the fields replaced that are not None; `epochs` stands for the recipe's.
+    """The study with the fields replaced that are not None.
+
+    `epochs` stands for the recipe's, `skip_broken` for that of `data`.
 
     Args:
         spec: the study.
@@ -200,7 +223,10 @@ def with_changes(
     epochs = changes.get("epochs")
     if epochs is not None:
         fields["recipe"]["epochs"] = epochs
-    fields |= {k: v for k, v in changes.items() if v is not None and k != "epochs"}
+    if changes.get("skip_broken"):
+        fields["data"]["skip_broken"] = True
+    inner = {"epochs", "skip_broken"}
+    fields |= {k: v for k, v in changes.items() if v is not None and k not in inner}
     for path, value in assigned.items():
         table = fields
         for step in path[:-1]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pydantic
 from pydantic_core import ErrorDetails
 
+from search.spec.data_spec import DataSpec
 from search.spec.recipe import Augmentation, Recipe
 from search.spec.rungs import RungSpec
 from search.spec.studies import STUDIES, StudyError, StudySpec
@@ -20,6 +21,7 @@ from space.search_space import Ranges
 _TABLES: dict[tuple[str, ...], type[pydantic.BaseModel]] = {
     (): StudySpec,
     ("space",): Ranges,
+    ("data",): DataSpec,
     ("recipe",): Recipe,
     ("recipe", "augmentation"): Augmentation,
     ("rungs",): RungSpec,

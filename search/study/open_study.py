@@ -14,8 +14,10 @@ from runs.reader import Reader, UnknownStudyError
 from runs.record import StudyRecord
 from search import data as images
 from search.data import DataError, ImageData
-from search.data.naming import DatasetName, parse_name
+from search.data.naming import DatasetName
+from search.data.sources import source_of, tfds_name
 from search.schedule.untried import Untried
+from search.spec.data_spec import DataSpec
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import StudyError, StudySpec
 from space import presets
@@ -30,8 +32,15 @@ must lie beyond what is measured to it, or that configuration adds nothing howev
 As much as `search.schedule.sampler` has for its own reference point; 2 % of FLOPs are too few to
 tell apart."""
 
+_DATA_BEFORE = DataSpec(validation="split").model_dump(mode="json", exclude={"skip_broken"})
+"""How images were read when there was no choice."""
 
-BEFORE_THE_FIELD = {"rungs": NO_RUNGS.model_dump(mode="json"), "split": "random"}
+
+BEFORE_THE_FIELD = {
+    "rungs": NO_RUNGS.model_dump(mode="json"),
+    "split": "random",
+    "data": _DATA_BEFORE,
+}
 """How studies were run before these fields were part of their specification."""
 
 NOTES = frozenset({"asked", "dataset_version", "decoder"})
@@ -88,12 +97,14 @@ def images_of(
     *,
     data_dir: Path | None,
     archive: Path | None = None,
+    given: images.Arrays | ImageData | None = None,
     report: Callable[[str], None],
 ) -> ImageData:
     """The images of a new study, or those of the version and split that a study began with.
 
     A study that an older version of this program began has no version noted: where several are
-    prepared, it is the one whose images have the study's digest.
+    prepared, it is the one whose images have the study's digest. Images that are given take the
+    place of those that the specification names.
 
     Raises:
         DataError: the images cannot be had.
@@ -103,7 +114,7 @@ def images_of(
         study = store.study(spec.name)
     except UnknownStudyError:
         study = None
-    asked = parse_name(spec.dataset)
+    asked = tfds_name(spec.dataset)
     load = partial(
         images.load,
         data_dir=data_dir,
@@ -111,10 +122,13 @@ def images_of(
         validation_fraction=spec.validation_fraction,
         split=spec.split or (study.spec.get("split", "random") if study else "stratified"),
         train_limit=spec.train_limit,
+        options=_options(spec, study),
         report=report,
     )
     began = study and _dataset_of(study)
-    if not study or not began or asked.version or began.unversioned != asked.unversioned:
+    if given is not None or not study or not began or not asked:
+        return load(spec.dataset if given is None else given)
+    if asked.version or began.unversioned != asked.unversioned:
         return load(spec.dataset)
     there = images.versions(spec.dataset, data_dir=data_dir)
     if began.version and there and began.version not in there:
@@ -135,6 +149,14 @@ def images_of(
             f"{data.version}, with which it began"
         )
     return data
+
+
+def _options(spec: StudySpec, study: StudyRecord | None) -> DataSpec:
+    """How images are read, where nothing is asked for as the study began."""
+    if spec.data.validation or not study:
+        return spec.data
+    began = study.spec.get("data", _DATA_BEFORE)["validation"]
+    return spec.data.model_copy(update={"validation": began})
 
 
 def _of_digest(digest: str, datasets: list[str], load: Callable[[str], ImageData]) -> ImageData:
@@ -171,6 +193,7 @@ def study_of(
         StudyError: it is there with another specification, or began on other images.
     """
     fixed = spec.fixed() | {"space": plan.space.model_dump(mode="json"), "split": data.split}
+    fixed["data"] |= {"validation": data.validation}
     read = {"dataset_version": data.version, "decoder": data.decoder, "asked": asked}
     new = StudyRecord(
         name=spec.name,
@@ -187,11 +210,13 @@ def study_of(
     defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed() | BEFORE_THE_FIELD
     there = defaults | study.spec  # an older version knew fewer fields
     there = {name: value for name, value in there.items() if name not in NOTES}
-    asked_name, began = parse_name(spec.dataset), _dataset_of(study)
-    if began:
+    asked_name, began = tfds_name(spec.dataset), _dataset_of(study)
+    if began and asked_name:
         agree = _agree(began, asked_name)
         there["dataset"] = str(began)
         fixed["dataset"] = str(began if agree else asked_name)
+    elif source_of(spec.dataset) and source_of(spec.dataset) == source_of(str(there["dataset"])):
+        fixed["dataset"] = there["dataset"]  # a folder may move: the digest tells
     different = _differences(there, fixed)
     if different:
         raise StudyError(
@@ -209,10 +234,10 @@ def study_of(
 def _dataset_of(study: StudyRecord) -> DatasetName | None:
     """The data set a study began with, in the version that is noted; None where it names none."""
     try:
-        name = parse_name(str(study.spec.get("dataset")))
+        name = tfds_name(str(study.spec.get("dataset")))
     except DataError:
         return None
-    return replace(name, version=study.spec.get("dataset_version") or name.version)
+    return name and replace(name, version=study.spec.get("dataset_version") or name.version)
 
 
 def _agree(began: DatasetName, asked: DatasetName) -> bool:
@@ -224,18 +249,19 @@ def _agree(began: DatasetName, asked: DatasetName) -> bool:
 def _way_out(study: StudyRecord, data: ImageData) -> str:
     """Why the images may be others, and what to do: the end of a sentence."""
     before, now = study.spec.get("decoder"), data.decoder
+    same = "the same images" if source_of(data.name) else "the same --data-dir"
     if now and not before:
         return (
             "; an older version of this program read them, with OpenCV where that was installed "
             "and without a look at palettes or bits: name another study with --study-name, or use "
-            "the same --data-dir where it was another"
+            f"{same} where it was another"
         )
     if now and before != now:
         return (
-            f"; they were decoded by {before}, these by {now}: install that version again, use the "
-            "same --data-dir where it was another, or name another study with --study-name"
+            f"; they were decoded by {before}, these by {now}: install that version again, use "
+            f"{same}, or name another study with --study-name"
         )
-    return "; use the same --data-dir, or name another study with --study-name"
+    return f"; use {same}, or name another study with --study-name"
 
 
 def _baselines(spec: StudySpec, task: ImageTask, floor: int, ceiling: int) -> tuple[Config, ...]:

@@ -14,7 +14,7 @@ from runs.lease import LeaseLostError
 from runs.record import label_of
 from runs.spool import refuse_spooled, spooled
 from runs.writer import open_writer
-from search.data import ImageData
+from search.data import Arrays, ImageData
 from search.data.balance import shares_line
 from search.protocol import Workers
 from search.report.progress import open_reporter, print_line
@@ -36,6 +36,7 @@ from search.spec.recipe import steps_per_epoch
 from search.spec.retry import RetryPolicy
 from search.spec.studies import StudyError, StudySpec
 from search.study.checkpoint_folder import Checkpoints
+from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import images_of, plan, reachable, study_of
 from search.study.state import StudyState
@@ -48,11 +49,12 @@ def run_study(
     *,
     start_workers: Callable[[ImageData], Workers],
     storage: str | None = None,
-    data: ImageData | None = None,
+    data: Arrays | ImageData | None = None,
     data_dir: Path | None = None,
     archive: Path | None = None,
     with_baselines: bool = True,
     checkpoints: Checkpoints | None = None,
+    weights: WeightsOptions | None = None,
     retry: RetryPolicy | None = None,
     deadline: float | None = None,
     stop_when_flat: int | None = None,
@@ -70,6 +72,7 @@ def run_study(
         archive: the data set's original archive, where it has to be prepared.
         with_baselines: False leaves baselines that are missing for another time.
         checkpoints: where and how often trials under way are kept.
+        weights: of which complete trials they are kept, and where.
         retry: which trials that failed are tried again; None for those that had a time limit.
         deadline: of `time.monotonic()`, after which no trial is started.
         stop_when_flat: no trial is proposed once the front has not grown over so many.
@@ -82,17 +85,17 @@ def run_study(
 
     say = partial(print_line, console)
     if data is not None:
-        spec = spec.model_copy(update={"dataset": data.name})
+        name = data.name if isinstance(data, ImageData) else "arrays"
+        spec = spec.model_copy(update={"dataset": name})
     refuse_spooled(storage, spec.name)
     with (
         open_writer(storage, say) as store,
         store.hold(spec.name, DatabaseRetry(say=say, check_stop=check_stop)) as mirror,
         spooled(mirror, storage),
     ):
-        if data is None:
-            data = images_of(store, spec, data_dir=data_dir, archive=archive, report=say)
-        planned = plan(spec, data.task)
-        num_train, num_validation = len(data.train_labels), len(data.validation_labels)
+        images = images_of(store, spec, data_dir=data_dir, archive=archive, given=data, report=say)
+        planned = plan(spec, images.task)
+        num_train, num_validation = len(images.train_labels), len(images.validation_labels)
         steps = steps_per_epoch(spec.recipe.batch_size, num_train)
         if steps == 0:
             raise StudyError(
@@ -104,7 +107,7 @@ def run_study(
             "baselines": with_baselines,
             "stop_when_flat": stop_when_flat,
         }
-        study = study_of(store, spec, planned, data, asked)
+        study = study_of(store, spec, planned, images, asked)
         baselines = planned.baselines if with_baselines else ()
         what = (
             f"{planned.space.size:,} configurations, at most "
@@ -116,16 +119,18 @@ def run_study(
             f"{study.name}: {spec.dataset}, {num_train:,} images to train and {num_validation:,} "
             f"to validate on; {what}"
         )
-        shares = shares_line(data.train_labels, data.validation_labels, data.class_names)
+        if not images.has_test:
+            say(f"{images.name} has no test images: nothing can be confirmed on test")
+        shares = shares_line(images.train_labels, images.validation_labels, images.class_names)
         if shares:
             say(shares)
-        goal = reachable(spec, planned, data.task)
+        goal = reachable(spec, planned, images.task)
         if goal < spec.trials:
             say(
                 f"{spec.trials:,} trials were asked for, and the space has {goal:,} within the "
                 "budget: the study ends when all are tried"
             )
-        workers = start_workers(data)
+        workers = start_workers(images)
         store.put_study(study)  # nothing refuses it any more
         state = StudyState.read(store, study.name)
         status = StudyStatus(
@@ -144,7 +149,7 @@ def run_study(
                 study=study,
                 spec=spec,
                 space=planned.affordable,
-                task=data.task,
+                task=images.task,
                 baselines=baselines,
                 store=store,
                 workers=workers,
@@ -152,6 +157,7 @@ def run_study(
                 state=state,
                 check_stop=check_stop,
                 checkpoints=(checkpoints or Checkpoints()).of(study, storage),
+                weights=(weights or WeightsOptions()).of(study, storage),
                 retry=retry or RetryPolicy(),
                 enough=partial(status.is_flat, stop_when_flat),
             ).go(num_trials=spec.trials, deadline=deadline)

@@ -16,10 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from search.cache_folder import cache_folder
+from space.cache_folder import cache_folder
 
 MAX_BYTES = 4 * 2**30
-"""When the folder holds more, the oldest entries are deleted."""
+"""When the folder holds more, the oldest entries are deleted.
+
+JAX can do that too (`jax_compilation_cache_max_size`), but keeps the age of an entry in a second
+file: a process that is killed between the two leaves a folder to which JAX never writes again.
+"""
 
 TRACED = "-traced"
 """How the names of traced programs end, which `search.train.traced_programs` keeps here too."""

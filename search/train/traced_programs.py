@@ -19,7 +19,7 @@ import jax
 from jax import export
 
 from search.train.compile_cache import TRACED
-from search.whole_file import whole_file
+from space.whole_file import whole_file
 
 _DIGEST_BYTES = 32
 
