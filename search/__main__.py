@@ -14,6 +14,7 @@ COMMANDS = {
     "search.data": "prepare data sets ahead of a study, and see where they lie",
     "search.bench": "measure how fast this machine trains",
     "runs": "write the trials of a study to a CSV or Parquet file",
+    "runs gc": "remove files that are of no use any more",
     "dashboard": "show studies in the browser",
 }
 """What follows `python -m`, and what it does."""

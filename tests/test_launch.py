@@ -16,6 +16,7 @@ from records import study
 
 from runs.reader import open_reader
 from runs.writer import open_writer
+from search import data as images
 from search import run_study
 from search.run import main as run
 from search.spec.studies import STUDIES, StudyError
@@ -178,11 +179,21 @@ def test_jax_that_has_started_before_is_told_of_and_in_nobodys_way(
     assert not [line for line in said if "JAX had started" in line]
     monkeypatch.setenv("XLA_FLAGS", "")
     assert jax.devices()
-    result = run_study("mixer_smoke", device="cpu", timeout=1e-3)
+    digits = images.load("digits")
+    mine = images.from_arrays(digits.train_images, digits.train_labels)
+    result = run_study("mixer_smoke", data=mine, device="cpu", timeout=1e-3)
     out = capsys.readouterr().out
     assert out.startswith("JAX had started before this study: ")
     assert "the time is up: no further trial is started" in out
     assert (result.ended, result.trials, result.front) == ("timeout", [], [])
+    assert (result.study.data_digest, result.study.spec["dataset"]) == (mine.digest, "arrays")
+    with pytest.raises(StudyError, match="began on other images"):
+        run_study(
+            "mixer_smoke",
+            data={"train_images": digits.train_images[1:], "train_labels": digits.train_labels[1:]},
+            device="cpu",
+            progress=False,
+        )
 
 
 @pytest.mark.usefixtures("here")

@@ -12,16 +12,21 @@ from search.__main__ import COMMANDS
 from search.__main__ import main as search
 
 
-def entry_point(command: str) -> str:
-    """The module that `python -m` runs."""
-    is_package = importlib.import_module(command).__spec__.submodule_search_locations is not None
-    return f"{command}.__main__" if is_package else command
+def run(command: str, option: str) -> int:
+    """As `python -m`: the exit code."""
+    name, *argv = command.split()
+    module = importlib.import_module(name)
+    if module.__spec__ and module.__spec__.submodule_search_locations is not None:
+        module = importlib.import_module(f"{name}.__main__")
+    code: int = module.main([*argv, option])
+    return code
 
 
 def test_every_command_that_there_is_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert search([]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:3] for line in lines] == [["python", "-m", name] for name in COMMANDS]
+    for line, command in zip(lines, COMMANDS, strict=True):
+        assert line.startswith(f"python -m {command} ")
     assert max(map(len, lines)) < 100
     packages = ("search", "runs", "dashboard", "search.data", "search.bench", "search.train")
     assert {name for name in packages if find_spec(f"{name}.__main__")} <= {"search", *COMMANDS}
@@ -31,7 +36,7 @@ def test_every_command_that_there_is_has_a_line(capsys: pytest.CaptureFixture[st
 def test_every_command_says_which_version_it_is(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert importlib.import_module(entry_point(command)).main(["--version"]) == 0
+    assert run(command, "--version") == 0
     assert capsys.readouterr().out == f"mixer-search {version('mixer-search')}\n"
 
 
@@ -44,7 +49,7 @@ def test_help_fits_the_terminal(
     columns: int,
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    assert importlib.import_module(entry_point(command)).main(["--help"]) == 0
+    assert run(command, "--help") == 0
     lines = capsys.readouterr().out.splitlines()
     typed = ("python -m", "Example", "--")  # an example is a line as it is typed
     too_long = [line for line in lines if len(line) > columns]
