@@ -178,9 +178,8 @@ def write_task(spec: StudySpec, folder: Path, data_dir: Path | None) -> Path:
     names = ("train_images", "train_labels", "validation_images", "validation_labels")
     np.savez(folder / "data.npz", **{name: getattr(data, name) for name in names})
     planned = plan(spec, data.task)
-    untried = Untried(
-        planned.affordable, data.task, max_flops=planned.flops_ceiling, seed=spec.seed
-    )
+    (space,) = planned.affordable.values()
+    untried = Untried(space, data.task, max_flops=planned.flops_ceiling, seed=spec.seed)
     tried: dict = {}
     while len(tried) < spec.trials:
         config = untried.draw()

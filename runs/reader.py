@@ -30,6 +30,7 @@ from runs.storage import (
 )
 from runs.tables import EpochRow, StudyRow, TrialRow, WeightsRow
 from space.errors import ConfigError, listed, nearest
+from space.families import UnknownFamilyError
 
 T = TypeVar("T")
 
@@ -207,6 +208,10 @@ class Reader:
         try:
             with self._session() as session:
                 return read(session)
+        except UnknownFamilyError as error:
+            raise StorageError(
+                f"storage {self.where} holds trials that cannot be read here: {error}"
+            ) from error
         except (ConfigError, TypeError) as error:  # what we never write
             raise self._damaged(error) from error
 

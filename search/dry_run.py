@@ -29,7 +29,7 @@ from space.cost import cost
 from space.quantities import counted, format_count, format_seconds
 
 _DRAWS = 200
-"""Configurations drawn at random to know what one costs."""
+"""Configurations of a family drawn at random to know what one costs."""
 _TRIAL_BYTES, _EPOCH_BYTES = 2_000, 200
 """Of a trial and of an epoch in the database, indices included, rounded up."""
 _CHECKPOINT_BYTES = 12
@@ -100,14 +100,15 @@ def forecast(
         if wanted:
             drawn = _drawn(planned, task, spec.seed)
             seconds += wanted * fmean(seen / _images_per_second(c, speeds) for c in drawn)
-    largest = [planned.affordable.most_expensive(task)] if wanted else []
+    spaces = planned.affordable.values() if wanted else ()
+    largest = [space.most_expensive(task) for space in spaces]
     records = spec.seeds * (wanted + len(missing))
     return Forecast(
         study=spec.name,
         dataset=spec.dataset,
         trials=wanted,
         finished_trials=finished,
-        configurations=planned.space.size,
+        configurations=planned.num_configurations,
         flops_ceiling=planned.flops_ceiling,
         baselines=len(missing),
         seeds=spec.seeds,
@@ -215,11 +216,15 @@ def _images_per_second(config: Config, speeds: Sequence[NetworkSpeed]) -> float:
 
 def _drawn(planned: Plan, task: ImageTask, seed: int) -> list[Config]:
     """Configurations as they may come, at random: a sampler that knows the cost prefers cheap."""
-    untried = Untried(planned.affordable, task, max_flops=planned.flops_ceiling, seed=seed)
     drawn: list[Config] = []
-    while len(drawn) < _DRAWS and (config := untried.draw()) is not None:
-        drawn.append(config)
-        untried.remove(config)
+    for space in planned.affordable.values():
+        untried = Untried(space, task, max_flops=planned.flops_ceiling, seed=seed)
+        for _ in range(_DRAWS):
+            config = untried.draw()
+            if config is None:
+                break
+            drawn.append(config)
+            untried.remove(config)
     return drawn
 
 

@@ -15,12 +15,12 @@ import typer
 from runs import winners
 from runs.options import Storage, StudyName
 from runs.reader import open_reader
-from runs.record import label_of
 from runs.seeds import behind
 from search.result import trial_facts
 from space import presets
 from space.command import Json, Version, make_app, print_json, run_app
 from space.errors import ConfigError, MixerSearchError
+from space.families import label_of
 from space.paths import as_path
 from space.quantities import format_count, parse_count
 

@@ -234,7 +234,7 @@ def built_in_studies() -> list[dict[str, Any]]:
                 "study": spec.name,
                 "dataset": spec.dataset,
                 **task.model_dump(),
-                "configurations": planned.space.size,
+                "configurations": planned.num_configurations,
                 "flops_ceiling": planned.flops_ceiling,
                 "trials": spec.trials,
                 "epochs": spec.recipe.epochs,

@@ -1,56 +1,32 @@
-"""ViT baselines: a ladder of Vision Transformers over a range of FLOPs."""
+"""Baselines: a ladder of a family's networks over a range of FLOPs."""
 
 from __future__ import annotations
 
 import math
-from itertools import product
 
-from space.config import ImageTask, ViTConfig
+from space.config import Config, ImageTask
 from space.cost import cost
-from space.search_space import fitting_space
-
-_HEAD_DIM = 32
-_MLP_RATIO = 2  # as in the small ViTs of Hassani et al. 2021, "Escaping the Big Data Paradigm"
+from space.family import Family
 
 
-def vit_ladder(
-    task: ImageTask, *, min_flops: float, max_flops: float, rungs: int
-) -> list[ViTConfig]:
-    """At most `rungs` different ViTs, cheapest first, evenly spread over log FLOPs.
+def ladder(
+    family: Family, task: ImageTask, *, min_flops: float, max_flops: float, rungs: int
+) -> list[Config]:
+    """At most `rungs` different networks, cheapest first, evenly spread over log FLOPs.
 
-    Candidates pool their tokens (no class token, the better choice for small images), have
-    heads of 32 channels (or one of 16), MLPs twice as wide as the tokens, and depth and patch in
-    the proportions small ViTs are published with. Each rung takes the nearest candidate that does
-    not cost more than `max_flops`; a range too narrow for so many gives fewer.
+    Each rung takes the nearest of the family's candidates that does not cost more than
+    `max_flops`; a range too narrow for so many gives fewer, a family without candidates none.
     """
     candidates = [
         (cost(config).flops, config)
-        for config in _candidates(task)
+        for config in (family.ladder(task) if family.ladder else ())
         if cost(config).flops <= max_flops
     ]
-    chosen: dict[int, ViTConfig] = {}
+    chosen: dict[int, Config] = {}
     for aim in _log_spaced(min_flops, max_flops, rungs) if candidates else []:
         flops, config = min(candidates, key=lambda pair: abs(math.log(pair[0] / aim)))
         chosen[flops] = config
     return [chosen[flops] for flops in sorted(chosen)]
-
-
-def _candidates(task: ImageTask) -> list[ViTConfig]:
-    patches = fitting_space(task.image_size).patch_size
-    return [
-        ViTConfig(
-            **task.model_dump(),
-            patch_size=patch_size,
-            hidden_dim=hidden_dim,
-            num_blocks=num_blocks,
-            mlp_dim=_MLP_RATIO * hidden_dim,
-            num_heads=max(1, hidden_dim // _HEAD_DIM),
-            classifier="gap",
-        )
-        for patch_size, hidden_dim in product(patches, (16, 32, 64, 96, 128, 192, 256, 384, 512))
-        for num_blocks in (1, 2, 4, 6, 8, 12)
-        if hidden_dim // 32 <= num_blocks <= max(2, hidden_dim // 16)
-    ]
 
 
 def _log_spaced(low: float, high: float, count: int) -> list[float]:

@@ -28,8 +28,19 @@ def test_a_number_a_text_a_list_and_a_table_are_set() -> None:
     assert spec.recipe.augmentation.flip
     assert (spec.sampler, spec.split, spec.max_flops) == ("tpe", "random", 20_000_000)
     assert spec.baselines == ("vit_digits",)
-    assert spec.space.hidden_dim == (8, 16, 24)
+    assert spec.space["mixer"].model_dump()["hidden_dim"] == (8, 16, 24)
     assert spec.recipe.epochs == SMOKE.recipe.epochs, "all else is as it was"
+
+
+def test_a_range_is_of_the_only_family_unless_it_says_of_which() -> None:
+    assert assigned("space.patch_size=[4]") == assigned("space.mixer.patch_size=[4]")
+    both = assigned('families=["mixer", "vit"]', "space.vit.patch_size=[2]")
+    assert {name: ranges.patch_size for name, ranges in both.space.items()} == {  # type: ignore[attr-defined]
+        "mixer": (2, 4),
+        "vit": (2,),
+    }
+    with pytest.raises(StudyError, match="not searched; add it to families"):
+        assigned("space.vit.patch_size=[2]")
 
 
 def test_the_last_word_counts_and_a_field_wins_over_its_flag() -> None:
@@ -46,7 +57,10 @@ def test_the_last_word_counts_and_a_field_wins_over_its_flag() -> None:
         ("=3", "a field is set as FIELD=VALUE"),
         ("recipe.learning_rate=fast", "--set recipe.learning_rate: input should be a valid number"),
         ("recipe.learning_rate=-1", "--set recipe.learning_rate: input should be greater than 0"),
-        ("space.hidden_dim.low=3", "space.hidden_dim is one value, no table; set space.hidden_dim"),
+        (
+            "space.hidden_dim.low=3",
+            "space.mixer.hidden_dim is one value, no table; set it",
+        ),
         ("recipe=3", "--set recipe: "),
         ("rungs.count=9", "needs at least"),
         ("recipe.epochs=3\nseed = 4", "--set recipe.epochs: input should be a valid integer"),

@@ -345,6 +345,51 @@ def test_a_study_from_before_early_stopping_goes_on_without_it(
         opened(store, with_changes(SPEC, name="old"), data)
 
 
+def test_a_study_from_before_there_were_families_is_one_of_mixers(
+    store: Writer, data: ImageData
+) -> None:
+    new = study_of(store, SPEC, plan(SPEC, data.task), data)
+    old = {name: value for name, value in new.spec.items() if name != "families"}
+    old["space"] = {
+        "patch_size": [2, 4],
+        "hidden_dim": [8, 16, 32],
+        "tokens_mlp_dim": [8, 16],
+        "channels_mlp_dim": [16, 32],
+        "num_blocks": [1],
+    }
+    assert new.spec["space"] == {"mixer": old["space"]}
+    stored = store.add_study(replace(new, name="old", spec=old))
+    assert stored.families == ("mixer",)
+    opened(store, with_changes(SPEC, name="old"), data)
+    narrower = with_changes(SPEC, name="old", space={"mixer": {"num_blocks": [1, 2]}})
+    with pytest.raises(StudyError, match=r"space\.mixer\.num_blocks is \[1\] there, \[1, 2\]"):
+        opened(store, narrower, data)
+    both = StudySpec.model_validate(
+        SPEC.model_dump() | {"name": "old", "families": ["mixer", "vit"]}
+    )
+    with pytest.raises(
+        StudyError, match=r"families is \['mixer'\] there, \['mixer', 'vit'\] asked"
+    ):
+        opened(store, both, data)
+
+
+def test_a_study_of_two_families_has_one_ceiling_and_all_their_configurations(
+    data: ImageData,
+) -> None:
+    mixers, vits = (
+        plan(StudySpec(name="x", dataset="digits", families=(name,)), data.task)
+        for name in ("mixer", "vit")
+    )
+    spec = StudySpec(name="x", dataset="digits", families=("mixer", "vit"), trials=10**6)
+    both = plan(spec, data.task)
+    assert both.flops_ceiling == max(mixers.flops_ceiling, vits.flops_ceiling)
+    assert both.num_configurations == mixers.num_configurations + vits.num_configurations
+    assert reachable(spec, both, data.task) == both.num_configurations
+    assert {config.family for config in mixers.baselines} == {"vit"}
+    assert {config.family for config in vits.baselines} == {"mixer"}
+    assert both.baselines == ()
+
+
 ONE = with_changes(
     SPEC,
     name="one",
@@ -363,7 +408,7 @@ ONE = with_changes(
 def test_a_study_of_one_configuration_has_a_hypervolume_unless_its_budget_ends_there(
     store: Writer, data: ImageData, asked: str
 ) -> None:
-    (only,) = plan(ONE, data.task).space.members(data.task)
+    (only,) = plan(ONE, data.task).spaces["mixer"].members(data.task)
     flops = cost(only).flops
     budgets = {"nothing": None, "far more": 10**9, "exactly that": flops}
     spec = ONE.model_copy(update={"max_flops": budgets[asked]})
@@ -377,7 +422,7 @@ def test_a_study_of_one_configuration_has_a_hypervolume_unless_its_budget_ends_t
 def test_the_ceiling_of_a_study_that_was_begun_stays(store: Writer, data: ImageData) -> None:
     """Before, it was the FLOPs of the most expensive configuration."""
     planned = plan(ONE, data.task)
-    (only,) = planned.space.members(data.task)
+    (only,) = planned.spaces["mixer"].members(data.task)
     old = replace(study_of(store, ONE, planned, data), flops_ceiling=cost(only).flops)
     store.add_study(old)
     assert study_of(store, ONE, planned, data) == old
@@ -386,7 +431,7 @@ def test_the_ceiling_of_a_study_that_was_begun_stays(store: Writer, data: ImageD
 def test_room_above_the_dearest_mixer_is_no_room_for_dearer_baselines(data: ImageData) -> None:
     spec = SPEC.model_copy(update={"max_flops": None, "baselines": 9})
     planned = plan(spec, data.task)
-    most_expensive = cost(planned.space.most_expensive(data.task)).flops
+    most_expensive = cost(planned.spaces["mixer"].most_expensive(data.task)).flops
     budget = spec.model_copy(update={"max_flops": most_expensive})
     assert planned.flops_ceiling > most_expensive
     assert planned.baselines == plan(budget, data.task).baselines

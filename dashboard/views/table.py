@@ -49,7 +49,7 @@ def _filtered(snapshot: Snapshot) -> pd.DataFrame:
     word = partial(state_word, is_run=snapshot.is_run)
     states = first[0].multiselect("State", list(State), format_func=word)
     origins = first[1].multiselect("Origin", [origin.value for origin in Origin])
-    families = first[2].multiselect("Family", ["mixer", "vit"])
+    families = first[2].multiselect("Family", sorted(snapshot.frame["family"].unique()))
     second = st.columns([1, 1, 2])
     megaflops = second[0].number_input("At most so many M FLOPs", min_value=0.0, value=None)
     percent = second[1].number_input("At least so accurate (%)", 0.0, 100.0, value=None)

@@ -1,4 +1,4 @@
-"""What a study found, for a terminal: the front, each row beside the ViT nearest in FLOPs."""
+"""What a study found, for a terminal: the front, each row beside the nearest baseline in FLOPs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from runs.winners import candidates, nearest_in_flops
 from search.report.status import StudyStatus
 from search.spec.retry import causes
 from space.command import visible
+from space.families import common_label, find_family
 from space.quantities import counted, format_count, format_seconds
 
 
@@ -29,20 +30,23 @@ def front_table(status: StudyStatus) -> Table:
         box=None,
         padding=(0, 1, 0, 0),  # seven columns in a terminal of 80 characters
     )
-    for column in ("trial", "Mixer", "FLOPs", "accuracy", "nearest ViT", "FLOPs", "accuracy"):
-        left = column in {"Mixer", "nearest ViT"}
+    given = over_seeds([t for t in status.trials if t.origin is Origin.BASELINE])
+    is_mixed = len(status.study.families) > 1
+    found = "network" if is_mixed else find_family(status.study.families[0]).label
+    other = f"nearest {common_label((t.config for t in given), 'baseline')}"
+    for column in ("trial", found, "FLOPs", "accuracy", other, "FLOPs", "accuracy"):
+        left = column in {found, other}
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    vits = over_seeds([t for t in status.trials if t.origin is Origin.BASELINE])
     for trial in status.front:
-        vit = nearest_in_flops(trial, vits)
+        near = nearest_in_flops(trial, given)
         table.add_row(
             str(trial.number),
-            Text(trial.label.removeprefix("Mixer ")),
+            Text(trial.label if is_mixed else trial.short_label),
             format_count(trial.flops),
             f"{100 * (trial.accuracy or 0):.1f} %",
-            Text(vit.label.removeprefix("ViT ")) if vit else "-",
-            format_count(vit.flops) if vit else "-",
-            f"{100 * (vit.accuracy or 0):.1f} %" if vit else "-",
+            Text(near.label if "baseline" in other else near.short_label) if near else "-",
+            format_count(near.flops) if near else "-",
+            f"{100 * (near.accuracy or 0):.1f} %" if near else "-",
         )
     return table
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Iterable
 from functools import lru_cache
 
-from space.config import Config, ImageTask, MixerConfig
-from space.cost import mixer_macs
+from space.config import Config, ImageTask
+from space.ranges import Values
 from space.search_space import SearchSpace
 
 ENUMERABLE = 50_000
@@ -16,9 +15,6 @@ ENUMERABLE = 50_000
 
 _DRAWS = 100
 """Before the list is searched for what is left."""
-
-Values = tuple[int, ...]
-"""Of the parameters of a member, in the order of the ranges."""
 
 
 class Untried:
@@ -68,19 +64,19 @@ class Untried:
     def remove(self, config: Config) -> None:
         """It is tried now."""
         self._tried.add(config)
-        if isinstance(config, MixerConfig):
+        if config.family == self._space.family:
             values = tuple(getattr(config, name) for name in self._space.ranges)
             if values in self._left and self._member(values) == config:
                 self._left.remove(values)
 
-    def draw(self) -> MixerConfig | None:
+    def draw(self) -> Config | None:
         """One that has not been tried; None when none is left, or none is found."""
         rng = random.Random(f"{self._seed}/{len(self._tried)}")
         if self._allowed is None:
             ranges = self._space.ranges.values()
             for _ in range(ENUMERABLE):
                 values = tuple(rng.choice(choices) for choices in ranges)
-                if _flops(self._space, self._task, values) <= self._max_flops:
+                if self._may_be(values):
                     config = self._member(values)
                     if config in self:
                         return config
@@ -92,18 +88,17 @@ class Untried:
         left = [values for values in self._allowed if values in self._left]
         return self._member(rng.choice(left)) if left else None
 
-    def _member(self, values: Values) -> MixerConfig:
+    def _may_be(self, values: Values) -> bool:
+        flops = self._space.flops
+        return self._space.holds(values) and flops(self._task, values) <= self._max_flops
+
+    def _member(self, values: Values) -> Config:
         return self._space.member(self._task, **dict(zip(self._space.ranges, values, strict=True)))
 
 
-@lru_cache(maxsize=1)  # a study's start asks how many there are, and then draws from them
+@lru_cache(maxsize=4)  # a study's start asks how many there are, and then draws from them
 def _members_under(space: SearchSpace, task: ImageTask, max_flops: int) -> list[Values] | None:
     """The members under a ceiling, the first parameter varying slowest; None if too many."""
-    if space.size > ENUMERABLE:
+    if space.product_size > ENUMERABLE:
         return None
-    members = itertools.product(*space.ranges.values())
-    return [values for values in members if _flops(space, task, values) <= max_flops]
-
-
-def _flops(space: SearchSpace, task: ImageTask, values: Values) -> int:
-    return 2 * mixer_macs(task, **dict(zip(space.ranges, values, strict=True)))
+    return [values for values in space.values() if space.flops(task, values) <= max_flops]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pydantic
 
 from search.spec.studies import StudyError, StudySpec
 from space.errors import nearest
+from space.families import FAMILIES
 
 
 def parse_assignments(texts: Iterable[str], spec: StudySpec) -> dict[tuple[str, ...], Any]:
@@ -27,7 +28,7 @@ def parse_assignments(texts: Iterable[str], spec: StudySpec) -> dict[tuple[str, 
     assigned = {}
     for text in texts:
         field, equals, value = text.partition("=")
-        path = tuple(field.strip().split("."))
+        path = _with_family(tuple(field.strip().split(".")), spec)
         if not equals or not all(path):
             raise StudyError(
                 f"--set {text}: a field is set as FIELD=VALUE; write it like "
@@ -38,14 +39,23 @@ def parse_assignments(texts: Iterable[str], spec: StudySpec) -> dict[tuple[str, 
     return assigned
 
 
+def _with_family(path: tuple[str, ...], spec: StudySpec) -> tuple[str, ...]:
+    """`space.hidden_dim` as `space.mixer.hidden_dim` where one family is searched."""
+    is_range = path[0] == "space" and len(path) > 1 and path[1] not in FAMILIES
+    return ("space", *spec.families, *path[1:]) if is_range and len(spec.families) == 1 else path
+
+
 def _check_field(path: tuple[str, ...], spec: StudySpec) -> None:
     """Refuses a path that ends at no field."""
     table: object = spec
     for depth, step in enumerate(path):
         above = ".".join(path[:depth])
+        if isinstance(table, Mapping) and step in FAMILIES:  # searched or not, the study will say
+            table = table.get(step, FAMILIES[step].ranges())
+            continue
         if not isinstance(table, pydantic.BaseModel):
             raise StudyError(
-                f"--set {'.'.join(path)}: {above} is one value, no table; set {above} itself"
+                f"--set {'.'.join(path)}: {above} is one value, no table; set it itself"
             )
         known = type(table).model_fields
         if step not in known:

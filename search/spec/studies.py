@@ -12,10 +12,12 @@ from pydantic import Field, PositiveInt
 from search.spec.data_spec import DataSpec
 from search.spec.recipe import Augmentation, Recipe
 from search.spec.rungs import RungSpec
+from search.spec.spaces import Families, RangesByFamily, check_families, ranges_by_family
 from space.config import Frozen
 from space.errors import MixerSearchError, explain_one
+from space.families import DEFAULT_FAMILIES
+from space.mixer_family import MixerRanges
 from space.quantities import parse_count
-from space.search_space import Ranges
 
 Division = Literal["stratified", "random"]
 """Of the images: each class in its share, or as chance has it."""
@@ -28,7 +30,7 @@ class StudyError(MixerSearchError):
 
 
 class StudySpec(Frozen):
-    """A search: one space, recipe, data set and goal."""
+    """A search: one space a family, and one recipe, data set and goal for all."""
 
     name: str
     dataset: Annotated[str, Field(min_length=1)]
@@ -37,14 +39,19 @@ class StudySpec(Frozen):
 
     Of TFDS in its notation: `NAME`, `NAME/CONFIG`, each with `:VERSION`.
     """
-    space: Ranges = Ranges()
+    families: Families = DEFAULT_FAMILIES
+    """The kinds of networks searched, each by a sampler of its own: the next new trial goes to the
+    one with less training compute so far."""
+    space: RangesByFamily = Field(default_factory=dict, validate_default=True)
+    """The ranges of every searched family; of one alone they may be given without its name."""
     data: DataSpec = DataSpec()
     """How its images are read."""
     recipe: Recipe = Recipe()
     trials: Annotated[int, Field(ge=0)] = 40
-    """Mixers to train; baselines come on top, and with 0 are all there is."""
+    """Configurations to train; baselines come on top, and with 0 are all there is."""
     baselines: Annotated[int, Field(ge=0)] | tuple[str, ...] = 4
-    """How many ViTs, spread over the range of FLOPs; or presets by name or path."""
+    """How many, spread over the range of FLOPs, of a family that is not searched (ViTs where they
+    are not); or presets by name or path."""
     max_flops: PositiveInt | None = None
     """Dearest configuration tried; one image, forward."""
     min_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -70,14 +77,24 @@ class StudySpec(Frozen):
     @pydantic.field_validator("data")
     @classmethod
     def _patches_tile_the_images(cls, data: DataSpec, others: pydantic.ValidationInfo) -> DataSpec:
-        patches = others.data["space"].patch_size if "space" in others.data else None
-        for patch in patches or () if data.image_size else ():
+        spaces = others.data.get("space", {}).values() if data.image_size else ()
+        for patch in [p for ranges in spaces for p in getattr(ranges, "patch_size", None) or ()]:
             if data.image_size % patch:
                 raise ValueError(
                     f"image_size={data.image_size} is not tiled by space.patch_size={patch}; "
                     "choose a multiple, or other patches"
                 )
         return data
+
+    @pydantic.field_validator("families", mode="before")
+    @classmethod
+    def _families_are_known(cls, given: Any) -> Any:
+        return check_families(given)
+
+    @pydantic.field_validator("space", mode="before")
+    @classmethod
+    def _ranges_by_family(cls, given: Any, others: pydantic.ValidationInfo) -> Any:
+        return ranges_by_family(given, others.data["families"]) if "families" in others.data else {}
 
     @pydantic.field_validator("rungs")
     @classmethod
@@ -181,13 +198,15 @@ STUDIES: dict[str, StudySpec] = {
             baselines=1,
             max_flops=1_000_000,
             recipe=Recipe(epochs=2, batch_size=64, learning_rate=3e-3),
-            space=Ranges(
-                patch_size=(2, 4),
-                hidden_dim=(8, 16, 32),
-                tokens_mlp_dim=(8, 16),
-                channels_mlp_dim=(16, 32),
-                num_blocks=(1,),
-            ),
+            space={
+                "mixer": MixerRanges(
+                    patch_size=(2, 4),
+                    hidden_dim=(8, 16, 32),
+                    tokens_mlp_dim=(8, 16),
+                    channels_mlp_dim=(16, 32),
+                    num_blocks=(1,),
+                )
+            },
         ),
     )
 }
@@ -230,7 +249,7 @@ def with_changes(
     for path, value in assigned.items():
         table = fields
         for step in path[:-1]:
-            table = table[step]
+            table = table.setdefault(step, {})
         table[path[-1]] = value
     options = _OPTIONS | {path: f"--set {'.'.join(path)}" for path in assigned}
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -44,7 +44,7 @@ class Search:
     Args:
         study: as it is in the database.
         spec: what was asked.
-        space: the ranges, narrowed to what can lie under the study's FLOPs ceiling.
+        spaces: by family, the ranges narrowed to what can lie under the study's FLOPs ceiling.
         task: of the images.
         baselines: configurations trained by the same recipe, before the search.
         workers: train trials.
@@ -54,13 +54,12 @@ class Search:
         checkpoints: where trials under way are kept; None keeps none.
         weights: which weights of complete trials are kept; None keeps none.
         retry: which trials that failed are tried again.
-        enough: whether the search has found what it will find: no configuration of its own begins
-            then.
+        enough: whether no further configuration of the search's own begins.
     """
 
     study: StudyRecord
     spec: StudySpec
-    space: SearchSpace
+    spaces: Mapping[str, SearchSpace]
     task: ImageTask
     baselines: tuple[Config, ...]
     store: Writer
@@ -98,7 +97,7 @@ class Coordinator:
         history = self._history()
         self._scheduler = search.scheduler(
             search.spec,
-            search.space,
+            search.spaces,
             search.task,
             max_flops=search.study.flops_ceiling,
             baselines=search.baselines,

@@ -23,8 +23,9 @@ from search.spec.studies import StudyError, StudySpec
 from space import presets
 from space.config import Config, ImageTask
 from space.cost import cost
-from space.ladder import vit_ladder
-from space.search_space import SearchSpace
+from space.families import DEFAULT_FAMILIES, baseline_family
+from space.ladder import ladder
+from space.search_space import SearchSpace, fitted
 
 _ROOM = 10**0.01
 """The ceiling over the most expensive configuration, where no budget is below: the reference point
@@ -51,13 +52,18 @@ NOTES = frozenset({"asked", "dataset_version", "decoder"})
 class Plan:
     """What a specification means for images of one kind."""
 
-    space: SearchSpace
-    """As specified, what was left open fitted to the images."""
-    affordable: SearchSpace
+    spaces: dict[str, SearchSpace]
+    """By family, as specified, what was left open fitted to the images."""
+    affordable: dict[str, SearchSpace]
     """Without the values that nothing under the ceiling can have."""
     flops_ceiling: int
     """What a new study keeps: one that was begun goes on with its own."""
     baselines: tuple[Config, ...]
+
+    @property
+    def num_configurations(self) -> int:
+        """Of all families together, whatever they cost."""
+        return sum(space.size for space in self.spaces.values())
 
 
 def plan(spec: StudySpec, task: ImageTask) -> Plan:
@@ -68,8 +74,8 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
             baseline is no preset.
         StudyError: a baseline is made for other images, or not under `max_flops`.
     """
-    space = spec.space.fitted(task)
-    most_expensive = cost(space.most_expensive(task)).flops
+    spaces = {name: fitted(name, spec.space[name], task) for name in spec.families}
+    most_expensive = max(cost(space.most_expensive(task)).flops for space in spaces.values())
     ceiling = math.ceil(most_expensive * _ROOM)
     if spec.trials == 0 and not isinstance(spec.baselines, int):  # what is given sets the scale
         most_expensive = max(cost(presets.load(name).config).flops for name in spec.baselines)
@@ -77,18 +83,25 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
     if spec.max_flops is not None:
         ceiling = min(ceiling, spec.max_flops)
     budget = min(ceiling, most_expensive)
+    floor = min(cost(space.cheapest(task)).flops for space in spaces.values())
     return Plan(
-        space=space,
-        affordable=space.within(task, budget) if spec.trials else space,
+        spaces=spaces,
+        affordable={
+            name: space.within(task, budget) if spec.trials else space
+            for name, space in spaces.items()
+        },
         flops_ceiling=ceiling,
-        baselines=_baselines(spec, task, cost(space.cheapest(task)).flops, budget),
+        baselines=_baselines(spec, task, floor, budget),
     )
 
 
 def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
     """How many trials a study can have: those asked for, or all the space has."""
-    untried = Untried(plan.affordable, task, max_flops=plan.flops_ceiling, seed=spec.seed)
-    return spec.trials if untried.count is None else min(spec.trials, untried.count)
+    counts = [
+        Untried(space, task, max_flops=plan.flops_ceiling, seed=spec.seed).count
+        for space in plan.affordable.values()
+    ]
+    return min(spec.trials, sum(spec.trials if count is None else count for count in counts))
 
 
 def images_of(
@@ -192,7 +205,11 @@ def study_of(
     Raises:
         StudyError: it is there with another specification, or began on other images.
     """
-    fixed = spec.fixed() | {"space": plan.space.model_dump(mode="json"), "split": data.split}
+    ranges = {
+        family: {name: list(values) for name, values in space.ranges.items()}
+        for family, space in plan.spaces.items()
+    }
+    fixed = spec.fixed() | {"space": ranges, "split": data.split}
     fixed["data"] |= {"validation": data.validation}
     read = {"dataset_version": data.version, "decoder": data.decoder, "asked": asked}
     new = StudyRecord(
@@ -209,6 +226,8 @@ def study_of(
         return new
     defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed() | BEFORE_THE_FIELD
     there = defaults | study.spec  # an older version knew fewer fields
+    if "families" not in study.spec:  # it knew one, whose ranges were all there is of a space
+        there["space"] = dict.fromkeys(DEFAULT_FAMILIES, study.spec.get("space"))
     there = {name: value for name, value in there.items() if name not in NOTES}
     asked_name, began = tfds_name(spec.dataset), _dataset_of(study)
     if began and asked_name:
@@ -268,7 +287,11 @@ def _baselines(spec: StudySpec, task: ImageTask, floor: int, ceiling: int) -> tu
     if isinstance(spec.baselines, int):
         if spec.baselines == 0:
             return ()
-        return tuple(vit_ladder(task, min_flops=floor, max_flops=ceiling, rungs=spec.baselines))
+        family = baseline_family(spec.families)
+        if family is None:  # all families are searched: each is compared with the others
+            return ()
+        limits = {"min_flops": floor, "max_flops": ceiling}
+        return tuple(ladder(family, task, rungs=spec.baselines, **limits))
     configs = []
     for name in spec.baselines:
         config = presets.load(name).config
@@ -276,7 +299,7 @@ def _baselines(spec: StudySpec, task: ImageTask, floor: int, ceiling: int) -> tu
             raise StudyError(
                 f"{'baseline' if spec.trials else 'preset'} {name!r} is made for "
                 f"{_images(config.task)}, {spec.dataset} has {_images(task)}; choose presets made "
-                f"for these images{', or a number of ViTs' if spec.trials else ''}"
+                f"for these images{', or a number of baselines' if spec.trials else ''}"
             )
         if cost(config).flops > ceiling:
             raise StudyError(

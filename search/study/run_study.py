@@ -11,7 +11,6 @@ from rich.console import Console
 
 from runs.database_retry import DatabaseRetry
 from runs.lease import LeaseLostError
-from runs.record import label_of
 from runs.spool import refuse_spooled, spooled
 from runs.writer import open_writer
 from search.data import Arrays, ImageData
@@ -40,6 +39,7 @@ from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import images_of, plan, reachable, study_of
 from search.study.state import StudyState
+from space.families import label_of
 from space.quantities import format_count
 
 
@@ -110,7 +110,7 @@ def run_study(
         study = study_of(store, spec, planned, images, asked)
         baselines = planned.baselines if with_baselines else ()
         what = (
-            f"{planned.space.size:,} configurations, at most "
+            f"{planned.num_configurations:,} configurations, at most "
             f"{format_count(study.flops_ceiling)}FLOPs"
         )
         if spec.trials == 0:
@@ -148,7 +148,7 @@ def run_study(
             Search(
                 study=study,
                 spec=spec,
-                space=planned.affordable,
+                spaces=planned.affordable,
                 task=images.task,
                 baselines=baselines,
                 store=store,
