@@ -54,10 +54,10 @@ def test_the_time_is_that_of_networks_as_large_on_the_device_used_last() -> None
     spec = with_changes(
         DIGITS,
         {
-            ("space", name): [getattr(small, name)]
+            ("space", "mixer", name): [getattr(small, name)]
             for name in ("patch_size", "hidden_dim", "tokens_mlp_dim", "channels_mlp_dim")
         }
-        | {("space", "num_blocks"): [small.num_blocks]},
+        | {("space", "mixer", "num_blocks"): [small.num_blocks]},
     )
     found = forecast(spec, None, None, with_baselines=False)
     assert (found.trials, found.configurations) == (1, 1)
