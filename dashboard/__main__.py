@@ -14,7 +14,7 @@ import typer
 from runs.options import Storage
 from runs.reader import open_reader
 from runs.storage import describe, parse_storage
-from space.command import make_app, run_app
+from space.command import Version, make_app, run_app
 from space.errors import MixerSearchError
 
 app = make_app()
@@ -44,6 +44,7 @@ def serve(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Do not open a browser window.")
     ] = False,
+    version: Version = False,
 ) -> None:
     """Shows the studies of a database in the browser: front, trials, progress. Read-only."""
     if storage is not None:

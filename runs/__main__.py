@@ -15,7 +15,7 @@ import runs
 from runs import gc
 from runs.options import Storage, StudyName
 from runs.storage import StorageError
-from space.command import make_app, run_app
+from space.command import Json, Version, make_app, print_json, run_app
 from space.paths import as_path
 from space.quantities import counted
 
@@ -37,6 +37,8 @@ def write(
         bool, typer.Option("--curves", help="Learning curves instead, one row an epoch.")
     ] = False,
     storage: Storage = None,
+    as_json: Json = False,
+    version: Version = False,
 ) -> None:
     """Parses, calls, returns."""
     kind = out.suffix.lower()
@@ -53,7 +55,10 @@ def write(
         raise StorageError(
             f"--out {out} cannot be written ({error.strerror or error}); name another file"
         ) from None
-    print(f"{counted(len(frame), 'row')} in {out}")
+    if as_json:
+        print_json({"study": study, "file": str(out), "rows": len(frame), "curves": curves})
+    else:
+        print(f"{counted(len(frame), 'row')} in {out}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 
 from runs.garbage import Findings, Garbage, find_garbage, remove
 from runs.options import CheckpointDir, Storage, WeightsDir
-from space.command import make_app, run_app, visible
+from space.command import Version, make_app, print_json, run_app, visible
 from space.quantities import counted, format_count, format_seconds
 
 _TWO_DAYS = 172_800
@@ -36,6 +35,7 @@ def collect(
         bool,
         typer.Option("--json", help="Print JSON, and remove only what --yes says may go."),
     ] = False,
+    version: Version = False,
 ) -> None:
     """Parses, calls, returns."""
 
@@ -53,7 +53,7 @@ def collect(
         removed = [item for item in find().garbage if item.path in listed]
         failed = remove(removed)
     if as_json:
-        print(json.dumps(_document(found, removed, failed), indent=2))
+        print_json(_document(found, removed, failed))
     elif found.garbage:
         print(f"removed: {_total(removed)}" if may_remove else "nothing was removed")
     for sentence in failed:

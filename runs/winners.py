@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from runs import pareto
 from runs.record import Origin, State, StudyRecord, TrialRecord
-from runs.seeds import behind, over_seeds
+from runs.seeds import behind, by_configuration, over_seeds
 from space.costs import FLOPS, Cost
 from space.errors import MixerSearchError, listed
 from space.presets import Preset
@@ -56,6 +57,30 @@ def objectives(
 def reference_of(study: StudyRecord) -> pareto.Reference:
     """The point the study's hypervolumes are measured to."""
     return pareto.Reference(accuracy=study.guess_accuracy, cost=study.cost_ceiling)
+
+
+def trials_since_gain(study: StudyRecord, trials: Sequence[TrialRecord]) -> int:
+    """How many configurations of the search have ended since one added to the hypervolume.
+
+    All of them where none did. One that failed or was pruned has ended too, and adds nothing.
+    """
+    groups = by_configuration([t for t in trials if t.origin is Origin.SEARCH]).values()
+    ended = [group for group in groups if all(t.finished_at for t in group)]
+    ended.sort(key=lambda group: max(str(t.finished_at) for t in group))
+    found = [(over_seeds(group) or group)[0] for group in ended]
+    accuracies = [
+        t.accuracy if t.state is State.COMPLETE and (t.accuracy or 0) >= study.min_accuracy else 0.0
+        for t in found
+    ]
+    history = pareto.hypervolume_history(
+        [t.cost(study.cost) or 0.0 for t in found],
+        [a or 0.0 for a in accuracies],
+        reference_of(study),
+    )
+    since = 0
+    for before, after in pairwise([0.0, *history]):
+        since = 0 if after > before else since + 1
+    return since
 
 
 def nearest_in_cost(

@@ -109,6 +109,20 @@ class Writer(Reader):
         self._mirror.study = self._write(write)
         return self._mirror.study
 
+    def put_study(self, study: StudyRecord) -> StudyRecord:
+        """Adds the study, or replaces the specification of the one of that name."""
+
+        def write(session: Session) -> StudyRecord:
+            row = session.scalar(sa.select(StudyRow).where(StudyRow.name == study.name))
+            if row is None:
+                session.add(StudyRow(**study_columns(study)))
+            elif row.spec != study.spec:
+                row.spec = study.spec
+            return study
+
+        self._mirror.study = self._write(write)
+        return self._mirror.study
+
     def add_trial(self, study: str, trial: TrialRecord) -> TrialRecord:
         """Adds a trial under the study's next number; the record given need not know it yet."""
         return self.add_trials(study, [trial])[0]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from dataclasses import asdict
+from functools import partial
+from typing import Annotated, TextIO
 
 import typer
 
 from runs.options import Storage, WeightsDir
 from runs.repair.check import check, repair
-from space.command import make_app, run_app
+from space.command import Json, Version, make_app, print_json, run_app
 from space.quantities import counted
 
 EPILOG = """\b
-Exit code: 0 nothing is wrong, or nothing any more; 1 something is; 2 bad input.
+Exit code: 0 nothing is wrong, or nothing any more;
+1 something is; 2 bad input.
 Example: python -m search.check --storage sqlite:///runs/mixer_search.db --repair
 """
 
@@ -37,9 +40,15 @@ def look(
         ),
     ] = False,
     weights_dir: WeightsDir = None,
+    as_json: Json = False,
+    version: Version = False,
 ) -> None:
     """Parses, calls, returns."""
-    report = repair(storage, _say, weights_dir) if mend else check(storage, weights_dir)
+    say = partial(_say, file=sys.stderr) if as_json else _say
+    report = repair(storage, say, weights_dir) if mend else check(storage, weights_dir)
+    if as_json:
+        print_json(asdict(report))
+        raise typer.Exit(1 if report.problems else 0)
     for kind, sentences in (
         ("repaired", report.repaired),
         ("problem", report.problems),
@@ -55,9 +64,9 @@ def look(
         raise typer.Exit(1)
 
 
-def _say(sentence: str) -> None:
+def _say(sentence: str, file: TextIO | None = None) -> None:
     """A line, whatever the database holds."""
-    print("".join(c if c.isprintable() else " " for c in sentence), flush=True)
+    print("".join(c if c.isprintable() else " " for c in sentence), flush=True, file=file)
 
 
 def main(argv: list[str] | None = None) -> int:

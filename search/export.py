@@ -16,8 +16,9 @@ from runs import winners
 from runs.options import Storage, StudyName
 from runs.reader import open_reader
 from runs.seeds import behind
+from search.result import trial_facts
 from space import presets
-from space.command import make_app, run_app
+from space.command import Json, Version, make_app, print_json, run_app
 from space.errors import ConfigError, MixerSearchError
 from space.families import label_of
 from space.paths import as_path
@@ -79,6 +80,8 @@ def export(
         ),
     ] = None,
     storage: Storage = None,
+    as_json: Json = False,
+    version: Version = False,
 ) -> None:
     """Parses, calls, returns."""
     if out is not None and out.suffix.lower() != ".json":
@@ -106,10 +109,13 @@ def export(
     preset = winners.preset_of(record, trial, name, trials)
     replaced = _replaced(path, preset, may_be_anothers=out is not None)
     presets.save(preset, path)
-    accuracy = "" if trial.accuracy is None else f", accuracy {100 * trial.accuracy:.1f} %"
     own = trial.costs.get(record.cost.name)
     other = "" if own is None else f", {record.cost.shortly(own)}"
     seeds = len(behind(trials, trial))
+    if as_json:
+        print_json({"file": str(path), "study": study, "seeds": seeds, "trial": trial_facts(trial)})
+        return
+    accuracy = "" if trial.accuracy is None else f", accuracy {100 * trial.accuracy:.1f} %"
     if seeds > 1:
         accuracy += f" (mean of {seeds} seeds)"
     print(

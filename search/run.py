@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -17,34 +12,25 @@ from rich.console import Console
 from rich.table import Table
 
 from runs.options import CheckpointDir, Storage, WeightsDir
-from runs.storage import has_password, without_password
+from search import options
+from search.dry_run import forecast, forecast_lines
+from search.interrupted import goes_on_with_the_same_command
+from search.launch import run_study
 from search.report.progress import print_line
-from search.spec.retry import RetryPolicy
+from search.spec.assignments import parse_assignments
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import STUDIES, StudyError, with_changes
 from search.spec.study_file import find_study
-from search.study.checkpoint_folder import Checkpoints
-from search.study.kept_weights import CHOICES, WeightsOptions
-from search.study.stop_signals import Stopping, Terminated
-from search.train.compile_cache import use_compile_cache
-from search.train.devices import KINDS, check_kind
-from search.train.xla_options import use_xla_options
-from search.workers.processes import open_workers
-from search.workers.spawned import check_may_start
-from space.command import make_app, run_app
+from search.study.stored import stored_study
+from space.command import Json, Version, make_app, print_json, run_app
 from space.errors import MixerSearchError
-from space.paths import as_path
-from space.quantities import format_count, parse_amount, parse_count, parse_duration
+from space.quantities import format_count, parse_amount, parse_count
 
 EXAMPLE = """\b
 Example, a quick look at CIFAR-10 on a laptop:
   python -m search.run --study mixer_cifar --study-name quick_look \\
     --trials 6 --epochs 3 --train-limit 4000 --max-flops 10M
 """
-
-if TYPE_CHECKING:
-    from search.data import ImageData
-    from search.protocol import Workers
 
 T = TypeVar("T")
 
@@ -59,32 +45,48 @@ app = make_app()
 )
 def run(
     study: Annotated[
-        str, typer.Option(help="A built-in study, or a .toml file.", metavar="NAME|FILE")
+        str,
+        typer.Option(
+            help="A built-in study, or a .toml file.", metavar="NAME|FILE", show_default=False
+        ),
     ] = "",
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            help="Go on with a study of the database, as it was asked for.", metavar="NAME"
+        ),
+    ] = None,
     list_studies: Annotated[
         bool, typer.Option("--list", help="List the built-in studies and leave.")
     ] = False,
-    study_name: Annotated[
-        str | None, typer.Option(help="Keep the results under another name.", metavar="NAME")
-    ] = None,
+    study_name: options.StudyName = None,
     trials: Annotated[
-        int | None, typer.Option(help="Mixers the study is to have in the end.", metavar="N")
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training images a trial.", metavar="N")
-    ] = None,
-    timeout: Annotated[
-        str | None,
-        typer.Option(help="Start no trial after so long: 45s, 30m, 2h.", metavar="TIME"),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of sampler and training.", metavar="N")] = None,
-    seeds: Annotated[
         int | None,
-        typer.Option(help="Trainings of every configuration; their mean counts.", metavar="K"),
+        typer.Option(
+            help="Mixers the study is to have in the end.",
+            metavar="N",
+            show_default=options.OF_THE_STUDY,
+        ),
     ] = None,
+    epochs: options.Epochs = None,
+    timeout: options.Timeout = None,
+    stop_when_flat: Annotated[
+        int | None,
+        typer.Option(
+            help="End when the hypervolume has not grown over N trials.",
+            metavar="N",
+            show_default="never",
+        ),
+    ] = None,
+    seed: options.Seed = None,
+    seeds: options.Seeds = None,
     max_flops: Annotated[
         str | None,
-        typer.Option(help="Dearest Mixer tried, one image forward: 20M, 1.5G.", metavar="FLOPS"),
+        typer.Option(
+            help="Dearest Mixer tried, one image forward: 20M, 1.5G.",
+            metavar="FLOPS",
+            show_default=options.OF_THE_STUDY,
+        ),
     ] = None,
     max_cost: Annotated[
         str | None,
@@ -95,15 +97,20 @@ def run(
     ] = None,
     min_accuracy: Annotated[
         float | None,
-        typer.Option(help="Less accurate trials count as useless (0 to 1).", metavar="A"),
+        typer.Option(
+            help="Less accurate trials count as useless (0 to 1).",
+            metavar="A",
+            show_default=options.OF_THE_STUDY,
+        ),
     ] = None,
-    train_limit: Annotated[
-        int | None,
-        typer.Option(help="Only the first N training images, for a quick look.", metavar="N"),
-    ] = None,
+    train_limit: options.TrainLimit = None,
     sampler: Annotated[
         str | None,
-        typer.Option(help="Who proposes configurations.", metavar="cost_aware|tpe|nsga2|random"),
+        typer.Option(
+            help="Who proposes configurations.",
+            metavar="cost_aware|tpe|nsga2|random",
+            show_default=options.OF_THE_STUDY,
+        ),
     ] = None,
     rungs: Annotated[
         bool,
@@ -112,107 +119,58 @@ def run(
         ),
     ] = True,
     baselines: Annotated[
-        bool, typer.Option("--baselines/--no-baselines", help="Train the ViTs to compare with.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="Train the ViTs to compare with.",
+            show_default="baselines",
+        ),
+    ] = None,
+    assignments: options.Set = None,
     storage: Storage = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            parser=as_path,
-            help="Folder with prepared TFDS data sets; by default $TFDS_DATA_DIR or "
-            "~/tensorflow_datasets.",
-            metavar="DIR",
-        ),
-    ] = None,
-    archive: Annotated[
-        Path | None,
-        typer.Option(
-            parser=as_path,
-            help="The data set's original archive, or the folder of its original files, instead "
-            "of a download.",
-            metavar="FILE|DIR",
-        ),
-    ] = None,
-    skip_broken: Annotated[
-        bool,
-        typer.Option("--skip-broken", help="Leave out files of a folder that are no images."),
-    ] = False,
-    device: Annotated[str, typer.Option(help="Where to train.", metavar="|".join(KINDS))] = "auto",
-    workers: Annotated[
-        str,
-        typer.Option(
-            help="Trials trained side by side, each on an accelerator of its own, or on its share "
-            "of the CPU's cores; auto: --workers-per-device for every accelerator there is.",
-            metavar="N|auto",
-        ),
-    ] = "auto",
-    workers_per_device: Annotated[
-        int,
-        typer.Option(
-            help="Workers that share an accelerator, its memory divided evenly: small networks "
-            "leave most of one idle. A CPU is shared by all workers.",
-            metavar="K",
-        ),
-    ] = 1,
-    engine: Annotated[
-        str,
-        typer.Option(
-            help="Where workers live: processes of this machine, or actors on a Ray cluster.",
-            metavar="local|ray",
-        ),
-    ] = "local",
-    ray_address: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the Ray cluster's head; auto: of the cluster this machine is a node of.",
-            metavar="HOST:PORT|auto",
-        ),
-    ] = None,
-    trial_timeout: Annotated[
-        str, typer.Option(help="A trial that takes longer has failed.", metavar="TIME")
-    ] = "6h",
-    retry_failed: Annotated[
-        bool,
-        typer.Option(
-            "--retry-failed",
-            help="Train those again that failed by no fault of their own: they ran into the time "
-            "limit, lost their worker, or had no memory. With a higher --trial-timeout those that "
-            "ran into it are trained again without being asked to.",
-        ),
-    ] = False,
-    checkpoint_every: Annotated[
-        str,
-        typer.Option(
-            help="How often a trial under way is kept, to go on from there after an interruption.",
-            metavar="TIME",
-        ),
-    ] = "30s",
+    data_dir: options.DataDir = None,
+    archive: options.Archive = None,
+    skip_broken: options.SkipBroken = False,
+    device: options.Device = "auto",
+    workers: options.Workers = "auto",
+    workers_per_device: options.WorkersPerDevice = 1,
+    engine: options.Engine = "local",
+    ray_address: options.RayAddress = None,
+    trial_timeout: options.TrialTimeout = "6h",
+    retry_failed: options.RetryFailed = False,
+    checkpoint_every: options.CheckpointEvery = "30s",
     checkpoint_dir: CheckpointDir = None,
-    keep_checkpoints: Annotated[
-        bool,
-        typer.Option(
-            "--keep-checkpoints", help="Keep the last checkpoint of every trial that has ended."
-        ),
-    ] = False,
-    keep_weights: Annotated[
-        str,
-        typer.Option(
-            help="Whose weights to keep: of complete trials on the front (removed when they leave "
-            "it), of all complete trials, or of none.",
-            metavar="|".join(CHOICES),
-        ),
-    ] = "front",
+    keep_checkpoints: options.KeepCheckpoints = False,
+    keep_weights: options.KeepWeights = "front",
     weights_dir: WeightsDir = None,
+    dry_run: options.DryRun = False,
+    as_json: Json = False,
+    version: Version = False,
 ) -> None:
     """Parses, calls, returns."""
-    console = Console()
+    console = Console(stderr=as_json)
     if list_studies:
-        console.print(studies_table())
+        if as_json:
+            print_json(built_in_studies())
+        else:
+            console.print(studies_table())
         return
-    if not study:
+    asked: dict[str, Any] = {}
+    if resume is not None:
+        if study or study_name:
+            other = "--study" if study else "--study-name"
+            raise StudyError(
+                f"--resume {resume}: the study is named there, with all it was asked for; leave "
+                f"{other} out, or leave --resume out to begin another"
+            )
+        spec, asked = stored_study(resume, storage, trials)
+    elif study:
+        spec = find_study(study)
+    else:
         raise StudyError("no study was named; give --study NAME (--list shows the built-in ones)")
     spec = with_changes(
-        find_study(study),
+        spec,
+        parse_assignments(assignments or (), spec),
         name=study_name,
         trials=trials,
         epochs=epochs,
@@ -222,57 +180,45 @@ def run(
         max_cost=None if max_cost is None else _parsed("--max-cost", max_cost, parse_amount),
         min_accuracy=min_accuracy,
         train_limit=train_limit,
-        sampler=sampler,
         skip_broken=skip_broken,
+        sampler=sampler,
         rungs=None if rungs else NO_RUNGS,
     )
-    seconds = None if timeout is None else _parsed("--timeout", timeout, parse_duration)
-    trial_seconds = _parsed("--trial-timeout", trial_timeout, parse_duration)
-    interval = _parsed("--checkpoint-every", checkpoint_every, parse_duration)
-    checkpoints = Checkpoints(checkpoint_dir, interval, keep_checkpoints)
-    checkpoints.check()
-    weights = WeightsOptions(keep_weights, weights_dir)
-    weights.check()
-    check_may_start()
-    stopping = Stopping()
-    stopping.listen()
-
-    began = time.monotonic()
-    try:
-        with _open_workers(
-            console,
-            engine,
-            ray_address,
-            _count(workers),
-            device,
-            workers_per_device,
-            trial_seconds,
-            storage,
-        ) as start_workers:
-            from search.study.run_study import run_study  # takes a second, in which workers start
-
-            run_study(
-                spec,
-                console,
-                start_workers=start_workers,
-                storage=storage,
-                data_dir=data_dir,
-                archive=archive,
-                with_baselines=baselines,
-                checkpoints=checkpoints,
-                weights=weights,
-                retry=RetryPolicy(failed=retry_failed, trial_seconds=trial_seconds),
-                deadline=None if seconds is None else began + seconds,
-                check_stop=stopping.check,
-            )
-    except KeyboardInterrupt as stop:
-        print_line(
-            console,
-            "\nStopped. Finished trials are stored; one that was running goes on from its last "
-            "checkpoint.\n"
-            f"Go on with the same command: {_same_command(sys.argv[1:])}",
+    with_baselines = asked.get("baselines", True) if baselines is None else baselines
+    if stop_when_flat is None:
+        stop_when_flat = asked.get("stop_when_flat")
+    if dry_run:
+        found = forecast(spec, storage, data_dir, with_baselines=with_baselines)
+        if as_json:
+            print_json(found.facts())
+        for line in () if as_json else forecast_lines(found):
+            print_line(console, line)
+        return
+    with goes_on_with_the_same_command(console, "search.run"):
+        result = run_study(
+            spec,
+            storage=storage,
+            workers=workers,
+            progress=console,
+            data_dir=data_dir,
+            archive=archive,
+            baselines=with_baselines,
+            device=device,
+            workers_per_device=workers_per_device,
+            engine=engine,
+            ray_address=ray_address,
+            timeout=timeout,
+            trial_timeout=trial_timeout,
+            retry_failed=retry_failed,
+            stop_when_flat=stop_when_flat,
+            checkpoint_every=checkpoint_every,
+            checkpoint_dir=checkpoint_dir,
+            keep_checkpoints=keep_checkpoints,
+            keep_weights=keep_weights,
+            weights_dir=weights_dir,
         )
-        raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
+    if as_json:
+        print_json(result.facts())
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -283,74 +229,48 @@ def main(argv: list[str] | None = None) -> int:
     return run_app(app, argv, "python -m search.run")
 
 
-def studies_table() -> Table:
-    """The built-in studies, a line each."""
+def built_in_studies() -> list[dict[str, Any]]:
+    """A row a built-in study."""
     from search.data import find_task
     from search.study.open_study import plan
 
+    rows = []
+    for spec in STUDIES.values():
+        task = find_task(spec.dataset)
+        planned = plan(spec, task)
+        rows.append(
+            {
+                "study": spec.name,
+                "dataset": spec.dataset,
+                **task.model_dump(),
+                "configurations": planned.num_configurations,
+                "flops_ceiling": planned.flops_ceiling,
+                "trials": spec.trials,
+                "epochs": spec.recipe.epochs,
+                "baselines": len(planned.baselines),
+            }
+        )
+    return rows
+
+
+def studies_table() -> Table:
+    """The built-in studies, a line each."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("study", "data set", "images", "space", "FLOPs", "trials", "epochs", "ViTs"):
         left = column in {"study", "data set", "images"}
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    for spec in STUDIES.values():
-        task = find_task(spec.dataset)
-        planned = plan(spec, task)
+    for row in built_in_studies():
         table.add_row(
-            spec.name,
-            spec.dataset,
-            f"{task.image_size}x{task.image_size}x{task.image_channels}",
-            f"{planned.num_configurations:,}",
-            f"< {format_count(planned.flops_ceiling)}",
-            str(spec.trials),
-            str(spec.recipe.epochs),
-            str(len(planned.baselines)),
+            row["study"],
+            row["dataset"],
+            f"{row['image_size']}x{row['image_size']}x{row['image_channels']}",
+            f"{row['configurations']:,}",
+            f"< {format_count(row['flops_ceiling'])}",
+            str(row["trials"]),
+            str(row["epochs"]),
+            str(row["baselines"]),
         )
     return table
-
-
-def _open_workers(
-    console: Console,
-    engine: str,
-    ray_address: str | None,
-    count: int | None,
-    device: str,
-    per_device: int,
-    trial_seconds: float,
-    storage: str | None,
-) -> AbstractContextManager[Callable[[ImageData], Workers]]:
-    """Workers of the engine that was asked for."""
-    check_kind(device)
-    if engine not in {"local", "ray"}:
-        raise StudyError(f"--engine {engine}: there is local and ray; choose one")
-    if per_device < 1:
-        raise StudyError(
-            f"--workers-per-device {per_device}: a device has one worker or more; give 1 or more"
-        )
-    if engine == "ray":
-        if storage and has_password(storage):
-            raise StudyError(
-                "--engine ray: Ray keeps the command line of whoever uses it, for all to see, and "
-                "--storage holds a password; name the storage in MIXER_STORAGE, or keep the "
-                "password in ~/.pgpass"
-            )
-        from search.workers.ray_pool import open_ray_workers
-
-        address = ray_address or "auto"
-        return open_ray_workers(
-            count,
-            device,
-            per_device=per_device,
-            address=address,
-            trial_seconds=trial_seconds,
-        )
-    if ray_address is not None:
-        raise StudyError(
-            f"--ray-address {ray_address}: workers are processes of this machine (--engine local); "
-            "add --engine ray"
-        )
-    use_xla_options()
-    use_compile_cache(partial(print_line, console))
-    return open_workers(count, device, per_device=per_device, trial_seconds=trial_seconds)
 
 
 def _parsed(option: str, text: str, parse: Callable[[str], T]) -> T:
@@ -359,28 +279,6 @@ def _parsed(option: str, text: str, parse: Callable[[str], T]) -> T:
         return parse(text)
     except MixerSearchError as error:
         raise StudyError(f"{option}: {error}") from None
-
-
-def _count(workers: str) -> int | None:
-    """How many workers; None for as many as there are accelerators."""
-    if workers == "auto":
-        return None
-    if not workers.isdecimal() or int(workers) < 1:
-        raise StudyError(f"--workers {workers}: neither a number from 1 on nor auto; give one")
-    return int(workers)
-
-
-def _same_command(argv: list[str]) -> str:
-    """What was typed, as it may be printed."""
-    shown = ["python", "-m", "search.run"]
-    for word in argv:
-        option, equals, value = word.partition("=")
-        if shown[-1] == "--storage":
-            word = without_password(word)
-        elif option == "--storage" and equals:
-            word = f"--storage={without_password(value)}"
-        shown.append(word)
-    return shlex.join(shown)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import Any
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from typing import Annotated, Any
 
 import pydantic
 import typer
@@ -13,6 +16,10 @@ from space.errors import MixerSearchError, explain_one
 _UsageError: type[Any] = typer.BadParameter.__mro__[1]  # of Typer's Click, which names it nowhere
 
 
+_MOST_COLUMNS = 100
+"""Of a help text: it fits a narrower terminal, and stays readable in a wider one."""
+
+
 def make_app(**settings: Any) -> typer.Typer:
     """An app in plain words: no shell completion, no decorated tracebacks, no markup.
 
@@ -20,8 +27,52 @@ def make_app(**settings: Any) -> typer.Typer:
         settings: further ones of `typer.Typer`.
     """
     return typer.Typer(
-        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **settings
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"max_content_width": _MOST_COLUMNS},
+        **settings,
     )
+
+
+def program_version() -> str:
+    """Of this program as it is installed; `unknown` where it is not."""
+    try:
+        return version_of("mixer-search")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mixer-search {program_version()}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+]
+"""An option of every command."""
+
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print the result as JSON and nothing else on stdout (progress: stderr)."
+    ),
+]
+"""An option of every command that reports."""
+
+
+def print_json(facts: Any) -> None:
+    """The result of a command, for a program to read: keys in snake case, units in their names.
+
+    Raises:
+        ValueError: a number that JSON has no word for.
+    """
+    print(json.dumps(facts, indent=2, allow_nan=False))
 
 
 def visible(text: str) -> str:

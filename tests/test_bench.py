@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import jax
 import pytest
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from search.bench import command as bench
 from search.bench import speed
+from search.bench.result import last_result
 from search.bench.roofline import Ceilings, Roofline, roofline, step_bytes, step_flops
 from search.bench.speed import empty_cache, steps_at_once
 from space.cost import cost
@@ -120,9 +122,10 @@ def test_the_cache_that_was_set_is_set_again() -> None:
 
 
 def test_a_small_mixer_is_measured_and_its_numbers_agree(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = mixer(CIFAR, patch_size=8, num_blocks=1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(bench, "LADDER", (small,))
     assert bench.main(["--json", "--device", "cpu", "--batch-size", "8", "--seconds", "0.05"]) == 0
     out, err = capsys.readouterr()
@@ -155,6 +158,11 @@ def test_a_small_mixer_is_measured_and_its_numbers_agree(
     assert found["trace_seconds"] > 0
     assert 0 < found["compile_seconds_warm"] < found["compile_seconds_cold"]
     assert found["device_bytes"] > 16 * found["params"]
+
+    kept = last_result()
+    assert kept == (facts["date"], "cpu", ((found["macs"], found["images_per_second"]),))
+    (tmp_path / "mixer-search" / "bench.json").write_text("{")
+    assert last_result() is None
 
     Console().print(bench.table_of([speed.Speed(**found)]))
     shown = capsys.readouterr().out

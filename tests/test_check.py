@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from json_keys import undocumented
 from postgres import new_database
 from records import epoch, mixer, running, study, trial
 from sample_study import write_study
@@ -213,6 +215,20 @@ def test_a_database_as_a_search_writes_it_has_no_problem(place: Place) -> None:
     )
     assert repair(place.storage) == report
     assert place.contents() == before
+
+
+def test_json_is_the_whole_report_and_the_exit_code_stays(
+    lite: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--storage", lite.storage, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["where"], facts["problems"]) == (str(lite.file), [])
+    assert not undocumented(facts)
+    lite.run("DELETE FROM run_study")
+    assert main(["--storage", lite.storage, "--json", "--repair"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["problems"]
+    assert err == ""
 
 
 def test_damaged_pages_are_said_and_left_alone(lite: Place) -> None:

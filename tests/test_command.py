@@ -136,8 +136,9 @@ def test_every_option_that_is_a_path_takes_a_tilde_for_the_home_folder(
     """No shell replaces it in `--out=~/x`."""
     monkeypatch.setenv("HOME", "/home/me")
     found = {}
-    modules = ("search.run", "search.export", "search.data.__main__", "search.check")
-    for module in (*modules, "search.bench.command", "runs.__main__", "dashboard.__main__"):
+    modules = ("search.run", "search.train_command", "search.export", "search.data.__main__")
+    others = ("search.check", "search.bench.command", "runs.__main__", "dashboard.__main__")
+    for module in modules + others:
         for command in importlib.import_module(module).app.registered_commands:
             for name, hint in _annotated(command.callback).items():
                 if Path in (hint.__origin__, *get_args(hint.__origin__)):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from archives import draw, importers_of, isolate, prepare_other, prepare_swatches, write_originals
+from json_keys import undocumented
 from pictures import draw_classes, noise
 
 from search.data.__main__ import main
@@ -66,6 +68,15 @@ def test_the_list_says_what_is_prepared_and_where(
     assert lines["cifar10"].endswith(f"10 classes, not prepared in {tmp_path}")
     assert "is not a whole data set" in lines["cifar100"]
     assert lines["mnist"].endswith(f"prepared in {tmp_path / 'mnist' / '3.0.1'}")
+
+    assert main(["list", "--data-dir", str(tmp_path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    found = {row["dataset"]: (row["is_ready"], row["folder"]) for row in rows}
+    assert found["digits"] == (True, None)
+    assert found["cifar10"] == found["cifar100"] == (False, None)
+    assert found["mnist"] == (True, str(tmp_path / "mnist" / "3.0.1"))
+    assert "is not a whole data set" in rows[2]["problem"]
+    assert not undocumented(rows)
 
 
 def test_the_users_mistakes_are_a_sentence_and_exit_2(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from json_keys import undocumented
 from records import NOON, at, trial
 from records import study as a_study
 
@@ -170,3 +172,16 @@ def test_a_tilde_in_out_is_the_home_folder(folder: Path, monkeypatch: pytest.Mon
     assert export("--out", "~/BEST.JSON") == 0
     assert presets.load(home / "BEST.JSON").source["study"] == "my-study"
     assert not Path("~").exists()
+
+
+def test_json_names_the_file_and_the_trial(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert export("--pick", "trial=1", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert set(facts) == {"file", "study", "seeds", "trial"}
+    assert presets.load(facts["file"]).config.model_dump(mode="json") == facts["trial"]["config"]
+    assert (facts["study"], facts["seeds"]) == ("my-study", 1)
+    assert (facts["trial"]["number"], facts["trial"]["accuracy"]) == (1, 0.9)
+    assert [path.name for path in folder.iterdir()] == ["my-study_trial_1.json"]
+    assert not undocumented(facts)

@@ -430,15 +430,9 @@ def test_a_signal_that_a_library_swallows_stops_the_study_at_the_next_epoch(
                 yield event
 
     stopping = Stopping()
-    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
-    stopping.listen()
-    try:
-        searched = replace(search(store, trainer=Swallowing())[0], check_stop=stopping.check)
-        with pytest.raises(KeyboardInterrupt) as stopped:
-            searched.go(num_trials=3)
-    finally:
-        for which, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(which, handler)
+    searched = replace(search(store, trainer=Swallowing())[0], check_stop=stopping.check)
+    with stopping.listen(), pytest.raises(KeyboardInterrupt) as stopped:
+        searched.go(num_trials=3)
     assert isinstance(stopped.value, Terminated) == (number == signal.SIGTERM)
     assert [t.state for t in store.trials("s")] == [State.RUNNING]
 
@@ -751,3 +745,19 @@ def test_a_trial_that_goes_on_says_from_where(store: Writer) -> None:
     searched.go(num_trials=1)
     assert listener.notes == ["trial 0 was interrupted and goes on after epoch 6 of 9"]
     assert [e.epoch for e in store.epochs("s", 0)] == [*range(1, 10)]
+
+
+def test_a_study_that_has_found_enough_begins_nothing_but_what_was_given_or_had_begun(
+    store: Writer,
+) -> None:
+    searched, _ = search(store, baselines=(VIT,))
+    enough = replace(searched, enough=lambda: len(store.trials("s")) >= 3)
+    enough.go(num_trials=9)
+    trials = store.trials("s")
+    assert [t.origin for t in trials] == [Origin.BASELINE, Origin.SEARCH, Origin.SEARCH]
+    begun = replace(trials[1], state=State.RUNNING, accuracy=None, loss=None, finished_at=None)
+    store.update_trial("s", begun)
+    enough.go(num_trials=9)
+    assert [t.state for t in store.trials("s")] == [State.COMPLETE] * 3
+    searched.go(num_trials=4)
+    assert sum(t.state is State.COMPLETE for t in store.trials("s")) == 5

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from json_keys import undocumented
 from records import at, running, study
 from rich.console import Console
 
@@ -14,8 +16,8 @@ from runs.reader import open_reader
 from runs.record import Environment
 from runs.writer import open_writer
 from search.export import main as export
+from search.interrupted import same_command
 from search.protocol import TrialRequest
-from search.run import _same_command
 from search.run import main as run
 from search.spec.studies import StudySpec
 from search.study.run_study import run_study
@@ -39,6 +41,16 @@ def test_the_built_in_studies_are_listed_a_line_each(capsys: pytest.CaptureFixtu
         assert sum(f" {name} " in line for line in lines) == 1
 
 
+def test_the_built_in_studies_are_a_table_for_programs_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["--list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    (digits,) = (row for row in rows if row["study"] == "mixer_digits")
+    assert (digits["dataset"], digits["trials"], digits["image_size"]) == ("digits", 8, 8)
+    assert not undocumented(rows)
+
+
 def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     text = capsys.readouterr().out
@@ -60,7 +72,7 @@ def test_help_is_complete_and_has_an_example(capsys: pytest.CaptureFixture[str])
         (["--study", "mixer_cifr"], "did you mean 'mixer_cifar'"),
         (["--study", "none.toml"], "none.toml"),
         ([*SMOKE, "--workers-per-device", "0"], "--workers-per-device 0: a device has one worker"),
-        ([*SMOKE, "--trials", "0"], "error: --trials: input should be greater than 0, not 0"),
+        ([*SMOKE, "--trials", "-1"], "error: --trials: input should be greater than or equal to 0"),
         ([*SMOKE, "--trials", "abc"], "error: --trials: input should be a valid integer, not"),
         ([*SMOKE, "--epochs", "-1"], "error: --epochs"),
         ([*SMOKE, "--epochs", "1.5"], "--epochs: input should be a valid integer, not '1.5'"),
@@ -159,7 +171,7 @@ def test_an_export_holds_to_the_studys_min_accuracy_unless_told_otherwise(
 @pytest.mark.parametrize("option", ["--storage {}", "--storage={}", "--storage {} --storage x://"])
 def test_how_to_go_on_does_not_print_a_password(option: str) -> None:
     words = option.format("postgresql://u:it'ssecret@h/d").replace("x://", "sqlite:///x.db").split()
-    shown = _same_command(["--study", "s", *words, "--seed", "1"])
+    shown = same_command("search.run", ["--study", "s", *words, "--seed", "1"])
     assert "secret" not in shown
     kept = shlex.split(shown)
     assert kept[:5] == ["python", "-m", "search.run", "--study", "s"]

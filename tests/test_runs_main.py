@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from json_keys import undocumented
 from records import epoch, study, trial
 
 import runs
@@ -56,3 +58,13 @@ def test_other_kinds_of_file_and_unwritable_ones_are_refused(
         argv = ["--study", "digits", "--storage", storage, "--out", str(tmp_path / out)]
         assert main(argv) == 2
         assert says in capsys.readouterr().err
+
+
+def test_json_says_what_was_written(
+    storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out.csv")
+    assert main(["--study", "digits", "--storage", storage, "--out", out, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts == {"study": "digits", "file": out, "rows": 3, "curves": False}
+    assert not undocumented(facts)

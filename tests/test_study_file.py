@@ -90,7 +90,7 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         ('dataset = "digits"', ["name", "required"]),
         ('name = "a"', ["dataset", "required"]),
         ('name = "a"\ndataset = "digits"\ntrails = 3', ["line 3", "trails", "'trials'"]),
-        ('name = "a"\ndataset = "digits"\ntrials = 0', ["line 3", "trials", "greater than 0"]),
+        ('name = "a"\ndataset = "digits"\ntrials = -1', ["line 3", "trials", "or equal to 0"]),
         ('name = "a"\ndataset = "digits"\ntrials = "3"', ["line 3", "trials", "integer"]),
         ('name = "a"\ndataset = "digits"\nsampler = "gp"', ["line 3", "'tpe'", "'gp'"]),
         (
@@ -317,7 +317,7 @@ def test_a_sentence_that_says_all_is_not_followed_by_the_value(
             {"space": {"patch_size": [3]}, "data": {"image_size": 8}},
             "data: image_size=8 is not tiled by space.patch_size=3; choose a multiple, or other",
         ),
-        ({"trials": 0, "seeds": 0}, "--trials: .*; --seeds: .* or equal to 1, not 0"),
+        ({"trials": -1, "seeds": 0}, "--trials: .*; --seeds: .* or equal to 1, not 0"),
         ({"name": "a/b"}, "--study-name: a study's name has no slash"),
         ({"epochs": 1, "rungs": RungSpec(count=1)}, "rungs: count=1 with eta=3 needs at least 3"),
     ],

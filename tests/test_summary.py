@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 from followed import Followed
-from records import epoch, mixer, running, study, trial, vit
+from records import epoch, mixer, running, seeds, study, trial, vit
 from rich.console import Console
 
 from runs.record import Failure, Origin, State, TrialRecord
 from search.report.summary import (
+    accuracy_lines,
     counts_line,
     failures_line,
+    flat_line,
     front_table,
     idle_line,
     next_commands,
@@ -251,3 +253,28 @@ def test_early_stopping_is_summed_up_in_a_line() -> None:
     assert line is not None
     assert line.startswith("early stopping: 2 stopped, ")
     assert line.endswith("; 1 more trained on to see whether that is right, 0 of them on the front")
+
+
+def test_a_study_that_ends_because_its_front_is_flat_says_so() -> None:
+    flat = status(vits=False, accuracies=(0.9, 0.3, 0.2))
+    assert flat.ended(2) == "flat"
+    assert flat.ended(3) == flat.ended(None) == "timeout"
+    assert flat_line(flat, 3) is None
+    line = flat_line(flat, 2)
+    assert line
+    assert "has not grown over the last 2 trials (--stop-when-flat 2)" in line
+    assert line.endswith("the same command goes on to 4")
+    done = Followed(study(), [trial(0)], goal=1, baselines=0, images_per_epoch=1)
+    assert done.ended(1) == "complete"
+
+
+def test_of_what_was_given_every_seed_is_named_beside_their_mean() -> None:
+    trials = seeds(0, 0.5, 0.6, origin=Origin.BASELINE)
+    given = Followed(study(), trials, goal=0, baselines=1, images_per_epoch=1)
+    (line,) = accuracy_lines(given)
+    assert "12 epochs: accuracy 55.0 %, standard deviation 7.1 points (seed 0 50.0" in line
+    alone = Followed(study(), trials[:1], goal=0, baselines=1, images_per_epoch=1)
+    (line,) = accuracy_lines(alone)
+    assert line.endswith("accuracy 50.0 % on the validation split")
+    failed = Followed(study(), [running(0)], goal=0, baselines=1, images_per_epoch=1)
+    assert accuracy_lines(failed) == []

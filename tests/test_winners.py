@@ -5,13 +5,22 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from records import at, mixer, running, seeds, study, trial, vit
+from records import NOON, at, mixer, running, seeds, study, trial, vit
 
 from runs.pareto import knee
 from runs.record import Origin, State, TrialRecord
-from runs.winners import NoWinnerError, candidates, front, objectives, pick, preset_of
+from runs.winners import (
+    NoWinnerError,
+    candidates,
+    front,
+    objectives,
+    pick,
+    preset_of,
+    trials_since_gain,
+)
 from space.cost import cost
 from space.presets import Preset
 from space.quantities import parse_count
@@ -221,3 +230,29 @@ def test_a_preset_of_one_trial_says_its_seed_whatever_the_others_are() -> None:
 def test_a_trial_of_unknown_surroundings_makes_a_preset_too() -> None:
     preset = preset_of(study(spec={}), trial(environment=None), "x")
     assert preset.source["device_kind"] is preset.source["recipe"] is None
+
+
+def test_the_trials_since_the_last_gain_are_those_that_ended_after_it() -> None:
+    about = study()
+    found = [at(2_000_000, 0.5, 0), at(1_000_000, 0.6, 1), at(2_000_000, 0.55, 2)]
+    assert trials_since_gain(about, []) == 0
+    assert [trials_since_gain(about, found[:n]) for n in (1, 2, 3)] == [0, 0, 1]
+    others = [
+        running(3, state=State.PRUNED),
+        running(4, state=State.FAILED),
+        at(500_000, 0.05, 5),  # worse than guessing
+        at(1_000_000, 0.99, 6, origin=Origin.BASELINE),
+        running(7, state=State.REFUSED),
+        running(8),
+    ]
+    assert trials_since_gain(about, found + others) == 4
+    late = replace(found[1], finished_at=NOON + timedelta(days=999))
+    assert trials_since_gain(about, [found[0], late, *others, found[2]]) == 0
+
+
+def test_seeds_count_as_one_trial_and_a_useless_one_is_no_gain() -> None:
+    two = seeds(0, 0.5, 0.6, 0.7) + seeds(3, 0.5, 0.5, 0.5)
+    strict = study(spec={"min_accuracy": 0.9})
+    assert trials_since_gain(study(), two) == 1
+    assert trials_since_gain(strict, two) == 2
+    assert trials_since_gain(strict, [*two[:-1], running(5, config=two[-1].config)]) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 from dataclasses import asdict
@@ -16,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from search.bench.result import keep_result
 from search.bench.roofline import Ceilings, measure_ceilings
 from search.bench.speed import Speed, check_room, measure
 from search.data.loading import to_stderr
@@ -24,7 +24,7 @@ from search.train.environment import find_environment
 from search.train.machine import num_cores
 from search.train.xla_options import use_xla_options
 from space import presets
-from space.command import make_app, run_app
+from space.command import Json, Version, make_app, print_json, run_app
 from space.config import Config
 from space.errors import MixerSearchError
 from space.families import label_of
@@ -69,9 +69,8 @@ def bench(
         float, typer.Option(help="To train each network, at least two epochs.", metavar="S")
     ] = 3.0,
     device: Annotated[str, typer.Option(help="What to measure.", metavar="|".join(KINDS))] = "auto",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON and nothing else (progress: stderr).")
-    ] = False,
+    as_json: Json = False,
+    version: Version = False,
 ) -> None:
     """Parses, measures, prints."""
     if batch_size is not None and batch_size < 1:
@@ -91,8 +90,10 @@ def bench(
     for number, config in enumerate(LADDER, start=1):
         to_stderr(f"[{number}/{len(LADDER)}] {label_of(config)}")
         speeds.append(measure(config, batch, chosen, ceilings, seconds))
+    measured = facts(chosen, batch, seconds, ceilings, speeds)
+    keep_result(measured)
     if as_json:
-        print(json.dumps(facts(chosen, batch, seconds, ceilings, speeds), indent=2))
+        print_json(measured)
         return
     console = Console()
     for line in heading(chosen, batch, ceilings):

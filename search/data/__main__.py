@@ -24,13 +24,18 @@ from search.data.source import Request, Source
 from search.data.sources import open_source, source_of
 from search.spec.data_spec import DataSpec
 from search.spec.studies import STUDIES
-from space.command import make_app, run_app
+from space.command import Json, Version, make_app, print_json, run_app
+from space.config import ImageTask
 from space.errors import explain
 from space.paths import as_path
 
-app = make_app(
-    help="Prepare data sets ahead of a study, and see where they lie.", no_args_is_help=True
-)
+app = make_app(no_args_is_help=True)
+
+
+@app.callback()
+def data(version: Version = False) -> None:
+    """Prepare data sets ahead of a study, and see where they lie."""
+
 
 DataDir = Annotated[
     Path | None,
@@ -77,6 +82,7 @@ def prepare_command(
         bool,
         typer.Option("--skip-broken", help="Leave out files of a folder that are no images."),
     ] = False,
+    version: Version = False,
 ) -> None:
     """Make a data set ready for studies; what is ready already is left as it is."""
     options = _options(image_size=image_size, resize=resize, label=label, skip_broken=skip_broken)
@@ -104,9 +110,12 @@ def prepare_command(
 
 
 @app.command("list", short_help="Show the data sets that need no TensorFlow.")
-def list_command(data_dir: DataDir = None) -> None:
+def list_command(data_dir: DataDir = None, as_json: Json = False, version: Version = False) -> None:
     """The data sets that need no TensorFlow, and where they are prepared."""
     folder = prepared.data_folder(data_dir)
+    if as_json:
+        print_json([_facts(dataset, task, folder) for dataset, task in TASKS.items()])
+        return
     for dataset, task in TASKS.items():
         size, channels = task.image_size, task.image_channels
         print(
@@ -168,6 +177,23 @@ def _whereabouts(dataset: str, folder: Path) -> str:
     except DataError as error:
         return str(error)
     return f"prepared in {directory}" if directory else f"not prepared in {folder}"
+
+
+def _facts(dataset: str, task: ImageTask, folder: Path) -> dict[str, Any]:
+    """A data set of the list, for `--json`; no folder where it is not prepared."""
+    directory, problem = None, None
+    if dataset != "digits":
+        try:
+            directory = prepared.find(dataset, folder)
+        except DataError as error:
+            problem = str(error)
+    return {
+        "dataset": dataset,
+        **task.model_dump(),
+        "is_ready": dataset == "digits" or directory is not None,
+        "folder": None if directory is None else str(directory),
+        "problem": problem,
+    }
 
 
 @contextmanager

@@ -73,7 +73,11 @@ class LiveReporter(PlainReporter):
         counts = status.counts
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
-            ProgressBar(total=status.goal, completed=status.finished, width=30),
+            ProgressBar(
+                total=status.goal or status.baselines,
+                completed=status.finished if status.goal else status.finished_baselines,
+                width=30,
+            ),
             f"{status.finished} of {status.goal} trials",
             f"baselines {status.finished_baselines} of {status.baselines}",
             f"refused {counts[State.REFUSED]}",
@@ -117,6 +121,8 @@ def _running(running: Running, cost: Cost) -> str:
 
 
 def _done(status: StudyStatus) -> str:
+    if status.goal == 0:  # nothing is searched for
+        return f"[{status.finished_baselines}/{status.baselines}]"
     width = len(str(status.goal))
     return f"[{status.finished:>{width}}/{status.goal}]"
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from runs import pareto, winners
 from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
@@ -15,6 +15,10 @@ from space.config import Config
 
 if TYPE_CHECKING:
     from search.study.state import StudyState
+
+Ended = Literal["complete", "flat", "timeout"]
+"""Why a study trains no further: it has the trials it was to have, or all there are; its front no
+longer grows; its time is up."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,16 @@ class StudyStatus:
         """Of the front, in accuracy x decades of the cost."""
         found = winners.objectives(self.front, self.study.cost)
         return pareto.hypervolume(*found, winners.reference_of(self.study))
+
+    def is_flat(self, trials: int | None) -> bool:
+        """Whether the hypervolume has not grown over so many configurations; never for None."""
+        return trials is not None and winners.trials_since_gain(self.study, self.trials) >= trials
+
+    def ended(self, stop_when_flat: int | None) -> Ended:
+        """Why it trains no further, given after how many trials without a gain it was to end."""
+        if self.finished >= self.goal:
+            return "complete"
+        return "flat" if self.is_flat(stop_when_flat) else "timeout"
 
     @property
     def seconds_left(self) -> float | None:

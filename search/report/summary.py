@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from statistics import fmean, stdev
 
 from rich.table import Table
 from rich.text import Text
 
 from runs.accounting import account
 from runs.record import Failure, Origin, State
-from runs.seeds import over_seeds
+from runs.seeds import by_configuration, over_seeds
 from runs.stopped import stopped
 from runs.storage import without_password
 from runs.winners import candidates, nearest_in_cost
@@ -117,6 +118,36 @@ def idle_line(status: StudyStatus, asked: int) -> str | None:
         f"nothing was left to train: the {counted(asked, 'trial')} asked for {verb} ended; ask "
         "for more with --trials"
     )
+
+
+def flat_line(status: StudyStatus, stop_when_flat: int | None) -> str | None:
+    """That the study ended because its front no longer grows; None where it did not."""
+    if status.ended(stop_when_flat) != "flat":
+        return None
+    return (
+        f"the study ends here: its hypervolume has not grown over the last {stop_when_flat} trials "
+        f"(--stop-when-flat {stop_when_flat}); without that the same command goes on to "
+        f"{status.goal:,}"
+    )
+
+
+def accuracy_lines(status: StudyStatus) -> list[str]:
+    """Of configurations that were given, the mean over the seeds, and every seed."""
+    lines = []
+    for seeds in by_configuration(status.trials).values():
+        found = [t for t in seeds if t.state is State.COMPLETE and t.accuracy is not None]
+        if not found:
+            continue
+        accuracies = [100 * (t.accuracy or 0.0) for t in found]
+        line = f"{found[0].label}, {found[0].epochs} epochs: accuracy {fmean(accuracies):.1f} %"
+        if len(found) > 1:
+            each = ", ".join(
+                f"seed {t.seed} {accuracy:.1f}"
+                for t, accuracy in zip(found, accuracies, strict=True)
+            )
+            line += f", standard deviation {stdev(accuracies):.1f} points ({each})"
+        lines.append(f"{line} on the validation split")
+    return lines
 
 
 def nothing_line(status: StudyStatus) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -47,8 +49,8 @@ class StudySpec(Frozen):
     data: DataSpec = DataSpec()
     """How its images are read."""
     recipe: Recipe = Recipe()
-    trials: PositiveInt = 40
-    """Configurations to train; baselines come on top."""
+    trials: Annotated[int, Field(ge=0)] = 40
+    """Configurations to train; baselines come on top, and with 0 are all there is."""
     baselines: Annotated[int, Field(ge=0)] | tuple[str, ...] = 4
     """How many, spread over the range of its cost, of a family that is not searched (ViTs where
     they are not); or presets by name or path."""
@@ -264,10 +266,17 @@ _OPTIONS: dict[tuple[int | str, ...], str] = {
 """What sets a field from the command line."""
 
 
-def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
+def with_changes(
+    spec: StudySpec, assigned: Mapping[tuple[str, ...], Any] = MappingProxyType({}), **changes: Any
+) -> StudySpec:
     """The study with the fields replaced that are not None.
 
     `epochs` stands for the recipe's, `skip_broken` for that of `data`.
+
+    Args:
+        spec: the study.
+        assigned: any fields, by their path, as `search.spec.assignments` reads them; they win.
+        changes: fields of the study itself.
 
     Raises:
         StudyError: a value is not allowed; the sentence names the option of `search.run`.
@@ -286,10 +295,16 @@ def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
     if changes.get("cost", spec.cost) != spec.cost:
         fields["max_cost"] = None  # it was of another cost
     fields |= changes
+    for path, value in assigned.items():
+        table = fields
+        for step in path[:-1]:
+            table = table.setdefault(step, {})
+        table[path[-1]] = value
+    options = _OPTIONS | {path: f"--set {'.'.join(path)}" for path in assigned}
     try:
         return StudySpec.model_validate(fields)
     except pydantic.ValidationError as error:
         faults = dict.fromkeys(
-            explain_one(found, _OPTIONS.get(found["loc"])) for found in error.errors()
+            explain_one(found, options.get(found["loc"])) for found in error.errors()
         )
         raise StudyError("; ".join(faults)) from None

@@ -54,6 +54,7 @@ class Search:
         checkpoints: where trials under way are kept; None keeps none.
         weights: which weights of complete trials are kept; None keeps none.
         retry: which trials that failed are tried again.
+        enough: whether no further configuration of the search's own begins.
     """
 
     study: StudyRecord
@@ -70,6 +71,7 @@ class Search:
     checkpoints: CheckpointFolder | None = None
     weights: KeptWeights | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    enough: Callable[[], bool] = lambda: False
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
         """Runs until `num_trials` configurations of the search's own are finished.
@@ -187,6 +189,8 @@ class Coordinator:
             if not self._is_late:
                 self._reporter.note("the time is up: no further trial is started")
             self._is_late, suggestion = True, None
+        if isinstance(suggestion, New) and suggestion.origin is Origin.SEARCH:
+            suggestion = None if self._search.enough() else suggestion
         slot = self._slots[slot.worker] = WorkerSlot(slot.worker, slot.clock, suggestion)
         match suggestion:
             case None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -38,6 +38,17 @@ _DATA_BEFORE = DataSpec(validation="split").model_dump(mode="json", exclude={"sk
 """How images were read when there was no choice."""
 
 
+BEFORE_THE_FIELD = {
+    "rungs": NO_RUNGS.model_dump(mode="json"),
+    "split": "random",
+    "data": _DATA_BEFORE,
+}
+"""How studies were run before these fields were part of their specification."""
+
+NOTES = frozenset({"asked", "dataset_version", "decoder"})
+"""What a record's specification holds beyond the fields of a `StudySpec`."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a specification means for images of one kind."""
@@ -59,6 +70,20 @@ class Plan:
         """Of all families together, whatever they cost."""
         return sum(space.size for space in self.spaces.values())
 
+    def untried(self, task: ImageTask, seed: int) -> list[Untried]:
+        """Of every searched family, what can be tried."""
+        return [
+            Untried(
+                space,
+                task,
+                max_flops=self.flops_ceiling,
+                cost=self.cost,
+                max_cost=self.cost_ceiling,
+                seed=seed,
+            )
+            for space in self.affordable.values()
+        ]
+
 
 def plan(spec: StudySpec, task: ImageTask) -> Plan:
     """Works a specification out; arithmetic only.
@@ -69,18 +94,29 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
         StudyError: a baseline is made for other images, or not under these.
     """
     spaces = {name: fitted(name, spec.space[name], task) for name in spec.families}
-    most_expensive: float = max(FLOPS(space.most_expensive(task)) for space in spaces.values())
+    given = []
+    if spec.trials == 0 and not isinstance(spec.baselines, int):  # what is given sets the scale
+        given = [presets.load(name).config for name in spec.baselines]
+
+    def dearest(cost: Cost, spaces: Mapping[str, SearchSpace]) -> float:
+        configs = given or [space.most_expensive(task, cost) for space in spaces.values()]
+        return max(map(cost, configs))
+
+    def within(limit: float, cost: Cost, spaces: dict[str, SearchSpace]) -> dict[str, SearchSpace]:
+        if spec.trials == 0:
+            return spaces
+        return {name: space.within(task, limit, cost) for name, space in spaces.items()}
+
+    most_expensive = dearest(FLOPS, spaces)
     flops_ceiling = math.ceil(most_expensive * _ROOM)
     if spec.flops_limit is not None:
         flops_ceiling = min(flops_ceiling, spec.flops_limit)
-    limit = min(flops_ceiling, most_expensive)
-    affordable = {name: space.within(task, limit) for name, space in spaces.items()}
+    affordable = within(min(flops_ceiling, most_expensive), FLOPS, spaces)
     cost, ceiling = find_cost(spec.cost), float(flops_ceiling)
     if cost is not FLOPS:
-        most_expensive = max(cost(s.most_expensive(task, cost)) for s in affordable.values())
+        most_expensive = dearest(cost, affordable)
         ceiling = min(most_expensive * _ROOM, spec.max_cost or math.inf)
-        limit = min(ceiling, most_expensive)
-        affordable = {name: s.within(task, limit, cost) for name, s in affordable.items()}
+        affordable = within(min(ceiling, most_expensive), cost, affordable)
     budget = min(ceiling, most_expensive)
     floor = min(cost(space.cheapest(task, cost)) for space in spaces.values())
     return Plan(
@@ -99,17 +135,9 @@ def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
     Raises:
         StudyError: nothing is under both limits, of FLOPs and of what it minimises.
     """
-    counts = [
-        Untried(
-            space,
-            task,
-            max_flops=plan.flops_ceiling,
-            cost=plan.cost,
-            max_cost=plan.cost_ceiling,
-            seed=spec.seed,
-        ).count
-        for space in plan.affordable.values()
-    ]
+    if spec.trials == 0:
+        return 0
+    counts = [untried.count for untried in plan.untried(task, spec.seed)]
     there = sum(spec.trials if count is None else count for count in counts)
     if there == 0:
         raise StudyError(
@@ -206,8 +234,16 @@ def _of_digest(digest: str, datasets: list[str], load: Callable[[str], ImageData
     return first
 
 
-def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> StudyRecord:
+def study_of(
+    store: Reader,
+    spec: StudySpec,
+    plan: Plan,
+    data: ImageData,
+    asked: dict[str, Any] | None = None,
+) -> StudyRecord:
     """The study of that name in the database, or what is to be added there.
+
+    `asked` is noted in it: what may differ from one start of the study to the next.
 
     Raises:
         StudyError: it is there with another specification, or began on other images.
@@ -221,6 +257,7 @@ def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> Stu
     read = {
         "dataset_version": data.version,
         "decoder": data.decoder,
+        "asked": asked,
         "cost_ceiling": None if plan.cost is FLOPS else plan.cost_ceiling,
     }
     new = StudyRecord(
@@ -235,12 +272,11 @@ def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> Stu
         study = store.study(spec.name)
     except UnknownStudyError:
         return new
-    older = {"rungs": NO_RUNGS.model_dump(mode="json"), "split": "random", "data": _DATA_BEFORE}
-    defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed() | older
+    defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed() | BEFORE_THE_FIELD
     there = defaults | study.spec  # an older version knew fewer fields
     if "families" not in study.spec:  # it knew one, whose ranges were all there is of a space
         there["space"] = dict.fromkeys(DEFAULT_FAMILIES, study.spec.get("space"))
-    there = {name: value for name, value in there.items() if name not in read}
+    there = {name: value for name, value in there.items() if name not in NOTES}
     asked_name, began = tfds_name(spec.dataset), _dataset_of(study)
     if began and asked_name:
         agree = _agree(began, asked_name)
@@ -259,7 +295,7 @@ def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> Stu
             f"study {spec.name!r} began on other images of {spec.dataset} (digest "
             f"{study.data_digest}, these are {data.digest}){_way_out(study, data)}"
         )
-    return study
+    return study if asked is None else replace(study, spec=study.spec | {"asked": asked})
 
 
 def _dataset_of(study: StudyRecord) -> DatasetName | None:
@@ -323,8 +359,9 @@ def _baselines(
         config = presets.load(name).config
         if config.task != task:
             raise StudyError(
-                f"baseline {name!r} is made for {_images(config.task)}, the study has "
-                f"{_images(task)}; choose presets made for these images, or a number of baselines"
+                f"{'baseline' if spec.trials else 'preset'} {name!r} is made for "
+                f"{_images(config.task)}, {spec.dataset} has {_images(task)}; choose presets made "
+                f"for these images{', or a number of baselines' if spec.trials else ''}"
             )
         for limited, limit in limits:
             if limited(config) > limit:

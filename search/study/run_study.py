@@ -13,14 +13,16 @@ from runs.database_retry import DatabaseRetry
 from runs.lease import LeaseLostError
 from runs.spool import refuse_spooled, spooled
 from runs.writer import open_writer
-from search.data import ImageData
+from search.data import Arrays, ImageData
 from search.data.balance import shares_line
 from search.protocol import Workers
 from search.report.progress import open_reporter, print_line
 from search.report.status import StudyStatus
 from search.report.summary import (
+    accuracy_lines,
     counts_line,
     failures_line,
+    flat_line,
     front_table,
     idle_line,
     next_commands,
@@ -37,6 +39,7 @@ from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import images_of, plan, reachable, study_of
 from search.study.state import StudyState
+from space.families import label_of
 
 
 def run_study(
@@ -45,6 +48,7 @@ def run_study(
     *,
     start_workers: Callable[[ImageData], Workers],
     storage: str | None = None,
+    data: Arrays | ImageData | None = None,
     data_dir: Path | None = None,
     archive: Path | None = None,
     with_baselines: bool = True,
@@ -52,6 +56,7 @@ def run_study(
     weights: WeightsOptions | None = None,
     retry: RetryPolicy | None = None,
     deadline: float | None = None,
+    stop_when_flat: int | None = None,
     check_stop: Callable[[], None] = lambda: None,
 ) -> StudyStatus:
     """Runs a study, or goes on with it, and prints how it goes and what it found.
@@ -61,6 +66,7 @@ def run_study(
         console: where it is shown.
         start_workers: takes the images, as what `search.workers.processes.open_workers` gives.
         storage: database URL; None for the default.
+        data: the images; None for those of the data set the study names.
         data_dir: folder with prepared data sets; None for TFDS's.
         archive: the data set's original archive, where it has to be prepared.
         with_baselines: False leaves baselines that are missing for another time.
@@ -68,6 +74,7 @@ def run_study(
         weights: of which complete trials they are kept, and where.
         retry: which trials that failed are tried again; None for those that had a time limit.
         deadline: of `time.monotonic()`, after which no trial is started.
+        stop_when_flat: no trial is proposed once the front has not grown over so many.
         check_stop: called between epochs; raises to stop the study.
 
     Raises:
@@ -76,41 +83,54 @@ def run_study(
     """
 
     say = partial(print_line, console)
+    if data is not None:
+        name = data.name if isinstance(data, ImageData) else "arrays"
+        spec = spec.model_copy(update={"dataset": name})
     refuse_spooled(storage, spec.name)
     with (
         open_writer(storage, say) as store,
         store.hold(spec.name, DatabaseRetry(say=say, check_stop=check_stop)) as mirror,
         spooled(mirror, storage),
     ):
-        data = images_of(store, spec, data_dir=data_dir, archive=archive, report=say)
-        planned = plan(spec, data.task)
-        num_train, num_validation = len(data.train_labels), len(data.validation_labels)
+        images = images_of(store, spec, data_dir=data_dir, archive=archive, given=data, report=say)
+        planned = plan(spec, images.task)
+        num_train, num_validation = len(images.train_labels), len(images.validation_labels)
         steps = steps_per_epoch(spec.recipe.batch_size, num_train)
         if steps == 0:
             raise StudyError(
                 f"recipe.batch_size={spec.recipe.batch_size} is more than the {num_train:,} "
                 "training images; choose a smaller batch or more images"
             )
-        study = study_of(store, spec, planned, data)
+        asked = {
+            "trials": spec.trials,
+            "baselines": with_baselines,
+            "stop_when_flat": stop_when_flat,
+        }
+        study = study_of(store, spec, planned, images, asked)
         baselines = planned.baselines if with_baselines else ()
+        what = (
+            f"{planned.num_configurations:,} configurations, at most "
+            f"{study.cost.shortly(study.cost_ceiling)}"
+        )
+        if spec.trials == 0:
+            what = ", ".join(map(label_of, baselines)) + f", {spec.recipe.epochs} epochs"
         say(
             f"{study.name}: {spec.dataset}, {num_train:,} images to train and {num_validation:,} "
-            f"to validate on; {planned.num_configurations:,} configurations, "
-            f"at most {study.cost.shortly(study.cost_ceiling)}"
+            f"to validate on; {what}"
         )
-        if not data.has_test:
-            say(f"{data.name} has no test images: nothing can be confirmed on test")
-        shares = shares_line(data.train_labels, data.validation_labels, data.class_names)
+        if not images.has_test:
+            say(f"{images.name} has no test images: nothing can be confirmed on test")
+        shares = shares_line(images.train_labels, images.validation_labels, images.class_names)
         if shares:
             say(shares)
-        goal = reachable(spec, planned, data.task)
+        goal = reachable(spec, planned, images.task)
         if goal < spec.trials:
             say(
                 f"{spec.trials:,} trials were asked for, and the space has {goal:,} within the "
                 "budget: the study ends when all are tried"
             )
-        workers = start_workers(data)
-        store.add_study(study)  # nothing refuses it any more
+        workers = start_workers(images)
+        store.put_study(study)  # nothing refuses it any more
         state = StudyState.read(store, study.name)
         status = StudyStatus(
             study,
@@ -121,14 +141,14 @@ def run_study(
         )
         each = f", {workers.count} workers" if workers.count > 1 else ""
         say(f"on {workers.environment.device_kind}{each}; results in {store.where}")
-        if status.trials:
+        if status.trials and spec.trials:
             say(f"going on: {counts_line(status)}")
         with open_reporter(console, status) as reporter, _kept(workers):
             Search(
                 study=study,
                 spec=spec,
                 spaces=planned.affordable,
-                task=data.task,
+                task=images.task,
                 baselines=baselines,
                 store=store,
                 workers=workers,
@@ -138,24 +158,33 @@ def run_study(
                 checkpoints=(checkpoints or Checkpoints()).of(study, storage),
                 weights=(weights or WeightsOptions()).of(study, storage),
                 retry=retry or RetryPolicy(),
+                enough=partial(status.is_flat, stop_when_flat),
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
         if status.front:
             console.print(front_table(status))
-        say(counts_line(status))
-        for line in (
-            retried_line(status),
-            failures_line(status),
-            stopping_line(status),
-            time_line(status),
-            idle_line(status, spec.trials),
-            nothing_line(status),
-        ):
+        for line in _closing_lines(status, spec, stop_when_flat):
             if line:
                 say(line)
         for command in next_commands(study.name, storage, found=bool(status.front)):
             say(f"next: {command}")
     return status
+
+
+def _closing_lines(
+    status: StudyStatus, spec: StudySpec, stop_when_flat: int | None
+) -> list[str | None]:
+    """How it went, and what was found."""
+    went = [retried_line(status), failures_line(status), stopping_line(status), time_line(status)]
+    if spec.trials == 0:
+        return [*went, *accuracy_lines(status)]
+    return [
+        counts_line(status),
+        *went,
+        flat_line(status, stop_when_flat),
+        idle_line(status, spec.trials),
+        nothing_line(status),
+    ]
 
 
 @contextmanager

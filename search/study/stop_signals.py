@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from space.errors import MixerSearchError
@@ -34,9 +36,11 @@ class Stopping:
 
     def __init__(self) -> None:
         self._wanted: type[KeyboardInterrupt] | None = None
+        self._is_held = False
 
-    def listen(self) -> None:
-        """Handles both from now on.
+    @contextmanager
+    def listen(self) -> Iterator[None]:
+        """Handles both meanwhile; afterwards they do what they did before.
 
         Raises:
             ThreadError: not in the main thread, which alone receives signals.
@@ -46,8 +50,22 @@ class Stopping:
                 "the search was started in a thread, where Ctrl-C and SIGTERM are not heard; start "
                 "it in the main thread, or as a process: python -m search.run"
             )
-        signal.signal(signal.SIGINT, self._hear)
-        signal.signal(signal.SIGTERM, self._hear)
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._hear) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Meanwhile the first signal is only remembered, so that what is under way can end."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
 
     def check(self) -> None:
         """Raises what a signal that came should have raised.
@@ -59,5 +77,7 @@ class Stopping:
             raise self._wanted
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
+        is_first = self._wanted is None
         self._wanted = Terminated if signum == signal.SIGTERM else Interrupted
-        raise self._wanted
+        if not (self._is_held and is_first):
+            raise self._wanted

@@ -9,6 +9,7 @@ passes over it, and so does a GPU.
 from __future__ import annotations
 
 import os
+import sys
 
 _OPTIONS = ("xla_cpu_disable_loop_unrolling", "xla_cpu_use_multi_output_fusion")
 _FLAG = "--xla_backend_extra_options="
@@ -22,3 +23,12 @@ def use_xla_options() -> None:
     given = os.environ.get("XLA_FLAGS", "")
     if _FLAG not in given:
         os.environ["XLA_FLAGS"] = f"{given} {_FLAG}{','.join(_OPTIONS)}".strip()
+
+
+def xla_options_come_too_late() -> bool:
+    """Whether JAX has its devices in this process already, and began without such options."""
+    if "jax" not in sys.modules or _FLAG in os.environ.get("XLA_FLAGS", ""):
+        return False
+    from jax._src import xla_bridge  # nothing public tells without starting it
+
+    return xla_bridge.backends_are_initialized()

@@ -80,8 +80,13 @@ class Liveness:
         """Why a worker is to be killed; None where it may go on."""
         limit = self._trial_limit
         if limit is not None and self.busy_seconds(worker) > limit:
-            why = f"it took longer than {write_duration(limit)} (--trial-timeout)"
-            return WorkerDied(why, Failure.TIMEOUT, limit)
+            return out_of_time(limit)
         if self.silent_seconds(worker) > self._silent_limit:
             return WorkerDied(f"it gave no sign of life for {self._silent_limit:.0f} s")
         return None
+
+
+def out_of_time(limit: float) -> WorkerDied:
+    """What is told of a worker whose trial took longer than so many seconds."""
+    why = f"it took longer than {write_duration(limit)} (--trial-timeout)"
+    return WorkerDied(why, Failure.TIMEOUT, limit)

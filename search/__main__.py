@@ -1,0 +1,38 @@
+"""`python -m search`: the commands there are, a line each."""
+
+from __future__ import annotations
+
+import sys
+
+from space.command import Version, make_app, run_app
+
+COMMANDS = {
+    "search.run": "search for Mixers that are accurate for their FLOPs, or go on with a study",
+    "search.train": "train one configuration longer, with one seed or several",
+    "search.export": "write the winner of a study as a preset file",
+    "search.check": "look a database over; put back what it could not take",
+    "search.data": "prepare data sets ahead of a study, and see where they lie",
+    "search.bench": "measure how fast this machine trains",
+    "runs": "write the trials of a study to a CSV or Parquet file",
+    "runs gc": "remove files that are of no use any more",
+    "dashboard": "show studies in the browser",
+}
+"""What follows `python -m`, and what it does."""
+
+app = make_app()
+
+
+@app.command(help="List the commands; each has --help.")
+def list_commands(version: Version = False) -> None:
+    """A line each."""
+    for module, what in COMMANDS.items():
+        print(f"python -m {module:<14} {what}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code: 0, or 2 for bad input."""
+    return run_app(app, argv, "python -m search")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,245 @@
+"""`search.run_study`: a study from Python, with all that the command line has.
+
+`python -m search.run` and `python -m search.train` call it too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.console import Console
+
+from runs.reader import open_reader
+from runs.storage import has_password
+from search.report.progress import print_line
+from search.result import StudyResult
+from search.spec.retry import RetryPolicy
+from search.spec.studies import StudyError, StudySpec
+from search.spec.study_file import find_study
+from search.study.checkpoint_folder import Checkpoints
+from search.study.kept_weights import WeightsOptions
+from search.study.stop_signals import Stopping
+from search.train.compile_cache import use_compile_cache
+from search.train.devices import check_kind
+from search.train.xla_options import use_xla_options, xla_options_come_too_late
+from search.workers.processes import open_workers
+from search.workers.spawned import check_may_start
+from space.errors import MixerSearchError
+from space.paths import as_path
+from space.quantities import parse_duration
+
+if TYPE_CHECKING:
+    from search.data import Arrays, ImageData
+    from search.protocol import Workers
+
+    OpenWorkers = AbstractContextManager[Callable[[ImageData], Workers]]
+
+
+def run_study(
+    study: StudySpec | str | Path,
+    *,
+    data: Arrays | ImageData | None = None,
+    storage: str | None = None,
+    workers: int | str = "auto",
+    progress: bool | Console = True,
+    data_dir: Path | str | None = None,
+    archive: Path | str | None = None,
+    baselines: bool = True,
+    device: str = "auto",
+    workers_per_device: int = 1,
+    engine: str = "auto",
+    ray_address: str | None = None,
+    timeout: str | float | None = None,
+    trial_timeout: str | float = "6h",
+    retry_failed: bool = False,
+    stop_when_flat: int | None = None,
+    checkpoint_every: str | float = "30s",
+    checkpoint_dir: Path | str | None = None,
+    keep_checkpoints: bool = False,
+    keep_weights: str = "front",
+    weights_dir: Path | str | None = None,
+) -> StudyResult:
+    """Runs a study, or goes on with it, to the number of trials it is to have.
+
+    With one worker (`auto`, or 1) it trains in this process: no `if __name__ == "__main__"` is
+    needed, and a notebook can run it. With several, or `engine="local"`, each is a process.
+
+    Args:
+        study: a `StudySpec`, a built-in study's name, or the path of a `.toml` file.
+        data: images in the place of the data set the study names: from `search.data.from_arrays`,
+            or arrays by the keys an `.npz` file has. A study keeps to the images it began with.
+        storage: database URL; None for `$MIXER_STORAGE` or `sqlite:///runs/mixer_search.db`.
+        workers: trials trained side by side.
+        progress: whether to print how it goes; or where.
+        data_dir: folder with prepared data sets.
+        archive: the data set's original archive, where it has to be prepared.
+        baselines: False leaves those that are missing for another time.
+        device: `auto`, `cpu`, `gpu`, `cuda`, `rocm` or `tpu`.
+        workers_per_device: how many workers share an accelerator.
+        engine: `local` for processes of this machine, `ray` for actors on a Ray cluster; `auto`
+            for this process where there is one worker, else `local`.
+        ray_address: of the Ray cluster's head.
+        timeout: no trial starts after so long; seconds, or as `2h`.
+        trial_timeout: a trial that takes longer has failed.
+        retry_failed: trains those again that failed for no fault of their configuration.
+        stop_when_flat: ends the study when its front's hypervolume has not grown over so many
+            trials.
+        checkpoint_every: how often a trial under way is kept.
+        checkpoint_dir: where; by default beside the database.
+        keep_checkpoints: keeps those of trials that have ended too.
+        keep_weights: of which complete trials weights are kept: `front`, `all` or `none`.
+        weights_dir: where; by default beside the database.
+
+    Raises:
+        MixerSearchError: study, data, device or storage are not fit; nothing is lost.
+        KeyboardInterrupt: stopped; what is finished is stored, and the same call goes on.
+    """
+    console = progress if isinstance(progress, Console) else Console(quiet=not progress)
+    spec = study if isinstance(study, StudySpec) else find_study(str(study))
+    seconds = None if timeout is None else _seconds("--timeout", timeout)
+    trial_seconds = _seconds("--trial-timeout", trial_timeout)
+    checkpoints = Checkpoints(
+        None if checkpoint_dir is None else as_path(checkpoint_dir),
+        _seconds("--checkpoint-every", checkpoint_every),
+        keep_checkpoints,
+    )
+    checkpoints.check()
+    weights = WeightsOptions(keep_weights, None if weights_dir is None else as_path(weights_dir))
+    weights.check()
+    if stop_when_flat is not None and stop_when_flat < 1:
+        raise StudyError(f"--stop-when-flat {stop_when_flat}: give a number of trials, 1 or more")
+    stopping = Stopping()
+    began = time.monotonic()
+    opened = _open_workers(
+        _Where(_count(workers), workers_per_device, device, engine, ray_address),
+        trial_seconds,
+        storage,
+        stopping,
+        partial(print_line, console),
+    )
+    try:
+        with stopping.listen(), opened as start_workers:
+            # Takes a second, in which workers start
+            from search.study.run_study import run_study as run
+
+            status = run(
+                spec,
+                console,
+                start_workers=start_workers,
+                storage=storage,
+                data=data,
+                data_dir=None if data_dir is None else as_path(data_dir),
+                archive=None if archive is None else as_path(archive),
+                with_baselines=baselines,
+                checkpoints=checkpoints,
+                weights=weights,
+                retry=RetryPolicy(failed=retry_failed, trial_seconds=trial_seconds),
+                deadline=None if seconds is None else began + seconds,
+                stop_when_flat=stop_when_flat,
+                check_stop=stopping.check,
+            )
+    except KeyboardInterrupt:
+        print_line(
+            console,
+            "\nStopped. Finished trials are stored; one that was running goes on from its last "
+            "checkpoint.",
+        )
+        raise
+    with open_reader(storage) as store:
+        return StudyResult.read(store, spec.name, status.ended(stop_when_flat))
+
+
+class _Where(NamedTuple):
+    """Where trials are trained, as it was asked for."""
+
+    workers: int | None
+    per_device: int
+    device: str
+    engine: str
+    ray_address: str | None
+
+
+def _open_workers(
+    where: _Where,
+    trial_seconds: float,
+    storage: str | None,
+    stopping: Stopping,
+    say: Callable[[str], None],
+) -> OpenWorkers:
+    """Workers of the engine that was asked for."""
+    check_kind(where.device)
+    if where.engine not in {"auto", "local", "ray"}:
+        raise StudyError(f"--engine {where.engine}: there is local and ray; choose one")
+    if where.per_device < 1:
+        raise StudyError(
+            f"--workers-per-device {where.per_device}: a device has one worker or more; give 1 or "
+            "more"
+        )
+    if where.engine == "ray":
+        return _ray_workers(where, trial_seconds, storage)
+    if where.ray_address is not None:
+        raise StudyError(
+            f"--ray-address {where.ray_address}: workers are processes of this machine (--engine "
+            "local); add --engine ray"
+        )
+    is_here = where.engine == "auto" and where.workers in {None, 1} and where.per_device == 1
+    if not is_here:
+        check_may_start()
+    elif xla_options_come_too_late():
+        say(
+            "JAX had started before this study: its options for compiling small networks faster "
+            "come too late; to have them, call run_study before anything computes with JAX (in a "
+            "notebook: restart the kernel)"
+        )
+    use_xla_options()
+    use_compile_cache(say)
+    if is_here:
+        from search.workers.in_process import open_in_process  # JAX, which reads these settings
+
+        return open_in_process(where.device, trial_seconds=trial_seconds, held=stopping.held)
+    return open_workers(
+        where.workers, where.device, per_device=where.per_device, trial_seconds=trial_seconds
+    )
+
+
+def _ray_workers(where: _Where, trial_seconds: float, storage: str | None) -> OpenWorkers:
+    """Actors on a Ray cluster."""
+    if storage and has_password(storage):
+        raise StudyError(
+            "--engine ray: Ray keeps the command line of whoever uses it, for all to see, and "
+            "--storage holds a password; name the storage in MIXER_STORAGE, or keep the "
+            "password in ~/.pgpass"
+        )
+    check_may_start()
+    from search.workers.ray_pool import open_ray_workers
+
+    return open_ray_workers(
+        where.workers,
+        where.device,
+        per_device=where.per_device,
+        address=where.ray_address or "auto",
+        trial_seconds=trial_seconds,
+    )
+
+
+def _seconds(option: str, duration: str | float) -> float:
+    """A duration, whose error names the option."""
+    text = duration if isinstance(duration, str) else f"{duration:f}s"
+    try:
+        return parse_duration(text)
+    except MixerSearchError as error:
+        raise StudyError(f"{option}: {error}") from None
+
+
+def _count(workers: int | str) -> int | None:
+    """How many workers; None for as many as there are accelerators."""
+    if workers == "auto":
+        return None
+    if not str(workers).isdecimal() or int(workers) < 1:
+        raise StudyError(f"--workers {workers}: neither a number from 1 on nor auto; give one")
+    return int(workers)
