@@ -22,7 +22,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from runs.record import EpochRecord, label_of
+from runs.record import EpochRecord
 from search import data as images
 from search.bench.command import LADDER
 from search.bench.roofline import Ceilings, measure_ceilings
@@ -37,6 +37,7 @@ from search.train.xla_options import use_xla_options
 from space.config import Config, ImageTask, MixerConfig, ViTConfig
 from space.cost import cost
 from space.errors import MixerSearchError
+from space.families import label_of
 
 
 class PartError(MixerSearchError):

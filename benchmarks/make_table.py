@@ -26,6 +26,7 @@ from learning_curves import PARAMETERS, TABLES, LearningCurves, rows_of, write_t
 from runs.reader import open_reader
 from runs.record import State
 from search.data import find_task
+from search.spec.data_spec import DataSpec
 from search.spec.studies import StudySpec
 from search.spec.study_file import find_study
 from search.train.machine import num_cores
@@ -92,7 +93,8 @@ def collect(storage: str, study: str, command: str, data_dir: Path | None) -> Le
         trials = {record.name: store.trials(record.name) for record in studies}
         rows = [rows_of(trials[s.name], store.epochs(s.name)) for s in studies]
     spec = studies[0].spec
-    task = find_task(spec["dataset"], data_dir=data_dir)
+    options = DataSpec.model_validate(spec.get("data", {}))
+    task = find_task(spec["dataset"], data_dir=data_dir, options=options)
     ended = [trial for s in studies for trial in trials[s.name]]
     trained = {trial.config for trial in ended if trial.state is State.COMPLETE}
     failed = {t.config for t in ended if t.state is State.FAILED and t.config not in trained}

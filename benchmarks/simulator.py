@@ -76,8 +76,12 @@ class Recorded:
     """Never trained to the end; they fail in a replay too, at no cost."""
 
     def __post_init__(self) -> None:
-        space = plan(self.spec, self.task).affordable
-        all_ = [c for c in space.members(self.task) if cost(c).flops <= self.flops_ceiling]
+        all_ = [
+            config
+            for space in plan(self.spec, self.task).affordable.values()
+            for config in space.members(self.task)
+            if cost(config).flops <= self.flops_ceiling
+        ]
         held = sum(config in self.trainings or config in self.failed for config in all_)
         if held < len(all_):
             raise TableError(
@@ -227,7 +231,7 @@ def replay(
     search = Search(
         study=study,
         spec=spec,
-        space=planned.affordable,
+        spaces=planned.affordable,
         task=table.task,
         baselines=(),
         store=store,

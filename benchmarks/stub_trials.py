@@ -188,7 +188,7 @@ def study_of(trials: int, epochs: int, sampler: str = "random") -> StudySpec:
     from search.spec.recipe import Recipe
     from search.spec.rungs import NO_RUNGS
     from search.spec.studies import StudySpec
-    from space.search_space import Ranges
+    from space.mixer_family import MixerRanges
 
     return StudySpec(
         name="stubs",
@@ -197,7 +197,7 @@ def study_of(trials: int, epochs: int, sampler: str = "random") -> StudySpec:
         sampler=sampler,
         recipe=Recipe(epochs=epochs, batch_size=64),
         rungs=NO_RUNGS,
-        space=Ranges(
+        space=MixerRanges(
             patch_size=(1, 2, 4),
             hidden_dim=tuple(range(8, 321, 8)),
             tokens_mlp_dim=(8, 16, 32, 64),

@@ -163,7 +163,7 @@ def measure(sampler: str, args: argparse.Namespace) -> dict[str, float]:
                 Search(
                     study=study,
                     spec=spec,
-                    space=planned.affordable,
+                    spaces=planned.affordable,
                     task=TASK,
                     baselines=(),
                     store=store,

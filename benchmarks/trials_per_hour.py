@@ -173,13 +173,13 @@ def write_task(spec: StudySpec, folder: Path, data_dir: Path | None) -> Path:
         validation_fraction=spec.validation_fraction,
         split=spec.split or "stratified",
         train_limit=spec.train_limit,
+        options=spec.data,
     )
     names = ("train_images", "train_labels", "validation_images", "validation_labels")
     np.savez(folder / "data.npz", **{name: getattr(data, name) for name in names})
     planned = plan(spec, data.task)
-    untried = Untried(
-        planned.affordable, data.task, max_flops=planned.flops_ceiling, seed=spec.seed
-    )
+    (space,) = planned.affordable.values()
+    untried = Untried(space, data.task, max_flops=planned.flops_ceiling, seed=spec.seed)
     tried: dict = {}
     while len(tried) < spec.trials:
         config = untried.draw()

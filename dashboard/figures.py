@@ -1,7 +1,8 @@
 """Trials to Plotly figures: the front, learning curves. No Streamlit: a page decides where they go.
 
 The colours are Okabe and Ito's (2008), which the colour-blind can tell apart; each has one meaning
-on every page. Strangers' text is escaped, since Plotly obeys some HTML.
+on every page, and a family brings its own. Strangers' text is escaped, since Plotly obeys some
+HTML.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from runs.record import EpochRecord, State
 from space.costs import FLOPS, PARAMS
 from space.quantities import format_count
 
-MIXER, VIT = "#0072B2", "#D55E00"
-FAMILIES = {"mixer": MIXER, "vit": VIT}
+SEARCH = "#0072B2"
+"""Of what a search has achieved as a whole."""
 STATES = {
     State.COMPLETE: "#009E73",
     State.PRUNED: "#E69F00",

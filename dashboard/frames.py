@@ -15,27 +15,30 @@ from runs.winners import nearest_in_cost
 from space.config import Config
 from space.cost import cost as bill_of
 from space.costs import FLOPS, PARAMS, Cost
+from space.families import common_label
 
 
 def front_table(
     front: Sequence[TrialRecord],
-    vits: Sequence[TrialRecord],
+    others: Sequence[TrialRecord],
     several: Mapping[int, Sequence[float]] | None = None,
     cost: Cost = FLOPS,
 ) -> pd.DataFrame:
-    """One row a trial, and beside it the ViT nearest in cost and the difference in accuracy.
+    """One row a trial, and beside it the nearest in cost of the others, and the difference.
 
     Columns: Trial, Configuration, FLOPs (millions), Parameters, the cost by its label where it is
     another, Accuracy (percent); Seeds (how
     many) where `several` has the accuracies behind a trial's mean, by its number; and where there
-    is a ViT the Difference in percentage points (positive where the Mixer is more accurate)
-    and the ViT's label, cost (by its label, of FLOPs millions) and accuracy.
+    are others the Difference in percentage points (positive where the trial is more accurate)
+    and the other's label, cost and accuracy, in columns that name its family (`ViT accuracy`).
     """
+    is_mixed = len({trial.family for trial in front}) > 1
+    kind = common_label((t.config for t in others), "baseline")
     rows = []
     for trial in front:
         row = {
             "Trial": trial.number,
-            "Configuration": trial.label.removeprefix("Mixer "),
+            "Configuration": trial.label if is_mixed else trial.short_label,
             "FLOPs": trial.flops / 1e6,
             "Parameters": trial.params,
             **_own(trial, cost),
@@ -43,13 +46,13 @@ def front_table(
         }
         if several:
             row["Seeds"] = len(several.get(trial.number, [0.0]))
-        vit = nearest_in_cost(trial, vits, cost)
-        if vit is not None:
+        other = nearest_in_cost(trial, others, cost)
+        if other is not None:
             row |= {
-                "Difference": _percent(trial) - _percent(vit),
-                "Nearest ViT": vit.label.removeprefix("ViT "),
-                f"ViT {cost.label}": vit.flops / 1e6 if cost is FLOPS else vit.cost(cost),
-                "ViT accuracy": _percent(vit),
+                "Difference": _percent(trial) - _percent(other),
+                f"Nearest {kind}": other.label if kind == "baseline" else other.short_label,
+                f"{kind} {cost.label}": other.flops / 1e6 if cost is FLOPS else other.cost(cost),
+                f"{kind} accuracy": _percent(other),
             }
         rows.append(row)
     return pd.DataFrame(rows)
@@ -64,7 +67,7 @@ def layers_table(config: Config) -> pd.DataFrame:
     rows: dict[str, list[int]] = {}
     bill = bill_of(config)
     for layer in bill.layers:
-        kind = re.sub(r"(MixerBlock|encoderblock)_\d+", r"\1", layer.name)
+        kind = re.sub(r"^(.*?)_\d+/", r"\1/", layer.name)  # the block's number
         row = rows.setdefault(kind, [0, 0, 0])
         rows[kind] = [row[0] + 1, row[1] + layer.params, row[2] + layer.flops]
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=["Times", "Parameters", "FLOPs"])

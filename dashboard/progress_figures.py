@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.figures import FAMILIES, MANY, MIXER, STATES, dress, log_axis
+from dashboard.figures import MANY, SEARCH, STATES, dress, log_axis
 from dashboard.points import Floats
 from dashboard.wording import flop_per_second, for_plotly, state_word
 from runs.accounting import Account
 from runs.record import State, TrialRecord
 from space.costs import FLOPS, Cost
+from space.families import FAMILIES
 from space.quantities import format_seconds
 
 _UNITS = {"hours": 3600, "minutes": 60, "seconds": 1}
@@ -35,7 +36,7 @@ def hypervolume_figure(x: Floats, hypervolume: Floats, title: str, cost: Cost = 
     x, hypervolume = np.append(0.0, x), np.append(0.0, hypervolume)
     steps = np.flatnonzero(np.diff(hypervolume, prepend=-1.0))
     steps = np.union1d(steps, [len(x) - 1])
-    line = {"color": MIXER, "shape": "hv"}
+    line = {"color": SEARCH, "shape": "hv"}
     figure = go.Figure(
         go.Scatter(x=x[steps], y=hypervolume[steps], mode="lines", line=line, name="Hypervolume")
     )
@@ -103,8 +104,8 @@ def wall_figure(account: Account) -> go.Figure:
 def speed_figure(trials: Sequence[TrialRecord]) -> go.Figure:
     """The training speed each timed trial reached, against the FLOPs of its configuration."""
     figure = go.Figure()
-    for family, name in (("mixer", "Mixer"), ("vit", "ViT")):
-        timed = [(t, t.timing) for t in trials if t.timing and t.config.family == family]
+    for name, family in FAMILIES.items():
+        timed = [(t, t.timing) for t in trials if t.timing and t.family == name]
         if not timed:
             continue
         draw = go.Scattergl if len(timed) >= MANY else go.Scatter
@@ -119,9 +120,9 @@ def speed_figure(trials: Sequence[TrialRecord]) -> go.Figure:
                 ],
                 hovertext=[for_plotly(trial.label) for trial, _ in timed],
                 hovertemplate=_SPEED,
-                name=name,
+                name=family.label,
                 mode="markers",
-                marker={"color": FAMILIES[family], "size": 7, "opacity": 0.7},
+                marker={"color": family.color, "size": 7, "opacity": 0.7},
             )
         )
     dress(figure, height=340, x=FLOPS.title, y="Training speed (FLOP/s)")

@@ -75,14 +75,14 @@ class Snapshot:
         return winners.front(self.found, self.study.min_accuracy, self.study.cost)
 
     @cached_property
-    def vits(self) -> list[TrialRecord]:
-        """The finished ViT baselines, one trial a configuration."""
-        return [t for t in self._given if t.config.family == "vit"]
+    def given(self) -> list[TrialRecord]:
+        """The finished baselines, one trial a configuration."""
+        return over_seeds([t for t in self.trials if t.origin is Origin.BASELINE])
 
     @cached_property
-    def given_mixers(self) -> list[TrialRecord]:
-        """The finished Mixers that were given as baselines, one trial a configuration."""
-        return [t for t in self._given if t.config.family == "mixer"]
+    def compared(self) -> list[TrialRecord]:
+        """The finished baselines of families that are not searched, one trial a configuration."""
+        return [t for t in self.given if t.family not in self.study.families]
 
     @cached_property
     def stopped(self) -> list[TrialRecord]:
@@ -161,10 +161,6 @@ class Snapshot:
     def frame(self) -> pd.DataFrame:
         """All trials, as `runs.frames.trials_frame` gives them."""
         return trials_frame(self.trials, self.study.min_accuracy, self.study.cost)
-
-    @cached_property
-    def _given(self) -> list[TrialRecord]:
-        return over_seeds([t for t in self.trials if t.origin is Origin.BASELINE])
 
     @cached_property
     def _configurations(self) -> dict[tuple[Config, Origin], list[TrialRecord]]:

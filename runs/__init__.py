@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 
@@ -37,3 +39,24 @@ def curves(study: str, storage: str | None = None) -> pd.DataFrame:
 
     with open_reader(storage) as store:
         return epochs_frame(store.epochs(study))
+
+
+def weights(
+    study: str, trial: int, storage: str | None = None, *, folder: Path | None = None
+) -> Path:
+    """The safetensors file with the weights of a trial, whole; see `runs.weights_folder`.
+
+    Args:
+        study: the study's name.
+        trial: the trial's number.
+        storage: as of `frame`.
+        folder: with the weights of that database; by default beside SQLite's file, else
+            `runs/weights` here.
+
+    Raises:
+        StorageError: no database there, or no such study or trial in it.
+        WeightsError: none are kept, or their file is missing or damaged.
+    """
+    from runs.weights_folder import read_weights
+
+    return read_weights(study, trial, storage, folder=folder).file

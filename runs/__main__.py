@@ -1,4 +1,7 @@
-"""`python -m runs --study mixer_cifar --out trials.csv`: results as a CSV or Parquet file."""
+"""`python -m runs --study mixer_cifar --out trials.csv`: results as a CSV or Parquet file.
+
+And `python -m runs gc`: see `runs.gc`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Annotated
 import typer
 
 import runs
+from runs import gc
 from runs.options import Storage, StudyName
 from runs.storage import StorageError
 from space.command import make_app, run_app
@@ -20,7 +24,8 @@ app = make_app()
 
 @app.command(
     help="Write the trials of a study to a file, one row a trial.",
-    epilog="Example: python -m runs --study mixer_cifar --out trials.parquet",
+    epilog="Example: python -m runs --study mixer_cifar --out trials.parquet\n\n"
+    "python -m runs gc --help: how to remove files that are of no use any more.",
     no_args_is_help=True,
 )
 def write(
@@ -52,7 +57,10 @@ def write(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The exit code: 0, or 2 for bad input."""
+    """The exit code: 0, or 2 for bad input; of `gc` what `runs.gc.main` says."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["gc"]:
+        return gc.main(argv[1:])
     return run_app(app, argv, "python -m runs")
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from runs import schema
 from runs.lease import Holder, find_holder
-from runs.record import EpochRecord, State, StudyRecord, TrialRecord
+from runs.record import EpochRecord, State, StudyRecord, TrialRecord, WeightsRecord
 from runs.rows import epoch_record, study_record, trial_record
 from runs.storage import (
     AwayError,
@@ -28,8 +28,9 @@ from runs.storage import (
     parse_storage,
     reason,
 )
-from runs.tables import CostRow, EpochRow, StudyRow, TrialRow
+from runs.tables import CostRow, EpochRow, StudyRow, TrialRow, WeightsRow
 from space.errors import ConfigError, listed, nearest
+from space.families import UnknownFamilyError
 
 T = TypeVar("T")
 
@@ -182,6 +183,27 @@ class Reader:
 
         return self._read(read)
 
+    def weights(self, study: str) -> dict[int, WeightsRecord]:
+        """The weights that are kept of a study's trials, by number.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+
+        def read(session: Session) -> dict[int, WeightsRecord]:
+            rows = session.execute(
+                sa.select(TrialRow.number, WeightsRow.digest, WeightsRow.size_bytes)
+                .join(TrialRow, WeightsRow.trial_id == TrialRow.id)
+                .where(TrialRow.study_id == self._study_row(session, study).id)
+                .order_by(TrialRow.number)
+            )
+            return {
+                number: WeightsRecord(trial=number, digest=digest, size_bytes=size_bytes)
+                for number, digest, size_bytes in rows
+            }
+
+        return self._read(read)
+
     def holder(self, study: str) -> Holder | None:
         """The process that runs the study, or ran it when its machine failed; None: none does."""
         return self._read(lambda session: find_holder(session, study))
@@ -191,6 +213,10 @@ class Reader:
         try:
             with self._session() as session:
                 return read(session)
+        except UnknownFamilyError as error:
+            raise StorageError(
+                f"storage {self.where} holds trials that cannot be read here: {error}"
+            ) from error
         except (ConfigError, TypeError) as error:  # what we never write
             raise self._damaged(error) from error
 

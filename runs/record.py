@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from space.config import Config, MixerConfig, ViTConfig, unknown_family
 from space.costs import FLOPS, Cost, CostError, find_cost
+from space.families import DEFAULT_FAMILIES, AnyConfig, family_of, label_of
 
 
 class State(StrEnum):
@@ -46,7 +46,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecord:
-    """A search with one space, recipe, data set and goal."""
+    """A search with one space a family, and one recipe, data set and goal."""
 
     name: str
     spec: dict[str, Any]
@@ -66,6 +66,11 @@ class StudyRecord:
     def guess_accuracy(self) -> float:
         """Accuracy of guessing, 1/K: the lower left of the hypervolume."""
         return 1.0 / self.num_classes
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families it searches."""
+        return tuple(self.spec.get("families", DEFAULT_FAMILIES))
 
     @property
     def cost(self) -> Cost:
@@ -129,7 +134,7 @@ class TrialRecord:
     """Position in the study, from 0; refused trials have one too."""
     state: State
     origin: Origin
-    config: Config
+    config: AnyConfig
     params: int
     macs: int
     seed: int
@@ -209,6 +214,11 @@ class TrialRecord:
         """A short name for tables and plots, such as `Mixer p4 C128 L8 T64 D512`."""
         return label_of(self.config)
 
+    @property
+    def short_label(self) -> str:
+        """The label without its family, where that is said."""
+        return family_of(self.config).describe(self.config)
+
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
@@ -229,17 +239,12 @@ class EpochRecord:
     together."""
 
 
-def label_of(config: Config) -> str:
-    """A short name for a configuration: patch, channels, blocks and MLP dims (or heads).
+@dataclass(frozen=True, kw_only=True)
+class WeightsRecord:
+    """Weights of a trial that are kept in a file: see `runs.weights_folder`."""
 
-    Raises:
-        TypeError: a configuration of another family.
-    """
-    shape = f"p{config.patch_size} C{config.hidden_dim} L{config.num_blocks}"
-    match config:
-        case MixerConfig():
-            return f"Mixer {shape} T{config.tokens_mlp_dim} D{config.channels_mlp_dim}"
-        case ViTConfig():
-            return f"ViT {shape} D{config.mlp_dim} H{config.num_heads}"
-        case _:
-            raise unknown_family(config)
+    trial: int
+    """The trial's number in its study."""
+    digest: str
+    """SHA-256 of the file, in hexadecimal, which names it."""
+    size_bytes: int

@@ -23,7 +23,8 @@ from runs.record import (
     TrialRecord,
 )
 from runs.tables import StudyRow
-from space.config import Config, parse_config
+from space.config import Config
+from space.families import parse_config
 
 
 def _names(record: type) -> list[str]:

@@ -24,6 +24,7 @@ from runs.record import EpochRecord, State, StudyRecord, TrialRecord
 from runs.storage import StorageError, beside, exists, parse_storage, without_password
 from runs.study_mirror import StudyMirror
 from space.errors import ConfigError, explain
+from space.families import UnknownFamilyError
 
 _VERSION = 3
 _SINCE = {"failure": 2, "timeout_seconds": 2, "costs": 3}
@@ -169,6 +170,8 @@ def read_spool(path: Path) -> Spool:
         raise _not_a_spool(path, explain(error)) from None
     except KeyError as error:
         raise _not_a_spool(path, f"there is no {error}") from None
+    except UnknownFamilyError as error:
+        raise SpoolError(f"spool {path} holds trials that cannot be read here: {error}") from None
     except (ConfigError, TypeError, ValueError, RecursionError) as error:
         raise _not_a_spool(path, str(error)) from None
     raise SpoolError(

@@ -170,6 +170,7 @@ def preset_of(
             "epochs": trial.epochs,
             **seed,
             "dataset": study.spec.get("dataset"),
+            **({"data": study.spec["data"]} if "data" in study.spec else {}),
             "recipe": study.spec.get("recipe"),
             "device_kind": environment and environment.device_kind,
             "versions": environment and environment.versions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from runs.backup import back_up
 from runs.database_retry import DatabaseRetry
 from runs.lease import Lease
 from runs.reader import Reader, UnknownStudyError
-from runs.record import EpochRecord, StudyRecord, TrialRecord
+from runs.record import EpochRecord, StudyRecord, TrialRecord, WeightsRecord
 from runs.rows import epoch_columns, study_columns, study_record, trial_columns
 from runs.storage import (
     APPLICATION_ID,
@@ -30,7 +30,7 @@ from runs.storage import (
     parse_storage,
 )
 from runs.study_mirror import StudyMirror
-from runs.tables import CostRow, EpochRow, StudyRow, TrialRow
+from runs.tables import CostRow, EpochRow, StudyRow, TrialRow, WeightsRow
 
 T = TypeVar("T")
 
@@ -144,6 +144,45 @@ class Writer(Reader):
 
         self._mirror.keep_trials(trials)
         self._write(write)
+
+    def end_trials(
+        self,
+        study: str,
+        trials: Sequence[TrialRecord],
+        *,
+        weights: Sequence[WeightsRecord] = (),
+        without: Collection[int] = (),
+    ) -> list[str]:
+        """As `update_trials`, in one transaction with what is kept of trials' weights.
+
+        Args:
+            study: its name.
+            trials: as they ended.
+            weights: whose files are there, in the place of what was kept of the same trials.
+            without: numbers of trials of which no weights are kept any more.
+
+        Returns:
+            Digests of files that no trial of any study refers to any more.
+        """
+
+        def write(session: Session) -> list[str]:
+            for trial in trials:
+                self._update(session, study, trial)
+            gone = set[str]()
+            for number in {*without, *(kept.trial for kept in weights)}:
+                mine = WeightsRow.trial_id == self._trial_row(session, study, number).id
+                gone |= set(session.scalars(sa.select(WeightsRow.digest).where(mine)))
+                session.execute(sa.delete(WeightsRow).where(mine))
+            for kept in weights:
+                row = self._trial_row(session, study, kept.trial)
+                session.add(
+                    WeightsRow(trial_id=row.id, digest=kept.digest, size_bytes=kept.size_bytes)
+                )
+            wanted = sa.select(WeightsRow.digest).where(WeightsRow.digest.in_(gone))
+            return sorted(gone - set(session.scalars(wanted))) if gone else []
+
+        self._mirror.keep_trials(trials)
+        return self._write(write)
 
     def restart_trials(
         self, study: str, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]

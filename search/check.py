@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runs.options import Storage
+from runs.options import Storage, WeightsDir
 from runs.repair.check import check, repair
 from space.command import make_app, run_app
 from space.quantities import counted
@@ -22,8 +22,9 @@ app = make_app()
 
 @app.command(
     help="Look a database over: what SQLite finds damaged, gaps in curves, results that "
-    "contradict their curves, configurations that are not what was trained, results that could "
-    "not be stored and lie beside it in a spool.",
+    "contradict their curves, configurations that are not what was trained, weights that are "
+    "missing, damaged or of no trial, results that could not be stored and lie beside it in a "
+    "spool.",
     epilog=EPILOG,
 )
 def look(
@@ -35,9 +36,10 @@ def look(
             help="Put results back that lie in a spool; nothing else is changed.",
         ),
     ] = False,
+    weights_dir: WeightsDir = None,
 ) -> None:
     """Parses, calls, returns."""
-    report = repair(storage, _say) if mend else check(storage)
+    report = repair(storage, _say, weights_dir) if mend else check(storage, weights_dir)
     for kind, sentences in (
         ("repaired", report.repaired),
         ("problem", report.problems),

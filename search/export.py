@@ -15,11 +15,11 @@ import typer
 from runs import winners
 from runs.options import Storage, StudyName
 from runs.reader import open_reader
-from runs.record import label_of
 from runs.seeds import behind
 from space import presets
 from space.command import make_app, run_app
 from space.errors import ConfigError, MixerSearchError
+from space.families import label_of
 from space.paths import as_path
 from space.quantities import format_count, parse_amount, parse_count
 

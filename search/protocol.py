@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -37,6 +38,8 @@ class TrialRequest:
     """Epochs after which the coordinator says whether the trials go on."""
     checkpointing: CheckpointPolicy | None = None
     """If there is a checkpoint of these trials, they go on from there."""
+    weights_facts: Mapping[str, str] | None = None
+    """What their weights' files are to say of the study; None where no weights are kept."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,19 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class WeightsOffered:
+    """Trials are complete: the worker waits for a decision whether it sends their weights."""
+
+
+@dataclass(frozen=True)
+class WeightsSent:
+    """The weights of a complete trial, as the bytes of a safetensors file."""
+
+    trial: int
+    content: bytes
+
+
+@dataclass(frozen=True)
 class RequestDone:
     """A request is through: whoever trained it may be given the next."""
 
@@ -115,7 +131,7 @@ class WorkerDied:
         return self.failure is not Failure.TIMEOUT
 
 
-Event = Started | Warned | EpochDone | Finished | Failed
+Event = Started | Warned | EpochDone | Finished | Failed | WeightsOffered | WeightsSent
 """Of the trials of a request; `RequestDone` or `WorkerDied` come after the last."""
 
 
@@ -153,7 +169,7 @@ class WorkerCrashed:
 
 @dataclass(frozen=True)
 class Decision:
-    """Of the coordinator, at a rung."""
+    """Of the coordinator: at a rung about its trials, at their end about their weights."""
 
     goes_on: bool
 
@@ -195,7 +211,8 @@ class Workers(Protocol):
         """Has a worker train, which trains nothing else now."""
 
     def decide(self, worker: int, goes_on: bool) -> None:
-        """Tells a worker, after the epoch of a rung, whether its trials go on."""
+        """Tells a worker that waits: after the epoch of a rung whether its trials go on, after
+        `WeightsOffered` whether it sends their weights."""
 
     def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
         """Waits for what happens next, and tells of which worker."""

@@ -16,7 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from runs.options import Storage
+from runs.options import CheckpointDir, Storage, WeightsDir
 from runs.storage import has_password, without_password
 from search.report.progress import print_line
 from search.spec.retry import RetryPolicy
@@ -24,6 +24,7 @@ from search.spec.rungs import NO_RUNGS
 from search.spec.studies import STUDIES, StudyError, with_changes
 from search.spec.study_file import find_study
 from search.study.checkpoint_folder import Checkpoints
+from search.study.kept_weights import CHOICES, WeightsOptions
 from search.study.stop_signals import Stopping, Terminated
 from search.train.compile_cache import use_compile_cache
 from search.train.devices import KINDS, check_kind
@@ -132,6 +133,10 @@ def run(
             metavar="FILE|DIR",
         ),
     ] = None,
+    skip_broken: Annotated[
+        bool,
+        typer.Option("--skip-broken", help="Leave out files of a folder that are no images."),
+    ] = False,
     device: Annotated[str, typer.Option(help="Where to train.", metavar="|".join(KINDS))] = "auto",
     workers: Annotated[
         str,
@@ -182,22 +187,22 @@ def run(
             metavar="TIME",
         ),
     ] = "30s",
-    checkpoint_dir: Annotated[
-        Path | None,
-        typer.Option(
-            parser=as_path,
-            help="Where to keep checkpoints; by default beside the database's file, with "
-            "PostgreSQL in runs/.",
-            metavar="DIR",
-            show_default=False,
-        ),
-    ] = None,
+    checkpoint_dir: CheckpointDir = None,
     keep_checkpoints: Annotated[
         bool,
         typer.Option(
             "--keep-checkpoints", help="Keep the last checkpoint of every trial that has ended."
         ),
     ] = False,
+    keep_weights: Annotated[
+        str,
+        typer.Option(
+            help="Whose weights to keep: of complete trials on the front (removed when they leave "
+            "it), of all complete trials, or of none.",
+            metavar="|".join(CHOICES),
+        ),
+    ] = "front",
+    weights_dir: WeightsDir = None,
 ) -> None:
     """Parses, calls, returns."""
     console = Console()
@@ -218,6 +223,7 @@ def run(
         min_accuracy=min_accuracy,
         train_limit=train_limit,
         sampler=sampler,
+        skip_broken=skip_broken,
         rungs=None if rungs else NO_RUNGS,
     )
     seconds = None if timeout is None else _parsed("--timeout", timeout, parse_duration)
@@ -225,6 +231,8 @@ def run(
     interval = _parsed("--checkpoint-every", checkpoint_every, parse_duration)
     checkpoints = Checkpoints(checkpoint_dir, interval, keep_checkpoints)
     checkpoints.check()
+    weights = WeightsOptions(keep_weights, weights_dir)
+    weights.check()
     check_may_start()
     stopping = Stopping()
     stopping.listen()
@@ -252,6 +260,7 @@ def run(
                 archive=archive,
                 with_baselines=baselines,
                 checkpoints=checkpoints,
+                weights=weights,
                 retry=RetryPolicy(failed=retry_failed, trial_seconds=trial_seconds),
                 deadline=None if seconds is None else began + seconds,
                 check_stop=stopping.check,
@@ -290,7 +299,7 @@ def studies_table() -> Table:
             spec.name,
             spec.dataset,
             f"{task.image_size}x{task.image_size}x{task.image_channels}",
-            f"{planned.space.size:,}",
+            f"{planned.num_configurations:,}",
             f"< {format_count(planned.flops_ceiling)}",
             str(spec.trials),
             str(spec.recipe.epochs),

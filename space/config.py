@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Never
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import pydantic
 from pydantic import ConfigDict, Field, PositiveInt
 
-from space.errors import ConfigError, explain
+from space.errors import ConfigError
 
 
 class Frozen(pydantic.BaseModel):
@@ -27,21 +27,16 @@ class ImageTask(Frozen):
     num_classes: Annotated[int, Field(ge=2)]
 
 
-class _PatchNetwork(ImageTask):
-    """Fields common to the two families: an image cut into patches, then equal blocks."""
+class Config(ImageTask):
+    """What the configurations of all families are: a subclass has a field `family`.
 
-    patch_size: PositiveInt
-    hidden_dim: PositiveInt
-    num_blocks: PositiveInt
+    Of that field there is one value, the family's name: `family: Literal["mixer"] = "mixer"`. The
+    other fields are the family's own; numbers and strings, so that JSON gives back what it was
+    given. `space.families` has all families.
+    """
 
-    @pydantic.model_validator(mode="after")
-    def _patches_tile_the_image(self) -> _PatchNetwork:
-        if self.image_size % self.patch_size:
-            raise ConfigError(
-                f"patch_size={self.patch_size} does not tile image_size={self.image_size}; "
-                f"use one of {', '.join(map(str, divisors(self.image_size)))}"
-            )
-        return self
+    if TYPE_CHECKING:  # no field here, else it would come before the others in all that is stored
+        family: str
 
     @property
     def task(self) -> ImageTask:
@@ -52,13 +47,30 @@ class _PatchNetwork(ImageTask):
             num_classes=self.num_classes,
         )
 
+
+class PatchNetwork(Config):
+    """Fields common to Mixers and ViTs: an image cut into patches, then equal blocks."""
+
+    patch_size: PositiveInt
+    hidden_dim: PositiveInt
+    num_blocks: PositiveInt
+
+    @pydantic.model_validator(mode="after")
+    def _patches_tile_the_image(self) -> PatchNetwork:
+        if self.image_size % self.patch_size:
+            raise ConfigError(
+                f"patch_size={self.patch_size} does not tile image_size={self.image_size}; "
+                f"use one of {', '.join(map(str, divisors(self.image_size)))}"
+            )
+        return self
+
     @property
     def num_patches(self) -> int:
         """S, the number of tokens an image is cut into (a ViT's class token not counted)."""
         return (self.image_size // self.patch_size) ** 2
 
 
-class MixerConfig(_PatchNetwork):
+class MixerConfig(PatchNetwork):
     """An MLP-Mixer (Tolstikhin et al. 2021, section 2; names as in `vit_jax/models_mixer.py`).
 
     Raises:
@@ -71,7 +83,7 @@ class MixerConfig(_PatchNetwork):
     channels_mlp_dim: PositiveInt
 
 
-class ViTConfig(_PatchNetwork):
+class ViTConfig(PatchNetwork):
     """A Vision Transformer (Dosovitskiy et al. 2021; names as in `vit_jax/models_vit.py`).
 
     `classifier` is where the head reads: a class `token`, or the mean of all tokens (`gap`).
@@ -99,33 +111,6 @@ class ViTConfig(_PatchNetwork):
     def num_tokens(self) -> int:
         """T, the length of the sequence attention sees: the patches and the class token if any."""
         return self.num_patches + (self.classifier == "token")
-
-
-Config = MixerConfig | ViTConfig
-
-_ANY_CONFIG: pydantic.TypeAdapter[Config] = pydantic.TypeAdapter(
-    Annotated[Config, Field(discriminator="family")]
-)
-
-
-def parse_config(fields: dict[str, Any]) -> Config:
-    """The configuration that `config.model_dump()` was taken from.
-
-    Raises:
-        ConfigError: a field is missing, unknown, of the wrong type, or the network cannot be.
-    """
-    try:
-        return _ANY_CONFIG.validate_python(fields)
-    except pydantic.ValidationError as error:
-        raise ConfigError(f"not a network configuration: {explain(error)}") from None
-
-
-def unknown_family(config: Never) -> TypeError:
-    """What a choice by family raises in the end; the type checker sees that none was left out."""
-    return TypeError(
-        f"{type(config).__name__} is neither a MixerConfig nor a ViTConfig; "
-        "use one of these, or teach every function that tells the two apart the new family"
-    )
 
 
 def divisors(number: int) -> list[int]:

@@ -1,19 +1,16 @@
-"""ViT baselines: a ladder of Vision Transformers over a range of FLOPs, or of another cost."""
+"""Baselines: a ladder of a family's networks over a range of FLOPs, or of another cost."""
 
 from __future__ import annotations
 
 import math
-from itertools import product
 
-from space.config import ImageTask, ViTConfig
+from space.config import Config, ImageTask
 from space.costs import FLOPS, Cost
-from space.search_space import fitting_space
-
-_HEAD_DIM = 32
-_MLP_RATIO = 2  # as in the small ViTs of Hassani et al. 2021, "Escaping the Big Data Paradigm"
+from space.family import Family
 
 
-def vit_ladder(
+def ladder(
+    family: Family,
     task: ImageTask,
     *,
     min_cost: float,
@@ -21,43 +18,23 @@ def vit_ladder(
     rungs: int,
     cost: Cost = FLOPS,
     max_flops: float = math.inf,
-) -> list[ViTConfig]:
-    """At most `rungs` different ViTs, cheapest first, evenly spread over the cost's logarithm.
+) -> list[Config]:
+    """At most `rungs` different networks, cheapest first, evenly spread over the log of their cost.
 
-    Candidates pool their tokens (no class token, the better choice for small images), have
-    heads of 32 channels (or one of 16), MLPs twice as wide as the tokens, and depth and patch in
-    the proportions small ViTs are published with. Each rung takes the nearest candidate that costs
-    at most `max_cost` and has at most `max_flops`; a range too narrow for so many gives fewer.
+    Each rung takes the nearest of the family's candidates that costs at most `max_cost` and has at
+    most `max_flops`; a range too narrow for so many gives fewer, a family without candidates none.
     """
     candidates = [
         (value, config)
-        for config in _candidates(task)
+        for config in (family.ladder(task) if family.ladder else ())
         if (value := cost(config)) <= max_cost
         and (max_flops == math.inf or FLOPS(config) <= max_flops)
     ]
-    chosen: dict[float, ViTConfig] = {}
+    chosen: dict[float, Config] = {}
     for aim in _log_spaced(min_cost, max_cost, rungs) if candidates else []:
         value, config = min(candidates, key=lambda pair: abs(math.log(pair[0] / aim)))
         chosen[value] = config
     return [chosen[value] for value in sorted(chosen)]
-
-
-def _candidates(task: ImageTask) -> list[ViTConfig]:
-    patches = fitting_space(task.image_size).patch_size
-    return [
-        ViTConfig(
-            **task.model_dump(),
-            patch_size=patch_size,
-            hidden_dim=hidden_dim,
-            num_blocks=num_blocks,
-            mlp_dim=_MLP_RATIO * hidden_dim,
-            num_heads=max(1, hidden_dim // _HEAD_DIM),
-            classifier="gap",
-        )
-        for patch_size, hidden_dim in product(patches, (16, 32, 64, 96, 128, 192, 256, 384, 512))
-        for num_blocks in (1, 2, 4, 6, 8, 12)
-        if hidden_dim // 32 <= num_blocks <= max(2, hidden_dim // 16)
-    ]
 
 
 def _log_spaced(low: float, high: float, count: int) -> list[float]:

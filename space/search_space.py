@@ -1,102 +1,117 @@
-"""The search space: ranges as data that can be read, printed, narrowed and counted."""
+"""A search space: the ranges of a family, to be read, printed, narrowed and counted."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
-import pydantic
-from pydantic import Field, PositiveInt
-
-from space.config import Frozen, ImageTask, MixerConfig, divisors
+from space.config import Config, ImageTask, divisors
+from space.cost import cost as bill_of
 from space.costs import FLOPS, Cost
 from space.errors import ConfigError
-
-Choices = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-
-_WHAT_A_RANGE_IS = "a range is a list of whole numbers, or a table of low, high and maybe step"
-
-
-class Ranges(Frozen):
-    """What a study file says of its search space: any of the ranges, the others left to fit.
-
-    A range is a list of values, kept ascending and once each, or `{low = 64, high = 256,
-    step = 64}`.
-    """
-
-    patch_size: Choices | None = None
-    hidden_dim: Choices | None = None
-    tokens_mlp_dim: Choices | None = None
-    channels_mlp_dim: Choices | None = None
-    num_blocks: Choices | None = None
-
-    @pydantic.field_validator("*", mode="before")
-    @classmethod
-    def _expand(cls, given: Any) -> Any:
-        if given is None:
-            return None
-        if isinstance(given, dict):
-            given = _expand_range(given)
-        if not isinstance(given, list | tuple) or any(type(value) is not int for value in given):
-            raise ValueError(_WHAT_A_RANGE_IS)
-        return tuple(sorted(set(given)))
-
-    def fitted(self, task: ImageTask) -> SearchSpace:
-        """The search space for these images, what was left open filled in.
-
-        Raises:
-            ConfigError: a patch size does not tile the images.
-        """
-        open_ranges = fitting_space(task.image_size).model_dump()
-        space = SearchSpace(**(open_ranges | self.model_dump(exclude_none=True)))
-        allowed = divisors(task.image_size)
-        wrong = [p for p in space.patch_size if p not in allowed]
-        if wrong:
-            raise ConfigError(
-                f"space.patch_size: {wrong[0]} does not tile images of {task.image_size} pixels; "
-                f"use some of {', '.join(map(str, allowed))}"
-            )
-        return space
+from space.families import find_family
+from space.family import Family
+from space.ranges import Ranges, Values
 
 
-class SearchSpace(Frozen):
-    """The values each Mixer hyperparameter may take; the space is their product."""
+@dataclass(frozen=True)
+class SearchSpace:
+    """The values each parameter of a family may take; the members are those of their product that
+    are networks."""
 
-    patch_size: Choices
-    hidden_dim: Choices
-    tokens_mlp_dim: Choices
-    channels_mlp_dim: Choices
-    num_blocks: Choices
+    family: str
+    ranges: Mapping[str, Values]
+    """Parameter name to its values, ascending, in the order they are drawn."""
+
+    def __hash__(self) -> int:
+        return hash((self.family, *self.ranges.items()))
 
     @property
-    def ranges(self) -> dict[str, tuple[int, ...]]:
-        """Parameter name to its values, in the order they are drawn."""
-        return {name: getattr(self, name) for name in type(self).model_fields}
+    def product_size(self) -> int:
+        """How many combinations of values there are, those that are no network too."""
+        return math.prod(len(values) for values in self.ranges.values())
 
     @property
     def size(self) -> int:
-        """How many configurations there are."""
-        return math.prod(len(values) for values in self.ranges.values())
+        """How many members there are."""
+        constraint = self._family.constraint
+        if constraint is None:
+            return self.product_size
+        allowed = sum(1 for _ in SearchSpace(self.family, self._only(constraint.names)).values())
+        free = [len(v) for name, v in self.ranges.items() if name not in constraint.names]
+        return math.prod(free) * allowed
 
-    def member(self, task: ImageTask, **values: int) -> MixerConfig:
+    def values(self) -> Iterator[Values]:
+        """The parameters of every member, the first varying slowest."""
+        combinations = itertools.product(*self.ranges.values())
+        return combinations if self._family.constraint is None else filter(self.holds, combinations)
+
+    def holds(self, values: Values) -> bool:
+        """Whether these parameters make a network."""
+        constraint = self._family.constraint
+        if constraint is None:
+            return True
+        named = dict(zip(self.ranges, values, strict=True))
+        return constraint.holds(**{name: named[name] for name in constraint.names})
+
+    def nearest(self, values: Values) -> Values:
+        """The parameters of the member that is the fewest steps along the ranges away.
+
+        Raises:
+            ConfigError: the space has no member.
+        """
+        if self.holds(values):
+            return values
+        constraint = self._family.constraint
+        assert constraint, "without one all combinations hold"
+        given = dict(zip(self.ranges, values, strict=True))
+        tied = SearchSpace(self.family, self._only(constraint.names))
+
+        def steps(other: Values) -> int:
+            pairs = zip(tied.ranges.items(), other, strict=True)
+            return sum(abs(all_.index(value) - all_.index(given[n])) for (n, all_), value in pairs)
+
+        nearest = min(tied.values(), key=steps, default=None)
+        if nearest is None:
+            raise self._is_empty()
+        return tuple((given | dict(zip(tied.ranges, nearest, strict=True))).values())
+
+    def member(self, task: ImageTask, **values: int) -> Config:
         """The configuration with these parameters."""
-        return MixerConfig.model_validate(task.model_dump() | values)
+        family = self._family
+        return family.config.model_validate(task.model_dump() | family.ranges.fixed | values)
 
-    def members(self, task: ImageTask) -> Iterator[MixerConfig]:
+    def members(self, task: ImageTask) -> Iterator[Config]:
         """Every configuration, the first parameter varying slowest."""
-        names = list(self.ranges)
-        for values in itertools.product(*self.ranges.values()):
-            yield self.member(task, **dict(zip(names, values, strict=True)))
+        for values in self.values():
+            yield self.member(task, **dict(zip(self.ranges, values, strict=True)))
 
-    def cheapest(self, task: ImageTask, cost: Cost = FLOPS) -> MixerConfig:
-        """The member with the fewest FLOPs, or of the least of another cost."""
-        return min(self._corners(task, lowest=True), key=cost)
+    def flops(self, task: ImageTask, values: Values) -> int:
+        """Of the member with these parameters, without the configuration where that is quicker."""
+        macs, named = self._family.macs, dict(zip(self.ranges, values, strict=True))
+        return 2 * macs(task, **named) if macs else bill_of(self.member(task, **named)).flops
 
-    def most_expensive(self, task: ImageTask, cost: Cost = FLOPS) -> MixerConfig:
-        """The member with the most FLOPs, or of the most of another cost."""
-        return max(self._corners(task, lowest=False), key=cost)
+    def cost_of(self, task: ImageTask, values: Values, cost: Cost = FLOPS) -> float:
+        """Of the member with these parameters."""
+        return self.flops(task, values) if cost is FLOPS else cost(self._member(task, values))
+
+    def cheapest(self, task: ImageTask, cost: Cost = FLOPS) -> Config:
+        """The member with the fewest FLOPs, or with the least of another cost.
+
+        Raises:
+            ConfigError: the space has no member.
+        """
+        return self._member(task, min(self._corners(0), key=lambda v: self.cost_of(task, v, cost)))
+
+    def most_expensive(self, task: ImageTask, cost: Cost = FLOPS) -> Config:
+        """The member with the most FLOPs, or with the most of another cost.
+
+        Raises:
+            ConfigError: the space has no member.
+        """
+        return self._member(task, max(self._corners(-1), key=lambda v: self.cost_of(task, v, cost)))
 
     def within(self, task: ImageTask, max_cost: float, cost: Cost = FLOPS) -> SearchSpace:
         """The ranges without the values that no configuration under `max_cost` can have.
@@ -115,49 +130,66 @@ class SearchSpace(Frozen):
             )
 
         def affordable(name: str, value: int) -> bool:
-            narrowed = self.model_copy(update={name: (value,)})
-            return cost(narrowed.cheapest(task, cost)) <= max_cost
+            narrowed = replace(self, ranges={**self.ranges, name: (value,)})
+            ends = narrowed._ends(0)
+            return any(narrowed.cost_of(task, corner, cost) <= max_cost for corner in ends)
 
-        return SearchSpace(
-            **{
+        return replace(
+            self,
+            ranges={
                 name: tuple(value for value in values if affordable(name, value))
                 for name, values in self.ranges.items()
-            }
+            },
         )
 
-    def _corners(self, task: ImageTask, *, lowest: bool) -> list[MixerConfig]:
-        # Costs grow with every parameter but the patch size, so one corner a patch size suffices
-        end = 0 if lowest else -1
-        rest = {name: values[end] for name, values in self.ranges.items() if name != "patch_size"}
-        return [self.member(task, patch_size=p, **rest) for p in self.patch_size]
+    @property
+    def _family(self) -> Family:
+        return find_family(self.family)
+
+    def _only(self, names: tuple[str, ...]) -> dict[str, Values]:
+        return {name: values for name, values in self.ranges.items() if name in names}
+
+    def _member(self, task: ImageTask, values: Values) -> Config:
+        return self.member(task, **dict(zip(self.ranges, values, strict=True)))
+
+    def _ends(self, end: int) -> Iterator[Values]:
+        """Members of which one has the least cost (`end` 0), or the most (-1)."""
+        monotone = self._family.grows_with
+        ends = {
+            name: (values[end],) if name in monotone else values
+            for name, values in self.ranges.items()
+        }
+        return replace(self, ranges=ends).values()
+
+    def _corners(self, end: int) -> list[Values]:
+        corners = list(self._ends(end))
+        if not corners:
+            raise self._is_empty()
+        return corners
+
+    def _is_empty(self) -> ConfigError:
+        assert self._family.constraint, "a product of ranges has members"
+        names = " and ".join(self._family.constraint.names)
+        return ConfigError(
+            f"no values of {names} in the space go together in a {self._family.label}; "
+            "widen their ranges"
+        )
 
 
-def fitting_space(image_size: int) -> SearchSpace:
-    """A space for images of that size: patches that divide it into 16 to 256 tokens.
+def fitted(family: str, ranges: Ranges, task: ImageTask) -> SearchSpace:
+    """The search space for these images, what a study file left open filled in.
 
-    Where no divisor gives that many tokens (a prime size, say), the nearest that do.
+    Raises:
+        ConfigError: a patch size does not tile the images, or no values go together.
     """
-    tokens = {p: (image_size // p) ** 2 for p in divisors(image_size)}
-    patches = tuple(p for p, count in tokens.items() if 16 <= count <= 256)
-    if not patches:
-        patches = (min(tokens, key=lambda p: abs(math.log(tokens[p] / 64))),)
-    small = image_size <= 16
-    return SearchSpace(
-        patch_size=patches,
-        hidden_dim=(16, 32, 48, 64, 96, 128) if small else (32, 64, 96, 128, 192, 256),
-        tokens_mlp_dim=(8, 16, 32, 64) if small else (16, 32, 64, 128, 256),
-        channels_mlp_dim=(32, 64, 128, 256) if small else (64, 128, 256, 512, 1024),
-        num_blocks=(1, 2, 3, 4, 6) if small else (2, 4, 6, 8, 10, 12),
+    space = SearchSpace(
+        family, ranges.fitting(task.image_size) | ranges.model_dump(exclude_none=True)
     )
-
-
-def _expand_range(given: dict[str, Any]) -> tuple[int, ...]:
-    unknown = set(given) - {"low", "high", "step"}
-    if unknown or not {"low", "high"} <= set(given):
-        raise ValueError(_WHAT_A_RANGE_IS)
-    low, high, step = given["low"], given["high"], given.get("step", 1)
-    if not all(type(value) is int for value in (low, high, step)) or low < 1 or step < 1:
-        raise ValueError("low, high and step are positive whole numbers")
-    if high < low:
-        raise ValueError(f"the range is empty, low={low} is above high={high}; exchange them")
-    return tuple(range(low, high + 1, step))
+    allowed = divisors(task.image_size)
+    wrong = [p for p in space.ranges.get("patch_size", ()) if p not in allowed]
+    if wrong:
+        raise ConfigError(
+            f"space.patch_size: {wrong[0]} does not tile images of {task.image_size} pixels; "
+            f"use some of {', '.join(map(str, allowed))}"
+        )
+    return space

@@ -195,8 +195,12 @@ def prepare_other(
     num_shards: int | None = None,
     version: str = "1.0.0",
     configuration: str | None = None,
+    in_order: bool = False,
 ) -> Path:
-    """A directory prepared by TFDS itself from features and examples of any kind."""
+    """A directory prepared by TFDS itself from features and examples of any kind.
+
+    Records lie there in TFDS's own order, unless they are to keep that of the examples.
+    """
     import tensorflow_datasets as tfds
 
     named = [tfds.core.BuilderConfig(name=configuration)] if configuration else []
@@ -210,6 +214,7 @@ def prepare_other(
                 builder=self,
                 features=tfds.features.FeaturesDict(features),
                 supervised_keys=supervised_keys,
+                disable_shuffling=in_order,
             )
 
         def _split_generators(self, dl_manager: Any) -> Any:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import struct
 import time
 from collections.abc import Callable
 from multiprocessing import current_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from search.protocol import WeightsSent
 
 
 def device_fails(pipe: Connection) -> None:
@@ -65,3 +69,19 @@ def replaced_by(pipe: Connection, starts: Path, replacement: Callable[[Connectio
     from search.workers.worker import work
 
     work(pipe)
+
+
+def freezes_in_weights(pipe: Connection) -> None:
+    """Trains as any worker does, and stops in the middle of the message with its weights."""
+    import search.workers.worker as worker
+
+    class Channel(worker._WorkerChannel):
+        def tell(self, message: object) -> None:
+            if isinstance(message, WeightsSent):
+                size = struct.pack("!i", 10**6)  # how a message begins that has so many bytes
+                os.write(pipe.fileno(), size + b"the beginning")
+                os.kill(os.getpid(), signal.SIGSTOP)
+            super().tell(message)
+
+    worker._WorkerChannel = Channel  # type: ignore[misc]
+    worker.work(pipe)

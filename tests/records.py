@@ -27,7 +27,13 @@ IMAGENET = ImageTask(image_size=224, image_channels=3, num_classes=1000)
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
-WIDE_SPACE = SearchSpace(
+
+def mixers(**ranges: tuple[int, ...]) -> SearchSpace:
+    """A space of Mixers."""
+    return SearchSpace("mixer", ranges)
+
+
+WIDE_SPACE = mixers(
     patch_size=(1, 2, 4),
     hidden_dim=(8, 16, 32, 64),
     tokens_mlp_dim=(8, 16, 32),
@@ -35,6 +41,18 @@ WIDE_SPACE = SearchSpace(
     num_blocks=(1, 2, 3),
 )
 """Of 324 Mixers for digits: enough for a sampler to learn something."""
+
+WIDE_VITS = SearchSpace(
+    "vit",
+    {
+        "patch_size": (1, 2, 4),
+        "hidden_dim": (8, 12, 16, 24, 32),
+        "num_blocks": (1, 2, 3),
+        "mlp_dim": (16, 32, 64),
+        "num_heads": (1, 2, 3, 4),
+    },
+)
+"""Of 459 ViTs for digits: of 540 combinations, those whose heads divide the channels."""
 
 
 def mixer(task: ImageTask = DIGITS, **changes: Any) -> MixerConfig:

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from runs import winners
 from runs.reader import open_reader
-from runs.record import Origin, State
-from runs.storage import StorageError
+from runs.record import Origin, State, TrialRecord
+from runs.storage import StorageError, beside
+from runs.weights_folder import weights_folder
 
 NAME = "mixer_digits"
 EPOCHS = 6
@@ -107,8 +109,13 @@ def went_on_after(output: str) -> dict[int, int]:
     return found
 
 
-def verify(storage: str, trials: int) -> Counter[State]:
-    """Exactly the trials asked for, none twice, none stuck, every epoch once.
+def verify(storage: str, trials: int, folder: Path) -> Counter[State]:
+    """Exactly the trials asked for, none twice, none stuck, every epoch once; weights are whole.
+
+    Args:
+        storage: the database.
+        trials: how many.
+        folder: in which the command was run.
 
     Returns:
         How many trials ended in which state.
@@ -117,6 +124,11 @@ def verify(storage: str, trials: int) -> Counter[State]:
         records = [t for t in store.trials(NAME) if t.state is not State.REFUSED]
         epochs = store.epochs(NAME)
         assert store.holder(NAME) is None
+        weights = store.weights(NAME)
+    kept_in = weights_folder(storage, folder / beside(storage, "weights"))
+    for kept in weights.values():
+        kept_in.read(kept)  # or an error: it is not there, or not whole
+    assert set(weights) <= front(records)
     states = Counter(trial.state for trial in records)
     assert all(trial.origin is Origin.SEARCH for trial in records)
     assert states[State.RUNNING] == 0
@@ -132,6 +144,17 @@ def verify(storage: str, trials: int) -> Counter[State]:
         else:
             assert "its worker died twice" in (trial.error or "")
     return states
+
+
+def without_weights(storage: str) -> set[int]:
+    """The trials on the front whose weights are not kept."""
+    with open_reader(storage) as store:
+        return front(store.trials(NAME)) - set(store.weights(NAME))
+
+
+def front(trials: Sequence[TrialRecord]) -> set[int]:
+    """The numbers of those on it."""
+    return {trial.number for trial in winners.front(winners.candidates(trials))}
 
 
 def _states(storage: str) -> Counter[State]:

@@ -24,6 +24,7 @@ from runs.repair.check import check, repair
 from runs.spool import SpoolError, spool_path, spools_of, write_spool
 from runs.storage import StorageError
 from runs.study_mirror import StudyMirror
+from runs.weights_folder import WeightsFolder, weights_folder
 from runs.writer import Writer, open_writer
 from search.check import main
 
@@ -483,6 +484,73 @@ def test_what_a_database_cannot_hold_stays_in_the_spool_with_the_reason(place: P
 
 
 # The command
+
+
+@pytest.fixture
+def weights(place: Place) -> WeightsFolder:
+    """Weights of two trials, in the folder where they are looked for."""
+    folder = weights_folder(place.storage)
+    complete = of_state(place.contents(), State.COMPLETE)[:2]
+    with open_writer(place.storage) as store:
+        records = [folder.write(number, f"of {number}".encode()) for number in complete]
+        store.end_trials("sample", [], weights=records)
+    return folder
+
+
+def listed(place: Place) -> dict[int, Path]:
+    """The files that the database names, by trial."""
+    with open_reader(place.storage) as store:
+        records = store.weights("sample")
+    return {n: weights_folder(place.storage).file(r.digest) for n, r in records.items()}
+
+
+def test_weights_that_are_whole_are_no_problem(place: Place, weights: WeightsFolder) -> None:
+    report = check(place.storage)
+    assert report.problems == ()
+    assert not any("weights" in note for note in report.notes)
+
+
+def test_weights_that_are_missing_or_damaged_are_problems_and_nothing_is_removed(
+    place: Place, weights: WeightsFolder
+) -> None:
+    (first, gone), (second, damaged) = listed(place).items()
+    gone.unlink()
+    damaged.write_bytes(b"other bytes")
+    before = place.contents()
+    for report in (check(place.storage), repair(place.storage)):
+        missing, changed = report.problems
+        assert missing.startswith(f"study 'sample': the weights of trial {first} are not in")
+        assert f"the weights of trial {second}, is damaged: its SHA-256" in changed
+    assert place.contents() == before
+    assert set(listed(place)) == {first, second}
+    assert damaged.read_bytes() == b"other bytes"
+
+
+def test_weights_elsewhere_are_one_problem_and_are_found_where_they_are_said_to_be(
+    place: Place, weights: WeightsFolder, tmp_path: Path
+) -> None:
+    elsewhere = weights.path.rename(tmp_path / "elsewhere")
+    (problem,) = check(place.storage).problems
+    assert "the weights of 2 trials are not here" in problem
+    assert "name theirs with --weights-dir" in problem
+    assert check(place.storage, elsewhere).problems == ()
+    assert main(["--storage", place.storage, "--weights-dir", str(elsewhere)]) == 0
+
+
+def test_weights_of_no_trial_are_a_note_and_those_of_one_that_is_not_complete_a_problem(
+    place: Place, weights: WeightsFolder
+) -> None:
+    weights.write(0, b"an orphan")
+    (weights.path / f"{'a' * 64}.safetensors.x.tmp").write_bytes(b"half")
+    ran = of_state(place.contents(), State.RUNNING)[0]
+    with open_writer(place.storage) as store:
+        store.end_trials("sample", [], weights=[weights.write(ran, b"too early")])
+    report = check(place.storage)
+    assert report.problems == (f"study 'sample', trial {ran}: it has weights and is not complete",)
+    (note,) = [note for note in report.notes if "weights" in note]
+    assert "has 2 files of weights (13B) in" in note
+    assert "`python -m runs gc` lists" in note
+    assert len(list(weights.files())) == 5
 
 
 def test_the_command_ends_with_0_where_nothing_is_wrong_1_where_something_is(

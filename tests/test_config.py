@@ -12,19 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import CIFAR, DIGITS, IMAGENET, mixer, vit
 
-from runs.record import label_of
 from space.build import build
 from space.config import (
     Config,
     ImageTask,
     MixerConfig,
+    PatchNetwork,
     ViTConfig,
-    _PatchNetwork,
     divisors,
-    parse_config,
 )
 from space.cost import cost, training_bytes
 from space.errors import ConfigError
+from space.families import UnknownFamilyError, label_of, parse_config
 from space.init import initial_params
 
 
@@ -126,7 +125,7 @@ def test_a_config_survives_json(config: Config) -> None:
         ({"hidden_dim": 0}, "hidden_dim: input should be greater than 0, not 0"),
         ({"hiden_dim": 12}, "hiden_dim: extra inputs are not permitted"),
         ({"patch_size": 3}, "patch_size=3 does not tile image_size=8"),
-        ({"family": "cnn"}, "'cnn'.*'mixer', 'vit'"),
+        ({"family": "cnn"}, "family 'cnn' is unknown; known: mixer, vit, or install the package"),
     ],
 )
 def test_fields_that_are_no_config_are_refused_in_a_sentence(
@@ -149,6 +148,18 @@ def test_no_field_of_the_other_family_is_taken() -> None:
         parse_config(mixer().model_dump() | {"family": "vit"})
     with pytest.raises(ConfigError, match="num_heads"):
         parse_config(vit().model_dump() | {"family": "mixer"})
+
+
+def test_the_json_of_a_config_stays_as_it_is() -> None:
+    """The lot that exempts a trial from early stopping is drawn by it."""
+    assert mixer().model_dump_json() == (
+        '{"image_size":8,"image_channels":1,"num_classes":10,"patch_size":2,"hidden_dim":12,'
+        '"num_blocks":2,"family":"mixer","tokens_mlp_dim":8,"channels_mlp_dim":20}'
+    )
+    assert vit().model_dump_json() == (
+        '{"image_size":8,"image_channels":1,"num_classes":10,"patch_size":2,"hidden_dim":12,'
+        '"num_blocks":2,"family":"vit","mlp_dim":20,"num_heads":3,"classifier":"token"}'
+    )
 
 
 @settings(deadline=None)
@@ -174,7 +185,7 @@ def initial_params_of_seed_0(config: Config) -> dict[str, Any]:
     return initial_params(config, seed=0)
 
 
-class ThirdConfig(_PatchNetwork):
+class ThirdConfig(PatchNetwork):
     """A family nobody has taught the rest of the program."""
 
     family: Literal["third"] = "third"
@@ -185,7 +196,9 @@ class ThirdConfig(_PatchNetwork):
     [build, cost, training_bytes_of_one, label_of, initial_params_of_seed_0],
     ids=lambda function: function.__name__,
 )
-def test_a_family_nobody_knows_becomes_no_vit(ask: Callable[[Any], object]) -> None:
+def test_a_family_that_is_not_registered_is_refused_by_its_name(
+    ask: Callable[[Any], object],
+) -> None:
     third = ThirdConfig(**DIGITS.model_dump(), patch_size=2, hidden_dim=12, num_blocks=2)
-    with pytest.raises(TypeError, match="ThirdConfig is neither a MixerConfig nor a ViTConfig; "):
+    with pytest.raises(UnknownFamilyError, match=r"family 'third' (is unknown|has no network)"):
         ask(third)

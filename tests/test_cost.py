@@ -16,8 +16,8 @@ from trees import image_like, shapes
 
 from space.build import build
 from space.config import Config, MixerConfig
-from space.cost import cost, mixer_macs, training_bytes
-from space.search_space import SearchSpace
+from space.cost import cost, training_bytes
+from space.mixer_family import MixerRanges, mixer_macs
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -161,7 +161,7 @@ def test_memory_of_attention_grows_with_the_square_of_the_tokens() -> None:
 def test_the_macs_of_parameters_alone_are_those_of_the_layers() -> None:
     for task in (DIGITS, CIFAR, IMAGENET):
         for values in itertools.product((1, 4, 8), (3, 64), (1, 5), (7, 128), (1, 12)):
-            named = dict(zip(SearchSpace.model_fields, values, strict=True))
+            named = dict(zip(MixerRanges.model_fields, values, strict=True))
             config = MixerConfig.model_validate(task.model_dump() | named)
             assert mixer_macs(task, **named) == cost(config).macs
 

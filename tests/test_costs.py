@@ -42,7 +42,8 @@ from space.cost import cost as bill_of
 from space.costs import COSTS, FLOPS, IMAGES_PER_SECOND, MACS, PARAMS, Cost, CostError, find_cost
 from space.errors import ConfigError
 from space.installed import installed
-from space.search_space import Ranges
+from space.mixer_family import MixerRanges
+from space.search_space import fitted
 
 LAYERS = Cost(
     name="layers",
@@ -261,7 +262,7 @@ def test_what_is_proposed_is_under_both_limits(sampler: str) -> None:
 
     asked = Scheduler(
         spec,
-        WIDE_SPACE,
+        {"mixer": WIDE_SPACE},
         DIGITS,
         max_flops=100_000,
         max_cost=3_000,
@@ -279,7 +280,7 @@ def test_what_is_proposed_is_under_both_limits(sampler: str) -> None:
     assert len({candidate.config for candidate in found}) == 24
     assert all(c.cost == bill_of(c.config).params <= 3_000 for c in found)
     assert all(bill_of(c.config).flops <= 100_000 for c in found)
-    told = asked._sampler._study.get_trials(deepcopy=False)[0]
+    told = asked._families["mixer"].sampler._study.get_trials(deepcopy=False)[0]
     assert told.values[1] == pytest.approx(math.log10(found[0].cost))
     if sampler == "cost_aware":
         assert not refused, "it knows what is over either limit"
@@ -308,7 +309,7 @@ def test_at_a_rung_trials_are_compared_with_those_that_cost_no_more() -> None:
 def test_a_ceiling_nobody_gave_is_above_the_dearest_network() -> None:
     spec = StudySpec(name="s", dataset="cifar10", cost="params", baselines=3)
     planned = plan(spec, CIFAR)
-    dearest = PARAMS(planned.space.most_expensive(CIFAR, PARAMS))
+    dearest = PARAMS(planned.spaces["mixer"].most_expensive(CIFAR, PARAMS))
     assert dearest < planned.cost_ceiling < 1.03 * dearest
     counts = [PARAMS(config) for config in planned.baselines]
     assert counts == sorted(counts)
@@ -318,13 +319,19 @@ def test_a_ceiling_nobody_gave_is_above_the_dearest_network() -> None:
 def test_limits_that_nothing_meets_together_are_refused() -> None:
     """Of large patches a Mixer has fewer tokens, so fewer FLOPs, and more weights."""
     one = {"hidden_dim": (16,), "tokens_mlp_dim": (8,), "channels_mlp_dim": (16,)}
-    ranges = Ranges(patch_size=(4, 8), num_blocks=(1,), **one)
-    quick, small = (ranges.fitted(CIFAR).cheapest(CIFAR, cost) for cost in (FLOPS, PARAMS))
+    ranges = MixerRanges(patch_size=(4, 8), num_blocks=(1,), **one)
+    space = fitted("mixer", ranges, CIFAR)
+    quick, small = (space.cheapest(CIFAR, cost) for cost in (FLOPS, PARAMS))
     assert (quick.patch_size, small.patch_size) == (8, 4)
     limits: dict[str, Any] = {"max_flops": FLOPS(quick), "max_cost": PARAMS(small)}
     for limited in ({"max_flops": FLOPS(quick)}, {"max_cost": PARAMS(small)}, limits):
         spec = StudySpec(
-            name="s", dataset="cifar10", cost="params", space=ranges, baselines=0, **limited
+            name="s",
+            dataset="cifar10",
+            cost="params",
+            space={"mixer": ranges},
+            baselines=0,
+            **limited,
         )
         if limited is limits:
             with pytest.raises(ConfigError, match=r"at most [\d,]+ parameters; .* --max-cost"):

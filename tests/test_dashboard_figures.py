@@ -14,8 +14,6 @@ from records import CIFAR, NOON, at, epoch, seeds, trial, vit
 
 from dashboard.figures import (
     MANY,
-    MIXER,
-    VIT,
     Series,
     curves_figure,
     front_figure,
@@ -33,8 +31,10 @@ from runs.accounting import account
 from runs.record import Origin, State, Timing, TrialRecord
 from runs.seeds import over_seeds
 from space.costs import FLOPS, Cost
+from space.families import FAMILIES
 from space.quantities import format_count
 
+MIXER, VIT = (FAMILIES[name].color for name in ("mixer", "vit"))
 MIXERS = [at(20_000_000, 0.70, 4), at(5_000_000, 0.60, 5), at(40_000_000, 0.65, 6)]
 MIXERS += [at(80_000_000, 0.80, 7)]
 VITS = [at(30_000_000, 0.62, 0, config=vit(CIFAR), origin=Origin.BASELINE)]

@@ -252,9 +252,9 @@ def test_training_flops_go_beyond_trillions(flops: float, text: str) -> None:
 def test_baselines_are_compared_with_by_their_mean_too() -> None:
     given = seeds(0, 0.5, 0.6, config=vit(), origin=Origin.BASELINE)
     snapshot = Snapshot(study(), [*given, *seeds(2, 0.8, 0.7), running(4), trial(5)])
-    assert [t.accuracy for t in snapshot.vits] == [pytest.approx(0.55)]
+    assert [t.accuracy for t in snapshot.compared] == [pytest.approx(0.55)]
     assert snapshot.several == {0: [0.5, 0.6], 2: [0.8, 0.7]}
-    assert snapshot.mean_of(given[1]) == snapshot.vits[0]
+    assert snapshot.mean_of(given[1]) == snapshot.compared[0]
     assert snapshot.mean_of(snapshot.trials[4]) is None
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from archives import isolate
 
-from search.cache_folder import cache_folder
 from search.data import DataError
 from search.data.cache import cached
 from search.data.split import Split
+from search.data.tfds_source import fingerprint
+from space.cache_folder import cache_folder
 from space.config import ImageTask
 
 TASK = ImageTask(image_size=4, image_channels=3, num_classes=2)
@@ -27,7 +28,20 @@ class Reader:
         self.times += 1
         images = np.arange(5 * 4 * 4 * 3, dtype=np.uint8).reshape(5, 4, 4, 3)
         labels = np.array([0, 1, 0, 1, 1], np.int32)
-        return Split(TASK, images, labels, ("a cat", "собака"), num_unlabelled=3)
+        return Split(
+            TASK,
+            images,
+            labels,
+            ("a cat", "собака"),
+            num_unlabelled=3,
+            notes=("5 images", "большие"),
+        )
+
+
+def kept(directory: Path, read: Reader, stem: str = "toy") -> Split:
+    """What is read of a prepared directory, as its source keeps it."""
+    found = fingerprint(stem, directory)
+    return cached(f"{stem}-{directory.name}", directory, found, read)
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +63,13 @@ def assert_same(one: Split, other: Split) -> None:
     np.testing.assert_array_equal(one.images, other.images, strict=True)
     np.testing.assert_array_equal(one.labels, other.labels, strict=True)
     assert (one.class_names, one.num_unlabelled) == (other.class_names, other.num_unlabelled)
+    assert one.notes == other.notes
 
 
 def test_a_directory_is_decoded_once(directory: Path) -> None:
     read = Reader()
-    assert_same(cached("toy", directory, read), Reader()())
-    assert_same(cached("toy", directory, read), Reader()())
+    assert_same(kept(directory, read), Reader()())
+    assert_same(kept(directory, read), Reader()())
     assert read.times == 1
     [file] = cache_folder().iterdir()
     assert file.name.startswith("toy-1.0.0-")
@@ -62,14 +77,14 @@ def test_a_directory_is_decoded_once(directory: Path) -> None:
 
 def test_a_changed_directory_is_decoded_again(directory: Path) -> None:
     read = Reader()
-    cached("toy", directory, read)
+    kept(directory, read)
     shard = directory / "toy-train.array_record-00000-of-00001"
     os.utime(shard, (1, 1))
-    cached("toy", directory, read)
+    kept(directory, read)
     shard.write_bytes(b"other records")
-    cached("toy", directory, read)
+    kept(directory, read)
     (directory / "dataset_info.json").write_text('{"name": "TOY"}')
-    cached("toy", directory, read)
+    kept(directory, read)
     assert read.times == 4
 
 
@@ -77,7 +92,7 @@ def test_a_data_set_has_one_copy_however_often_it_changes(directory: Path) -> No
     shard = directory / "toy-train.array_record-00000-of-00001"
     for second in range(5):
         os.utime(shard, (second, second))
-        cached("toy", directory, Reader())
+        kept(directory, Reader())
     assert len(list(cache_folder().iterdir())) == 1
 
 
@@ -88,7 +103,7 @@ def test_other_versions_and_folders_keep_their_own(directory: Path, tmp_path: Pa
     read = Reader()
     for _ in range(2):
         for each in (directory, *others):
-            cached("toy", each, read)
+            kept(each, read)
     assert read.times == 3
     assert len(list(cache_folder().iterdir())) == 3
 
@@ -97,9 +112,9 @@ def test_what_another_decoder_made_is_not_believed(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = Reader()
-    cached("toy", directory, read)
+    kept(directory, read)
     monkeypatch.setattr("search.data.cache.DECODER", "Pillow 1.1.7")
-    cached("toy", directory, read)
+    kept(directory, read)
     assert read.times == 2
     assert len(list(cache_folder().iterdir())) == 1
 
@@ -107,22 +122,24 @@ def test_what_another_decoder_made_is_not_believed(
 def test_copies_in_older_formats_go_and_nothing_else_does(directory: Path) -> None:
     """The first format had the fingerprint in its name, and may hold what OpenCV decoded."""
     cache_folder().mkdir(parents=True)
-    old = ["toy-1.0.0-0123456789abcdef.npz", "toy-0.9.0-fedcba9876543210.npz"]
-    kept = [
+    old = [
+        "toy-1.0.0-0123456789abcdef.npz",
+        "toy-0.9.0-fedcba9876543210.npz",
         "toy-red-1.0.0-0123456789abcdef.npz",  # of toy/red
-        "toy_2-1.0.0-0123456789abcdef.npz",
+    ]
+    others = [
         "toy-1.0.0-mine.npz",
         "toy-1.0.0-0123456789abcdef.npz.bak",
     ]
-    for name in (*old, *kept):
+    for name in (*old, *others):
         (cache_folder() / name).write_bytes(b"")
     read = Reader()
-    cached("toy", directory, read)
-    cached("toy", directory, read)
+    kept(directory, read)
+    kept(directory, read)
     assert read.times == 1
     left = {path.name for path in cache_folder().iterdir()}
-    assert left > set(kept)
-    assert len(left) == len(kept) + 1
+    assert left > set(others)
+    assert len(left) == len(others) + 1
 
 
 def flip(path: Path) -> None:
@@ -144,11 +161,11 @@ def flip(path: Path) -> None:
 )
 def test_a_damaged_cache_is_rewritten(directory: Path, damage: object) -> None:
     read = Reader()
-    cached("toy", directory, read)
+    kept(directory, read)
     [file] = cache_folder().iterdir()
     damage(file)  # type: ignore[operator]
-    assert_same(cached("toy", directory, read), Reader()())
-    assert_same(cached("toy", directory, read), Reader()())
+    assert_same(kept(directory, read), Reader()())
+    assert_same(kept(directory, read), Reader()())
     assert read.times == 2
     assert list(cache_folder().iterdir()) == [file]
 
@@ -157,7 +174,7 @@ def test_an_unwritable_cache_only_costs_time(directory: Path, tmp_path: Path) ->
     (tmp_path / "cache").touch()  # a file where the folder should be
     read = Reader()
     for _ in range(2):
-        assert_same(cached("toy", directory, read), Reader()())
+        assert_same(kept(directory, read), Reader()())
     assert read.times == 2
 
 
@@ -168,13 +185,13 @@ def test_a_full_disk_leaves_nothing_behind(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    assert_same(cached("toy", directory, Reader()), Reader()())
+    assert_same(kept(directory, Reader()), Reader()())
     assert list(cache_folder().iterdir()) == []
 
 
 def test_configurations_have_caches_of_their_own(directory: Path) -> None:
-    cached("toy/red", directory, Reader())
-    cached("toy/blue", directory, Reader())
+    kept(directory, Reader(), "toy-red")
+    kept(directory, Reader(), "toy-blue")
     shutil.rmtree(directory)
     assert len(list(cache_folder().iterdir())) == 2
 
@@ -182,4 +199,4 @@ def test_configurations_have_caches_of_their_own(directory: Path) -> None:
 def test_a_directory_that_cannot_be_read_is_a_sentence(directory: Path) -> None:
     (directory / "shard").symlink_to("nowhere")
     with pytest.raises(DataError, match=r"shard cannot be read .No such file.*mend or replace"):
-        cached("toy", directory, Reader())
+        kept(directory, Reader())

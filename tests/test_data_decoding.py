@@ -18,6 +18,7 @@ from archives import isolate, prepare_other
 from PIL import Image
 
 from search.data import DataError, prepared
+from search.data.decoding import decode, decode_any, look
 
 LABEL = tfds.features.ClassLabel(num_classes=3)
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6  # colour types of the PNG specification
@@ -153,6 +154,60 @@ def test_opencv_beside_us_decodes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "cv2", cv2)
     monkeypatch.setattr(image_feature, "cv2", cv2)
     assert read_back(tmp_path, png(RGB, 8, COLOURS), 3).tolist() == [[*map(list, COLOURS)]] * 4
+
+
+@pytest.mark.parametrize(
+    ("encoded", "channels"),
+    [
+        (png(GREY, 1, [(0,), (1,), (1,), (0,)] * 2), 1),
+        (png(GREY, 16, [(0x1234,), (0xFF00,), (0x00FF,), (0x80FF,)]), 1),
+        (png(GREY_ALPHA, 8, [(200, 0), (9, 255), (0, 0), (255, 1)]), 1),
+        (png(PALETTE, 8, [(0,), (1,), (2,), (3,)], COLOURS, alphas=[0, 128, 255]), 3),
+        (png(RGBA, 16, [tuple(value << 8 for value in (*colour, 0)) for colour in COLOURS]), 3),
+        (saved(Image.new("CMYK", (4, 4), (10, 100, 200, 40)), "JPEG"), 3),
+    ],
+    ids=["1 bit", "16 bits", "grey and alpha", "palette", "16 bits and alpha", "CMYK"],
+)
+def test_a_file_is_read_as_a_record_is_and_its_header_tells_its_channels(
+    encoded: bytes, channels: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(encoded)
+    assert look(file) == (4, 4, channels)
+    for wanted in (1, 3):
+        np.testing.assert_array_equal(
+            decode_any(encoded, wanted, upright=True), decode(encoded, (4, 4, wanted)), strict=True
+        )
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_is_turned_as_a_viewer_does_and_only_where_that_is_asked_for(
+    orientation: int,
+) -> None:
+    """The eight orientations of the EXIF specification, 2.32, tag 274."""
+    pixels = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    turned = {
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.transpose(1, 0, 2),
+        6: np.rot90(pixels, -1),
+        7: pixels[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(pixels),
+    }
+    exif = Image.Exif()
+    exif[274] = orientation
+    encoded = saved(Image.fromarray(pixels), "PNG", exif=exif)
+    np.testing.assert_array_equal(decode_any(encoded, 3, upright=True), turned[orientation])
+    np.testing.assert_array_equal(decode_any(encoded, 3), pixels)
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "LAB"])
+def test_a_header_of_no_known_mode_is_refused(mode: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(saved(Image.new(mode, (4, 4)), "TIFF"))
+    with pytest.raises(ValueError, match=f"an image of mode {mode}, neither grey nor colours"):
+        look(tmp_path / "file")
 
 
 @pytest.mark.parametrize(

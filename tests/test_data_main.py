@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from archives import draw, importers_of, isolate, prepare_other, prepare_swatches, write_originals
+from pictures import draw_classes, noise
 
 from search.data.__main__ import main
 from search.data.preparation import prepare
@@ -59,7 +60,8 @@ def test_the_list_says_what_is_prepared_and_where(
     capsys.readouterr()
     assert main(["list", "--data-dir", str(tmp_path)]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert list(lines) == ["digits", "cifar10", "cifar100", "mnist", "fashion_mnist"]
+    known = ["digits", "cifar10", "cifar100", "mnist", "fashion_mnist"]
+    assert list(lines) == [*known, "folder:PATH"]
     assert lines["digits"] == "8 x 8 x 1, 10 classes, come with scikit-learn"
     assert lines["cifar10"].endswith(f"10 classes, not prepared in {tmp_path}")
     assert "is not a whole data set" in lines["cifar100"]
@@ -109,6 +111,35 @@ def test_versions_and_configurations_are_prepared_as_tfds_writes_them(
         assert main(["prepare", name, "--data-dir", str(tmp_path)]) == 0
         place = tmp_path / "swatches" / "dark" / version
         assert capsys.readouterr().out == f"{name} lies in {place}: 3 train images\n"
+
+
+def test_a_folder_and_arrays_are_looked_through(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pets, number = f"folder:{tmp_path / 'pets'}", 4
+    for split in ("train", "val", "test"):
+        draw_classes(tmp_path / "pets" / split, "ab", number=number)
+    assert main(["prepare", pets, "--image-size", "6"]) == 0
+    out, err = capsys.readouterr()
+    assert out == (
+        f"{pets}: 8 train and 8 validation and 8 test images of 2 classes, 6 x 6 x 3; "
+        "there is nothing to prepare\n"
+        f'next: a study file with dataset = "{pets}" and [data] image_size = 6\n'
+    )
+    assert err.count("images are converted to 6 x 6 pixels (resize = 'crop')") == 3
+    (tmp_path / "pets" / "val" / "a" / "000.png").write_text("no image")
+    assert main(["prepare", pets]) == 2
+    assert "val/a/000.png cannot be read as an image" in capsys.readouterr().err
+    assert main(["prepare", pets, "--skip-broken"]) == 0
+    out, err = capsys.readouterr()
+    assert "1 of 8 validation files cannot be read" in err
+    assert "8 train and 7 validation and 8 test images" in out
+    images = np.stack([noise(8, 8, 1, seed=seed) for seed in range(6)])
+    np.savez(tmp_path / "x.npz", train_images=images, train_labels=[0, 1] * 3)
+    assert main(["prepare", f"arrays:{tmp_path / 'x.npz'}"]) == 0
+    assert ": 6 train images of 2 classes, 8 x 8 x 1; there" in capsys.readouterr().out
+    assert main(["prepare", pets, "--resize", "stretch"]) == 2
+    assert "data.resize: input should be 'crop'" in capsys.readouterr().err
 
 
 # A process started in the background ignores interrupts, and so do its children.

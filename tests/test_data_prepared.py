@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from archives import draw, importers_of, isolate, prepare_other, write_originals
+from pictures import noise
+from pictures import png as as_png
 from PIL import Image
 
 from search.data import DataError, prepared
 from search.data.preparation import prepare
+from search.data.resize import resized
+from search.spec.data_spec import DataSpec
 from space.config import ImageTask
 
 IMAGE = tfds.features.Image
@@ -211,11 +215,54 @@ def test_supervised_keys_decide_between_several_labels(tmp_path: Path) -> None:
     assert prepared.read("other", directory, "train").labels.tolist() == [4]
 
 
+def test_a_label_may_be_chosen(tmp_path: Path) -> None:
+    row = {"image": png((8, 8, 3)), "fine": 4, "coarse": 1, "n": 3}
+    features = {
+        "image": IMAGE(shape=(8, 8, 3)),
+        "fine": tfds.features.ClassLabel(num_classes=5),
+        "coarse": tfds.features.ClassLabel(names=["fish", "fowl"]),
+        "n": np.int64,
+    }
+    directory = prepare_other(
+        tmp_path, "other", features, {"train": [row]}, supervised_keys=("image", "fine")
+    )
+    split = prepared.read("other", directory, "train", DataSpec(label="coarse"))
+    assert (split.labels.tolist(), split.class_names) == ([1], ("fish", "fowl"))
+    assert split.task.num_classes == 2
+    assert prepared.read_task("other", directory, DataSpec(label="coarse")) == split.task
+    for wrong in ("n", "image", "coarse_label"):
+        with pytest.raises(DataError, match=f"no class label '{wrong}' but coarse, fine; correct"):
+            prepared.read("other", directory, "train", DataSpec(label=wrong))
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (8, 12, 3), (None, None, 1)])
+def test_images_of_any_size_are_converted_where_a_size_is_given(
+    shape: tuple[int | None, int | None, int], tmp_path: Path
+) -> None:
+    sizes = [(8, 12)] * 3 if shape[0] else [(8, 12), (6, 6), (31, 7)]
+    images = [noise(*size, shape[2], seed) for seed, size in enumerate(sizes)]
+    rows = [{"image": as_png(image), "label": label} for label, image in enumerate(images)]
+    features = {"image": IMAGE(shape=shape), "label": LABEL}
+    directory = prepare_other(tmp_path, "other", features, {"train": rows})
+    options = DataSpec(image_size=6, resize="squash")
+    split = prepared.read("other", directory, "train", options)
+    for image, label in zip(split.images, split.labels, strict=True):
+        np.testing.assert_array_equal(image, resized(images[label], 6, "squash"), strict=True)
+    number = 3 if shape[0] else 2
+    assert split.notes == (
+        f"{number} of 3 train images are converted to 6 x 6 pixels (resize = 'squash')",
+    )
+    assert prepared.read_task("other", directory, options) == split.task
+
+
 @pytest.mark.parametrize(
     ("features", "sentence"),
     [
-        ({"image": IMAGE(shape=(8, 9, 3)), "label": LABEL}, "not square .8 x 9"),
-        ({"image": IMAGE(shape=(None, None, 3)), "label": LABEL}, "images that vary in size"),
+        ({"image": IMAGE(shape=(8, 9, 3)), "label": LABEL}, "not square .8 x 9.; add `image_size"),
+        (
+            {"image": IMAGE(shape=(None, None, 3)), "label": LABEL},
+            "images that vary in size; add `image_size = 64`, or another size, to .data.",
+        ),
         ({"image": IMAGE(shape=(2, 8, 8, 3)), "label": LABEL}, "images of several frames"),
         ({"image": IMAGE(shape=(8, 8, 4)), "label": LABEL}, "images of 4 channels"),
         ({"image": IMAGE(shape=(8, 8, 1), dtype=np.uint16), "label": LABEL}, "uint16 images"),
@@ -226,7 +273,10 @@ def test_supervised_keys_decide_between_several_labels(tmp_path: Path) -> None:
             {"a": IMAGE(shape=(8, 8, 3)), "b": IMAGE(shape=(8, 8, 3)), "label": LABEL},
             "several .a, b",
         ),
-        ({"image": IMAGE(shape=(8, 8, 3)), "x": LABEL, "y": LABEL}, "several .x, y"),
+        (
+            {"image": IMAGE(shape=(8, 8, 3)), "x": LABEL, "y": LABEL},
+            "several .x, y.; choose one with `label`",
+        ),
         (
             {"image": IMAGE(shape=(8, 8, 3)), "label": tfds.features.ClassLabel(num_classes=1)},
             "has 1 classes",

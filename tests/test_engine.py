@@ -15,9 +15,20 @@ from records import mixer
 
 from runs.record import Failure
 from search import data as images
-from search.protocol import Broken, EpochDone, Event, Failed, Finished, Started, TrialRequest
+from search.protocol import (
+    Broken,
+    EpochDone,
+    Event,
+    Failed,
+    Finished,
+    Started,
+    TrialRequest,
+    WeightsOffered,
+    WeightsSent,
+)
 from search.spec.recipe import Recipe
 from search.train import engine as engine_module
+from search.train import trial as trial_module
 from search.train.device_data import DeviceData, put
 from search.train.devices import memory_bytes
 from search.train.engine import Engine
@@ -64,6 +75,30 @@ def test_a_trial_starts_has_its_epochs_and_finishes_with_the_last(engine: Engine
         last.validation_loss,
     )
     assert [e.epoch for event in events[1:-1] for e in event.epochs] == [1, 2, 3]
+
+
+def test_weights_are_sent_where_they_are_wanted_and_offered_by_complete_trials_only(
+    engine: Engine,
+) -> None:
+    offering = replace(request(0, 1), weights_facts={"study": "s"})
+    wanted, unwanted = (list(engine.run(offering, lambda go=go: go)) for go in (True, False))  # type: ignore[misc]
+    ends = [Finished, Finished, WeightsOffered]
+    assert [type(event) for event in unwanted[-3:]] == ends
+    assert [type(event) for event in wanted[-5:]] == [*ends, WeightsSent, WeightsSent]
+    assert [event.trial for event in wanted[-2:]] == [10, 11]  # type: ignore[union-attr]
+    stopped = list(engine.run(replace(offering, rungs=(1,)), lambda: False))
+    assert [type(event) for event in stopped] == [Started, EpochDone, Finished, Finished]
+
+
+def test_a_device_that_has_no_room_for_the_weights_loses_no_result(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> bytes:
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
+
+    monkeypatch.setattr(trial_module, "weights_bytes", no_room)
+    events = list(engine.run(replace(request(0), weights_facts={})))
+    assert [type(event) for event in events[-2:]] == [Finished, WeightsOffered]
 
 
 def test_a_trial_told_to_stop_at_a_rung_ends_there_with_the_accuracy_it_has(

@@ -9,10 +9,10 @@ import pytest
 from records import NOON, at, trial
 from records import study as a_study
 
-from runs.record import label_of
 from runs.writer import open_writer
 from search.export import main
 from space import presets
+from space.families import label_of
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from study_processes import (
     finished,
     verify,
     went_on_after,
+    without_weights,
 )
 
 from runs.storage import beside
@@ -40,7 +41,7 @@ def finish(storage: str, folder: Path, more: int = 2) -> str:
     goal = finished(storage) + more
     code, output = StudyRun(storage, goal, folder).end()
     assert code == 0, output
-    verify(storage, goal)
+    verify(storage, goal, folder)
     assert not list(beside(storage, "checkpoints").rglob("*.checkpoint"))
     return output
 
@@ -79,6 +80,7 @@ def test_everything_killed_at_a_random_moment(storage: str, tmp_path: Path, time
         gone_on += went_on(run.kill(), recorded)
         recorded = epochs_of_running(storage)
     gone_on += went_on(finish(storage, tmp_path), recorded)
+    assert not without_weights(storage), "a trial ends with its weights, or is trained on"
     assert gone_on >= times // 10
 
 
@@ -131,7 +133,7 @@ def test_a_server_stopped_at_a_random_moment(server: Server, tmp_path: Path, tim
     code, output = run.end()
     assert code == 0, output
     assert "the database is back after" in output
-    verify(storage, goal)
+    verify(storage, goal, tmp_path)
 
 
 @pytest.mark.fault("PostgreSQL frozen (SIGSTOP) for 60 s during a study")
@@ -148,7 +150,7 @@ def test_a_server_frozen_for_a_minute(server: Server, tmp_path: Path) -> None:
     assert "connection timeout expired" in output
     assert "the database is back after" in output
     assert "starts again" not in output
-    verify(storage, 8)
+    verify(storage, 8, tmp_path)
 
 
 @pytest.mark.slow

@@ -12,11 +12,12 @@ from records import CIFAR, DIGITS
 
 from space.config import ImageTask
 from space.cost import cost
-from space.ladder import vit_ladder
+from space.families import FAMILIES
+from space.ladder import ladder as ladder_of
 
 
 def flops_of(task: ImageTask, low: float, high: float, rungs: int) -> list[int]:
-    ladder = vit_ladder(task, min_cost=low, max_cost=high, rungs=rungs)
+    ladder = ladder_of(FAMILIES["vit"], task, min_cost=low, max_cost=high, rungs=rungs)
     return [cost(config).flops for config in ladder]
 
 
@@ -31,7 +32,7 @@ def test_rungs_are_different_cheapest_first_and_under_the_ceiling(
     size: int, low: float, decades: float, rungs: int
 ) -> None:
     task = ImageTask(image_size=size, image_channels=3, num_classes=10)
-    ladder = vit_ladder(task, min_cost=low, max_cost=low * 10**decades, rungs=rungs)
+    ladder = ladder_of(FAMILIES["vit"], task, min_cost=low, max_cost=low * 10**decades, rungs=rungs)
     flops = [cost(config).flops for config in ladder]
     assert len(ladder) <= rungs
     assert flops == sorted(set(flops))
@@ -74,7 +75,7 @@ def test_images_of_an_odd_size_have_baselines_too(size: int) -> None:
 
 def test_rungs_are_small_vits_as_they_are_published() -> None:
     """Mean-pooled, heads of 32 channels, MLPs twice as wide, at least 16 and at most 256 tokens."""
-    for config in vit_ladder(CIFAR, min_cost=1e6, max_cost=1e10, rungs=12):
+    for config in ladder_of(FAMILIES["vit"], CIFAR, min_cost=1e6, max_cost=1e10, rungs=12):
         assert config.classifier == "gap"
         assert config.hidden_dim // config.num_heads == min(32, config.hidden_dim)
         assert config.mlp_dim == 2 * config.hidden_dim
@@ -82,7 +83,7 @@ def test_rungs_are_small_vits_as_they_are_published() -> None:
 
 
 def test_a_study_that_goes_on_finds_its_baselines_again() -> None:
-    ladder = vit_ladder(DIGITS, min_cost=4e4, max_cost=8e6, rungs=3)
+    ladder = ladder_of(FAMILIES["vit"], DIGITS, min_cost=4e4, max_cost=8e6, rungs=3)
     shapes = [(config.patch_size, config.hidden_dim, config.num_blocks) for config in ladder]
     assert shapes == [(2, 16, 1), (2, 32, 2), (2, 64, 4)]
-    assert vit_ladder(DIGITS, min_cost=4e4, max_cost=8e6, rungs=3) == ladder
+    assert ladder_of(FAMILIES["vit"], DIGITS, min_cost=4e4, max_cost=8e6, rungs=3) == ladder

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from one_worker import OneWorker, Trainer
-from records import WIDE_SPACE
+from records import WIDE_SPACE, mixers
 from records import epoch as an_epoch
 from records import study as a_study
 
@@ -55,7 +55,7 @@ from space.cost import cost
 from space.search_space import SearchSpace
 
 TASK = ImageTask(image_size=8, image_channels=1, num_classes=10)
-SPACE = SearchSpace(
+SPACE = mixers(
     patch_size=(2, 4),
     hidden_dim=(8, 16),
     tokens_mlp_dim=(8, 16),
@@ -217,7 +217,7 @@ def search(
         Search(
             study=study,
             spec=SPEC.model_copy(update=changes),
-            space=space,
+            spaces={space.family: space},
             task=TASK,
             baselines=baselines,
             store=store,

@@ -10,6 +10,7 @@ import pytest
 from search.spec.study_file import find_study
 from space.config import ImageTask, MixerConfig
 from space.cost import cost
+from space.search_space import fitted
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -103,6 +104,6 @@ def test_an_unknown_study_is_refused_with_a_sentence(capsys: pytest.CaptureFixtu
 def test_the_table_for_cifar_is_of_275_configurations() -> None:
     spec = find_study(str(TABLES / "cifar.toml"))
     task = ImageTask(image_size=32, image_channels=3, num_classes=10)
-    members = list(spec.space.fitted(task).members(task))
+    members = list(fitted("mixer", spec.space["mixer"], task).members(task))
     assert spec.max_flops
     assert sum(cost(config).flops <= spec.max_flops for config in members) == 275

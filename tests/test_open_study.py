@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from archives import isolate, prepare_swatches
+from pictures import draw_classes, noise
 from records import trial
 from rich.console import Console
 
@@ -17,12 +19,15 @@ from runs.record import StudyRecord
 from runs.writer import Writer, open_writer
 from search import data as images
 from search.data import DataError, ImageData
+from search.spec.data_spec import DataSpec
+from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
 from search.study.open_study import images_of, plan, reachable, study_of
 from search.study.run_study import run_study
 from space.cost import cost
 from space.costs import FLOPS
+from space.errors import ConfigError
 
 SPEC = STUDIES["mixer_smoke"]
 
@@ -69,7 +74,7 @@ def test_a_study_of_a_version_that_knew_fewer_fields_goes_on(
 
 def test_other_images_are_another_study(store: Writer, data: ImageData) -> None:
     opened(store, SPEC, data)
-    with pytest.raises(StudyError, match=r"began on other images of digits .*the same --data-dir"):
+    with pytest.raises(StudyError, match=r"began on other images of digits .*use the same images"):
         opened(store, SPEC, replace(data, digest="another"))
 
 
@@ -87,7 +92,9 @@ def test_other_images_are_another_study(store: Writer, data: ImageData) -> None:
 def test_the_decoder_is_named_where_it_may_be_the_reason(
     store: Writer, data: ImageData, noted: dict[str, str], sentence: str
 ) -> None:
-    encoded = replace(data, digest="another", version="1.0.0", decoder="Pillow 13.0.0")
+    encoded = replace(
+        data, name="swatches", digest="another", version="1.0.0", decoder="Pillow 13.0.0"
+    )
     new = study_of(store, SPEC, plan(SPEC, data.task), encoded)
     spec = {name: value for name, value in new.spec.items() if name != "decoder"} | noted
     store.add_study(replace(new, spec=spec, data_digest="began"))
@@ -201,6 +208,104 @@ def test_a_damaged_newer_version_keeps_no_older_study_from_going_on(
         images_of(store, with_changes(SWATCHES, name="new"), data_dir=folder, report=[].append)
 
 
+def test_a_study_from_before_there_was_a_choice_validates_on_a_part_of_the_train_split(
+    store: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    for split in ("train", "val"):
+        draw_classes(tmp_path / "pets" / split, "ab", number=20)
+    pets = SPEC.model_copy(update={"name": "pets", "dataset": f"folder:{tmp_path / 'pets'}"})
+    before = with_changes(pets, data=DataSpec(validation="split"))
+    data = images_of(store, before, data_dir=None, report=[].append)
+    record = study_of(store, before, plan(before, data.task), data)
+    fields = {name: value for name, value in record.spec.items() if name != "data"}
+    store.add_study(replace(record, spec=fields))
+    assert goes_on(store, pets, tmp_path)[0].validation == "split"
+    own = with_changes(pets, data=DataSpec(validation="own"))
+    data = images_of(store, own, data_dir=None, report=[].append)
+    with pytest.raises(StudyError, match=r"data\.validation is split there, own asked"):
+        study_of(store, own, plan(own, data.task), data)
+    new = began(store, with_changes(pets, name="new"), tmp_path, without=set())
+    assert new.spec["data"] == {
+        "image_size": None,
+        "resize": "crop",
+        "label": None,
+        "validation": "own",
+    }
+    assert goes_on(store, with_changes(pets, name="new"), tmp_path)[0].validation == "own"
+
+
+def test_a_folder_may_move_and_its_images_may_not_change(
+    store: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    draw_classes(tmp_path / "pets", "ab", number=20)
+    pets = SPEC.model_copy(update={"name": "pets", "dataset": f"folder:{tmp_path / 'pets'}"})
+    began(store, pets, tmp_path, without=set())
+    goes_on(store, pets.model_copy(update={"trials": 9}), tmp_path)
+    goes_on(store, with_changes(pets, skip_broken=True), tmp_path)  # and nothing is broken
+    (tmp_path / "pets").rename(tmp_path / "animals")
+    moved = pets.model_copy(update={"dataset": f"folder:{tmp_path / 'animals'}"})
+    goes_on(store, moved, tmp_path)
+    small = with_changes(moved, data=DataSpec(image_size=4))
+    data = images_of(store, small, data_dir=None, report=[].append)
+    with pytest.raises(StudyError, match=r"data\.image_size is None there, 4 asked"):
+        study_of(store, small, plan(small, data.task), data)
+    (tmp_path / "animals" / "a" / "000.png").unlink()
+    data = images_of(store, moved, data_dir=None, report=[].append)
+    with pytest.raises(
+        StudyError, match=r"other images of folder:.*digest .*; use the same images"
+    ):
+        study_of(store, moved, plan(moved, data.task), data)
+    with pytest.raises(StudyError, match=r"dataset is folder:.* there, digits asked"):
+        opened(store, SPEC.model_copy(update={"name": "pets"}), images.load("digits"))
+
+
+def test_images_given_from_python_take_the_place_of_those_that_are_named(store: Writer) -> None:
+    arrays = {
+        "train_images": np.stack([noise(8, 8, seed=seed) for seed in range(40)]),
+        "train_labels": np.arange(40) % 2,
+    }
+    spec = SPEC.model_copy(update={"name": "given", "dataset": "arrays"})
+    with pytest.raises(DataError, match="arrays: which ones"):
+        images_of(store, spec, data_dir=None, report=[].append)
+    for _ in range(2):  # begun, and gone on with
+        data = images_of(store, spec, data_dir=None, given=arrays, report=[].append)
+        store.add_study(study_of(store, spec, plan(spec, data.task), data))
+        assert len(data.validation_labels) == 4
+    assert images_of(store, spec, data_dir=None, given=data, report=[].append) is data
+    arrays["train_images"][0] += 1
+    data = images_of(store, spec, data_dir=None, given=arrays, report=[].append)
+    with pytest.raises(StudyError, match="began on other images of arrays"):
+        study_of(store, spec, plan(spec, data.task), data)
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "classes", "number"),
+    [(45, 1, 2, 25), (31, 3, 2, 25), (8, 3, 200, 2), (2, 1, 3, 20)],
+)
+def test_a_space_fits_images_of_any_size(
+    size: int,
+    channels: int,
+    classes: int,
+    number: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    names = [f"class {label}" for label in range(classes)]
+    draw_classes(tmp_path / "pets", names, number=number, size=size, channels=channels)
+    spec = StudySpec(name="pets", dataset=f"folder:{tmp_path / 'pets'}")
+    lines = start(with_changes(spec, recipe=Recipe(batch_size=32)), tmp_path)
+    assert lines[-1] == f"{spec.dataset} has no test images: nothing can be confirmed on test"
+    assert ", 45 images to train and 5 to validate on;" in lines[-2] or classes > 2
+
+
+def test_images_smaller_than_the_patch_are_refused(data: ImageData) -> None:
+    with pytest.raises(ConfigError, match=r"16 does not tile images of 8 pixels; use some of 1, 2"):
+        plan(with_changes(SPEC, space={"patch_size": [16]}), data.task)
+
+
 class EnoughError(Exception):
     """Raised where training would begin."""
 
@@ -246,6 +351,51 @@ def test_a_study_from_before_early_stopping_goes_on_without_it(
         opened(store, with_changes(SPEC, name="old"), data)
 
 
+def test_a_study_from_before_there_were_families_is_one_of_mixers(
+    store: Writer, data: ImageData
+) -> None:
+    new = study_of(store, SPEC, plan(SPEC, data.task), data)
+    old = {name: value for name, value in new.spec.items() if name != "families"}
+    old["space"] = {
+        "patch_size": [2, 4],
+        "hidden_dim": [8, 16, 32],
+        "tokens_mlp_dim": [8, 16],
+        "channels_mlp_dim": [16, 32],
+        "num_blocks": [1],
+    }
+    assert new.spec["space"] == {"mixer": old["space"]}
+    stored = store.add_study(replace(new, name="old", spec=old))
+    assert stored.families == ("mixer",)
+    opened(store, with_changes(SPEC, name="old"), data)
+    narrower = with_changes(SPEC, name="old", space={"mixer": {"num_blocks": [1, 2]}})
+    with pytest.raises(StudyError, match=r"space\.mixer\.num_blocks is \[1\] there, \[1, 2\]"):
+        opened(store, narrower, data)
+    both = StudySpec.model_validate(
+        SPEC.model_dump() | {"name": "old", "families": ["mixer", "vit"]}
+    )
+    with pytest.raises(
+        StudyError, match=r"families is \['mixer'\] there, \['mixer', 'vit'\] asked"
+    ):
+        opened(store, both, data)
+
+
+def test_a_study_of_two_families_has_one_ceiling_and_all_their_configurations(
+    data: ImageData,
+) -> None:
+    mixers, vits = (
+        plan(StudySpec(name="x", dataset="digits", families=(name,)), data.task)
+        for name in ("mixer", "vit")
+    )
+    spec = StudySpec(name="x", dataset="digits", families=("mixer", "vit"), trials=10**6)
+    both = plan(spec, data.task)
+    assert both.flops_ceiling == max(mixers.flops_ceiling, vits.flops_ceiling)
+    assert both.num_configurations == mixers.num_configurations + vits.num_configurations
+    assert reachable(spec, both, data.task) == both.num_configurations
+    assert {config.family for config in mixers.baselines} == {"vit"}
+    assert {config.family for config in vits.baselines} == {"mixer"}
+    assert both.baselines == ()
+
+
 ONE = with_changes(
     SPEC,
     name="one",
@@ -264,7 +414,7 @@ ONE = with_changes(
 def test_a_study_of_one_configuration_has_a_hypervolume_unless_its_budget_ends_there(
     store: Writer, data: ImageData, asked: str
 ) -> None:
-    (only,) = plan(ONE, data.task).space.members(data.task)
+    (only,) = plan(ONE, data.task).spaces["mixer"].members(data.task)
     flops = cost(only).flops
     budgets = {"nothing": None, "far more": 10**9, "exactly that": flops}
     spec = ONE.model_copy(update={"max_flops": budgets[asked]})
@@ -278,7 +428,7 @@ def test_a_study_of_one_configuration_has_a_hypervolume_unless_its_budget_ends_t
 def test_the_ceiling_of_a_study_that_was_begun_stays(store: Writer, data: ImageData) -> None:
     """Before, it was the FLOPs of the most expensive configuration."""
     planned = plan(ONE, data.task)
-    (only,) = planned.space.members(data.task)
+    (only,) = planned.spaces["mixer"].members(data.task)
     old = replace(study_of(store, ONE, planned, data), flops_ceiling=cost(only).flops)
     store.add_study(old)
     assert study_of(store, ONE, planned, data) == old
@@ -287,7 +437,7 @@ def test_the_ceiling_of_a_study_that_was_begun_stays(store: Writer, data: ImageD
 def test_room_above_the_dearest_mixer_is_no_room_for_dearer_baselines(data: ImageData) -> None:
     spec = SPEC.model_copy(update={"max_flops": None, "baselines": 9})
     planned = plan(spec, data.task)
-    most_expensive = cost(planned.space.most_expensive(data.task)).flops
+    most_expensive = cost(planned.spaces["mixer"].most_expensive(data.task)).flops
     budget = spec.model_copy(update={"max_flops": most_expensive})
     assert planned.flops_ceiling > most_expensive
     assert planned.baselines == plan(budget, data.task).baselines

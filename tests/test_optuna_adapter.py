@@ -8,20 +8,26 @@ from typing import get_args
 
 import optuna
 import pytest
-from records import WIDE_SPACE, running
+from records import WIDE_SPACE, WIDE_VITS, running
 
 from runs.record import State, TrialRecord
 from search.schedule.optuna_adapter import SAMPLERS, OptunaAdapter
 from search.spec.studies import SamplerName
 from space.config import ImageTask
 from space.cost import cost
+from space.search_space import SearchSpace
 
 TASK = ImageTask(image_size=8, image_channels=1, num_classes=10)
 
 
-def adapter(sampler: str, history: list[TrialRecord], **settings: float | None) -> OptunaAdapter:
+def adapter(
+    sampler: str,
+    history: list[TrialRecord],
+    space: SearchSpace = WIDE_SPACE,
+    **settings: float | None,
+) -> OptunaAdapter:
     return OptunaAdapter(
-        WIDE_SPACE,
+        space,
         TASK,
         sampler=sampler,
         seed=3,
@@ -31,13 +37,15 @@ def adapter(sampler: str, history: list[TrialRecord], **settings: float | None) 
     )
 
 
-def search(sampler: str, count: int, *, restart_every: int = 0) -> list[TrialRecord]:
+def search(
+    sampler: str, count: int, *, restart_every: int = 0, space: SearchSpace = WIDE_SPACE
+) -> list[TrialRecord]:
     """A search of a smooth surrogate: accuracy grows with log FLOPs, best at hidden_dim 32."""
     history: list[TrialRecord] = []
-    asked = adapter(sampler, history)
+    asked = adapter(sampler, history, space)
     for number in range(count):
         if restart_every and number % restart_every == 0:
-            asked = adapter(sampler, history)
+            asked = adapter(sampler, history, space)
         proposal = asked.ask()
         flops = cost(proposal.config).flops
         accuracy = 0.08 * math.log10(flops) + 0.4 * (proposal.config.hidden_dim == 32)
@@ -52,16 +60,25 @@ def search(sampler: str, count: int, *, restart_every: int = 0) -> list[TrialRec
     return history
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_every_proposal_is_a_member_of_the_space(sampler: str) -> None:
-    members = set(WIDE_SPACE.members(TASK))
-    assert all(trial.config in members for trial in search(sampler, 30))
+SPACES = pytest.mark.parametrize(
+    "space", [WIDE_SPACE, WIDE_VITS], ids=lambda space: str(space.family)
+)
 
 
+@SPACES
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_search_rebuilt_from_its_records_proposes_what_it_would_have(sampler: str) -> None:
-    through = [trial.config for trial in search(sampler, 60)]
-    interrupted = [trial.config for trial in search(sampler, 60, restart_every=7)]
+def test_every_proposal_is_a_member_of_the_space(sampler: str, space: SearchSpace) -> None:
+    members = set(space.members(TASK))
+    assert all(trial.config in members for trial in search(sampler, 30, space=space))
+
+
+@SPACES
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_search_rebuilt_from_its_records_proposes_what_it_would_have(
+    sampler: str, space: SearchSpace
+) -> None:
+    through = [trial.config for trial in search(sampler, 60, space=space)]
+    interrupted = [t.config for t in search(sampler, 60, restart_every=7, space=space)]
     assert interrupted == through
 
 

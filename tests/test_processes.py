@@ -15,7 +15,14 @@ from pathlib import Path
 
 import jax
 import pytest
-from broken_workers import device_fails, ends, hangs, replaced_by, starts_late
+from broken_workers import (
+    device_fails,
+    ends,
+    freezes_in_weights,
+    hangs,
+    replaced_by,
+    starts_late,
+)
 from one_worker import OneWorker
 from records import mixer
 
@@ -30,6 +37,7 @@ from search.protocol import (
     RequestDone,
     Started,
     TrialRequest,
+    WeightsOffered,
     WorkerDied,
 )
 from search.spec.recipe import Recipe
@@ -225,6 +233,22 @@ def test_a_process_whose_device_fails_is_replaced_and_the_other_trains_on() -> N
         assert process_of(workers, 1) != first
         workers.start(1, request(2))
         assert isinstance(until_idle(workers, 1)[1][-1], Finished)
+
+
+@pytest.mark.fault("a worker that freezes (SIGSTOP) as it sends weights")
+def test_a_process_that_freezes_within_its_weights_is_replaced_and_the_result_is_there() -> None:
+    workers = Processes(count=1, device_kind="cpu", silent_seconds=10, work=freezes_in_weights)
+    with closing(workers):
+        workers.start_workers(images.load("digits", train_limit=256))
+        workers._handles[0]._silent_seconds = 1
+        workers.start(0, replace(request(0), weights_facts={}))
+        told = []
+        while not isinstance(event := workers.next()[1], WorkerDied):
+            told.append(type(event))
+            if isinstance(event, WeightsOffered):
+                workers.decide(0, goes_on=True)
+        assert told == [Started, EpochDone, EpochDone, Finished, WeightsOffered]
+        assert event == WorkerDied("it stopped for 1 s as it sent weights")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import jax
 import pytest
 from ray_nodes import Nodes, cluster, needs_ray
 from records import mixer
+from safetensors.numpy import load as load_arrays
 
 from runs.reader import StorageError, open_reader
 from runs.record import Environment, Failure, Origin, State
@@ -30,6 +31,8 @@ from search.protocol import (
     Started,
     TrialRequest,
     Warned,
+    WeightsOffered,
+    WeightsSent,
     WorkerDied,
 )
 from search.run import main as run
@@ -42,6 +45,7 @@ from search.workers.processes import WorkerError
 from search.workers.ray_cluster import ClusterError, Places, agreed, connected, find_places
 from search.workers.ray_pool import RayWorkers
 from space.config import Config
+from space.cost import cost
 
 ROOT = Path(__file__).parents[1]
 SMALL, LARGE = mixer(num_blocks=1), mixer(num_blocks=2)
@@ -135,19 +139,26 @@ def test_actors_train_side_by_side_what_one_process_would(two: RayWorkers) -> No
 
 
 @needs_ray
-def test_an_actor_waits_at_a_rung_for_what_is_decided(two: RayWorkers) -> None:
+def test_an_actor_waits_at_a_rung_and_with_its_weights_for_what_is_decided(two: RayWorkers) -> None:
     for worker in (0, 1):
-        two.start(worker, replace(request(worker, epochs=3), rungs=(1,)))
+        wanted = replace(request(worker, epochs=3), rungs=(1,), weights_facts={"study": "s"})
+        two.start(worker, wanted)
     epochs = {0: 0, 1: 0}
-    idle = 0
+    idle, sent = 0, []
     while idle < 2:
         worker, event = two.next()
         if isinstance(event, EpochDone):
             epochs[worker] += 1
             if event.epochs[0].epoch == 1:
                 two.decide(worker, goes_on=worker == 1)
+        if isinstance(event, WeightsOffered):
+            two.decide(worker, goes_on=True)
+        if isinstance(event, WeightsSent):
+            num_params = sum(array.size for array in load_arrays(event.content).values())
+            sent.append((worker, event.trial, num_params))
         idle += isinstance(event, RequestDone)
     assert epochs == {0: 1, 1: 3}
+    assert sent == [(1, 1, cost(SMALL).params)]
 
 
 @needs_ray

@@ -10,8 +10,9 @@ from records import at, epoch, running, seeds, study, trial, vit
 
 from runs import winners
 from runs.frames import epochs_frame, trials_frame
-from runs.record import EpochRecord, Failure, Origin, State, label_of
+from runs.record import EpochRecord, Failure, Origin, State
 from runs.winners import candidates, front
+from space.families import label_of
 
 BASELINE = {"origin": Origin.BASELINE}
 TRIALS = [

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from records import DIGITS, WIDE_SPACE, trial, vit
+from records import DIGITS, WIDE_SPACE, WIDE_VITS, trial, vit
 
 import space.cost
 from runs.record import Origin, State, TrialRecord
 from search.schedule import candidate as candidate_module
+from search.schedule.candidate import Candidate
 from search.schedule.optuna_adapter import SAMPLERS
 from search.schedule.scheduler import Action, New, Resume, Scheduler, Suggestion
-from search.schedule.stopping_rule import Peer, TooFarBehind
+from search.schedule.stopping_rule import Peer, StoppingRule, TooFarBehind, stopping_decision
 from search.spec.recipe import Recipe
 from search.spec.rungs import RungSpec
 from search.spec.studies import StudySpec
 from space.config import Config
+from space.search_space import SearchSpace
 
 
 def everyone(peer: Peer, others: Sequence[Peer], spread: float | None) -> TooFarBehind:
@@ -28,6 +30,10 @@ def everyone(peer: Peer, others: Sequence[Peer], spread: float | None) -> TooFar
 def scheduler(
     history: Sequence[TrialRecord] = (),
     *,
+    spaces: Sequence[SearchSpace] = (WIDE_SPACE,),
+    curves: Mapping[int, Sequence[float]] | None = None,
+    num_trials: int = 5,
+    rule: StoppingRule = everyone,
     exempt: float = 0.0,
     sampler: str = "random",
     max_flops: int = 10**9,
@@ -47,15 +53,15 @@ def scheduler(
             recipe=Recipe(epochs=9),
             rungs=RungSpec(spared=exempt),
         ),
-        WIDE_SPACE,
+        {space.family: space for space in spaces},
         DIGITS,
         max_flops=max_flops,
         baselines=baselines,
         history=history,
-        curves={},
-        num_trials=5,
+        curves={} if curves is None else curves,
+        num_trials=num_trials,
         refuse=refuse,
-        rule=everyone,
+        rule=rule,
     )
 
 
@@ -135,3 +141,111 @@ def test_the_cost_of_a_configuration_is_worked_out_once_for_each_proposal(
         asked.on_end(new, [replace(t, state=State.COMPLETE) for t in records(new)], [0.1] * 9)
     assert len(proposed) == 5
     assert sorted(map(str, asked_for)) == sorted(map(str, proposed + refused))
+
+
+BOTH = (WIDE_SPACE, WIDE_VITS)
+
+
+class Study:
+    """One worker's study: the next is proposed while one trains, and some are stopped early."""
+
+    def __init__(self, sampler: str) -> None:
+        self.sampler = sampler
+        self.history: list[TrialRecord] = []
+        self.curves: dict[int, list[float]] = {}
+
+    def go(self, num_trials: int) -> None:
+        """Until so many have ended."""
+        asked = scheduler(
+            self.history,
+            spaces=BOTH,
+            curves=self.curves,
+            num_trials=num_trials,
+            sampler=self.sampler,
+            refused=[],
+        )
+        now = asked.suggest()
+        while now is not None:
+            ahead = asked.suggest()
+            number = len(self.history)
+            epochs = 3 if number % 3 == 2 else 9
+            curve = [0.5 + 0.01 * (now.candidate.flops % 17)] * epochs
+            state = State.COMPLETE if epochs == 9 else State.PRUNED
+            record = trial(
+                number,
+                config=now.config,
+                macs=now.candidate.macs,
+                state=state,
+                epochs=9,
+                rung=None if state is State.COMPLETE else 3,
+                accuracy=curve[-1],
+                sampler_attrs=now.sampler_attrs if isinstance(now, New) else {},
+            )
+            self.history.append(record)
+            self.curves[number] = curve
+            asked.on_end(now, [record], curve)
+            now = ahead
+
+
+def spent(trials: Sequence[TrialRecord], family: str) -> int:
+    epochs = {State.COMPLETE: 9, State.PRUNED: 3}
+    return sum(t.flops * epochs[t.state] for t in trials if t.family == family)
+
+
+def test_the_next_is_of_the_family_that_has_spent_less_its_trial_under_way_as_asked() -> None:
+    study = Study("random")
+    study.go(24)
+    assert len(study.history) == 24
+    for i, proposed in enumerate(study.history[2:], start=2):
+        before, under_way = study.history[: i - 1], study.history[i - 1]
+        known = {space.family: spent(before, space.family) for space in BOTH}
+        known[under_way.family] += under_way.flops * 9  # though it may be stopped later
+        assert known[proposed.family] == min(known.values())
+    shares = [spent(study.history, space.family) for space in BOTH]
+    assert 0.6 < shares[0] / shares[1] < 1.6
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("stops", [[1, 2], [7], [13, 14]])
+def test_a_study_of_two_families_taken_up_again_goes_as_if_never_interrupted(
+    sampler: str, stops: list[int]
+) -> None:
+    through, interrupted = Study(sampler), Study(sampler)
+    through.go(18)
+    for stop in [*stops, 18]:
+        interrupted.go(stop)
+    assert [t.config for t in interrupted.history] == [t.config for t in through.history]
+
+
+def test_a_family_of_which_all_is_tried_leaves_the_rest_to_the_others() -> None:
+    few = SearchSpace("vit", {name: values[:1] for name, values in WIDE_VITS.ranges.items()})
+    asked = scheduler(spaces=(few, WIDE_SPACE), num_trials=12)
+    found = []
+    while new := asked.suggest():
+        found.append(new.config.family)
+    assert (found.count("vit"), len(found)) == (1, 12)
+    assert not asked.exhausted
+    asked = scheduler(spaces=(few,), num_trials=12)
+    assert [asked.suggest() is None for _ in range(3)] == [False, True, True]
+    assert asked.exhausted
+
+
+def test_what_one_family_achieved_stops_no_trial_of_another() -> None:
+    members = list(WIDE_SPACE.members(DIGITS))
+    good = [
+        trial(n, config=config, macs=space.cost.cost(config).macs, accuracy=0.99)
+        for n, config in enumerate(members[::4])
+    ]
+    curves = {t.number: [0.99] * 9 for t in good}
+    asked = scheduler(good, spaces=BOTH, curves=curves, rule=stopping_decision)
+
+    def action(config: Config) -> Action:
+        new = New(candidate=Candidate.of(config), origin=Origin.SEARCH, rungs=(1, 3))
+        decision = asked.on_epoch(new, records(new, rung=None), 1, [0.1])
+        assert decision is not None
+        return decision.action
+
+    bad = members[150]
+    assert bad not in {t.config for t in good}
+    assert action(bad) is Action.STOP
+    assert {action(config) for config in WIDE_VITS.members(DIGITS)} == {Action.CONTINUE}

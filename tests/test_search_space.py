@@ -8,12 +8,16 @@ import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import CIFAR, DIGITS
+from records import CIFAR, DIGITS, mixers
 
 from space.config import ImageTask
 from space.cost import cost
 from space.errors import ConfigError
-from space.search_space import Ranges, SearchSpace, fitting_space
+from space.families import FAMILIES
+from space.mixer_family import MixerRanges
+from space.ranges import fitting_patches
+from space.search_space import SearchSpace, fitted
+from space.vit_family import ViTRanges
 
 
 def choices(values: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[int, ...]]:
@@ -21,14 +25,22 @@ def choices(values: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[int, ...]
 
 
 SPACES = st.builds(
-    SearchSpace,
+    mixers,
     patch_size=choices(st.sampled_from([1, 2, 4, 8])),
     hidden_dim=choices(st.integers(1, 60)),
     tokens_mlp_dim=choices(st.integers(1, 60)),
     channels_mlp_dim=choices(st.integers(1, 60)),
     num_blocks=choices(st.integers(1, 6)),
 )
-SMALL = SearchSpace(
+VIT_SPACES = st.builds(
+    lambda **ranges: SearchSpace("vit", ranges),
+    patch_size=choices(st.sampled_from([1, 2, 4, 8])),
+    hidden_dim=choices(st.integers(1, 60)),
+    num_blocks=choices(st.integers(1, 6)),
+    mlp_dim=choices(st.integers(1, 60)),
+    num_heads=choices(st.integers(1, 6)),
+).filter(lambda space: space.size > 0)
+SMALL = mixers(
     patch_size=(2, 4),
     hidden_dim=(8, 16, 24),
     tokens_mlp_dim=(8,),
@@ -51,7 +63,7 @@ def test_members_come_with_the_first_parameter_varying_slowest() -> None:
 
 
 @settings(deadline=None, max_examples=25)
-@given(space=SPACES)
+@given(space=SPACES | VIT_SPACES)
 def test_cheapest_and_dearest_are_those_of_all_members(space: SearchSpace) -> None:
     flops = [cost(member).flops for member in space.members(DIGITS)]
     cheapest, most_expensive = space.cheapest(DIGITS), space.most_expensive(DIGITS)
@@ -61,7 +73,7 @@ def test_cheapest_and_dearest_are_those_of_all_members(space: SearchSpace) -> No
 
 
 @settings(deadline=None, max_examples=25)
-@given(space=SPACES, share=st.floats(0, 1))
+@given(space=SPACES | VIT_SPACES, share=st.floats(0, 1))
 def test_narrowing_to_a_budget_loses_no_member_within_it(space: SearchSpace, share: float) -> None:
     flops = {member: cost(member).flops for member in space.members(DIGITS)}
     low, high = min(flops.values()), max(flops.values())
@@ -71,6 +83,41 @@ def test_narrowing_to_a_budget_loses_no_member_within_it(space: SearchSpace, sha
     assert affordable <= narrowed <= set(flops)
     for name in space.ranges:  # and every value that is left has a member that can be had
         assert {getattr(m, name) for m in narrowed} == {getattr(m, name) for m in affordable}
+
+
+@settings(deadline=None, max_examples=25)
+@given(space=VIT_SPACES)
+def test_vits_whose_heads_do_not_divide_their_channels_are_no_members(space: SearchSpace) -> None:
+    members = list(space.members(DIGITS))
+    assert len(members) == len(set(members)) == space.size <= space.product_size
+    every = [dict(zip(space.ranges, values, strict=True)) for values in space.values()]
+    assert members == [space.member(DIGITS, **values) for values in every]
+    both = itertools.product(space.ranges["hidden_dim"], space.ranges["num_heads"])
+    held = {pair for pair in both if pair[0] % pair[1] == 0}
+    assert {(config.hidden_dim, config.num_heads) for config in members} == held
+    assert {config.classifier for config in members} == {"gap"}
+
+
+def test_a_draw_that_is_no_network_becomes_the_nearest_that_is() -> None:
+    space = SearchSpace(
+        "vit",
+        {
+            "patch_size": (2, 4),
+            "hidden_dim": (10, 16, 32),
+            "num_blocks": (1,),
+            "mlp_dim": (8, 16),
+            "num_heads": (1, 2, 3, 4, 8),
+        },
+    )
+    assert space.nearest((4, 16, 1, 8, 4)) == (4, 16, 1, 8, 4)
+    assert space.nearest((4, 16, 1, 8, 3)) == (4, 16, 1, 8, 2)
+    assert space.nearest((2, 10, 1, 16, 8)) == (2, 16, 1, 16, 8)
+
+
+def test_a_space_of_vits_without_any_member_is_refused() -> None:
+    ranges = ViTRanges(hidden_dim=(10,), num_heads=(3, 4))
+    with pytest.raises(ConfigError, match=r"no values of hidden_dim and num_heads .* widen"):
+        fitted("vit", ranges, CIFAR).within(CIFAR, 10**9)
 
 
 def test_a_budget_below_the_cheapest_member_is_refused_with_its_price() -> None:
@@ -101,27 +148,29 @@ def test_fitted_patches_tile_the_image_into_16_to_256_tokens_where_any_do(
     image_size: int, patches: tuple[int, ...]
 ) -> None:
     task = ImageTask(image_size=image_size, image_channels=3, num_classes=10)
-    assert Ranges().fitted(task).patch_size == patches
-    assert fitting_space(image_size) == Ranges().fitted(task)
+    assert fitting_patches(image_size) == patches
+    for family in FAMILIES.values():
+        assert fitted(family.name, family.ranges(), task).ranges["patch_size"] == patches
 
 
 @settings(deadline=None)
 @given(image_size=st.integers(1, 600))
 def test_every_image_size_has_a_space_of_networks_that_can_be_built(image_size: int) -> None:
     task = ImageTask(image_size=image_size, image_channels=1, num_classes=2)
-    space = Ranges().fitted(task)
-    assert all(image_size % patch_size == 0 for patch_size in space.patch_size)
-    assert cost(space.cheapest(task)).flops <= cost(space.most_expensive(task)).flops
+    for family in FAMILIES.values():
+        space = fitted(family.name, family.ranges(), task)
+        assert all(image_size % patch_size == 0 for patch_size in space.ranges["patch_size"])
+        assert cost(space.cheapest(task)).flops <= cost(space.most_expensive(task)).flops
 
 
 def test_ranges_that_are_given_stay_and_the_others_are_fitted() -> None:
-    space = Ranges(hidden_dim=(40, 48), num_blocks=(3,)).fitted(CIFAR)
-    open_ranges = fitting_space(32).ranges
+    space = fitted("mixer", MixerRanges(hidden_dim=(40, 48), num_blocks=(3,)), CIFAR)
+    open_ranges = MixerRanges.fitting(32)
     assert space.ranges == open_ranges | {"hidden_dim": (40, 48), "num_blocks": (3,)}
 
 
 def test_a_list_of_values_is_kept_ascending_and_once_each() -> None:
-    assert Ranges.model_validate({"hidden_dim": [64, 32, 64, 8]}).hidden_dim == (8, 32, 64)
+    assert MixerRanges.model_validate({"hidden_dim": [64, 32, 64, 8]}).hidden_dim == (8, 32, 64)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +183,7 @@ def test_a_list_of_values_is_kept_ascending_and_once_each() -> None:
     ],
 )
 def test_a_range_can_be_a_table(table: dict[str, int], values: tuple[int, ...]) -> None:
-    assert Ranges.model_validate({"num_blocks": table}).num_blocks == values
+    assert MixerRanges.model_validate({"num_blocks": table}).num_blocks == values
 
 
 @pytest.mark.parametrize(
@@ -157,24 +206,23 @@ def test_a_range_can_be_a_table(table: dict[str, int], values: tuple[int, ...]) 
 )
 def test_a_range_that_is_none_is_refused(given_range: object, words: str) -> None:
     with pytest.raises(pydantic.ValidationError, match=words) as caught:
-        Ranges.model_validate({"hidden_dim": given_range})
+        MixerRanges.model_validate({"hidden_dim": given_range})
     assert caught.value.errors()[0]["loc"][0] == "hidden_dim"
 
 
 def test_a_range_nobody_knows_is_refused() -> None:
     with pytest.raises(pydantic.ValidationError, match="dropout"):
-        Ranges.model_validate({"dropout": [1]})
+        MixerRanges.model_validate({"dropout": [1]})
 
 
 def test_a_patch_that_does_not_tile_the_images_is_refused_naming_the_field() -> None:
     with pytest.raises(ConfigError) as caught:
-        Ranges(patch_size=(4, 5)).fitted(CIFAR)
+        fitted("mixer", MixerRanges(patch_size=(4, 5)), CIFAR)
     assert str(caught.value) == (
         "space.patch_size: 5 does not tile images of 32 pixels; use some of 1, 2, 4, 8, 16, 32"
     )
 
 
-def test_a_space_survives_json() -> None:
-    assert SearchSpace.model_validate_json(SMALL.model_dump_json()) == SMALL
-    ranges = Ranges(hidden_dim=(8, 16))
-    assert Ranges.model_validate_json(ranges.model_dump_json()) == ranges
+def test_ranges_survive_json() -> None:
+    ranges = MixerRanges(hidden_dim=(8, 16))
+    assert MixerRanges.model_validate_json(ranges.model_dump_json()) == ranges

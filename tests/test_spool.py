@@ -108,7 +108,11 @@ FORGED: dict[str, tuple[Callable[[list[Any]], object], str]] = {
     "an unknown field": (changed("trial", command="rm"), "of other kinds"),
     "text for a number": (changed("trial", macs="12"), "macs: input should be a valid integer"),
     "a state there is not": (changed("trial", state="lost"), "state: input should be"),
-    "no configuration": (changed("trial", config={"family": "cnn"}), "config"),
+    "no configuration": (changed("trial", config={"family": "mixer"}), "config"),
+    "a family that is not installed": (
+        changed("trial", config={"family": "cnn"}),
+        "cannot be read here: family 'cnn' is unknown",
+    ),
     "a patch that does not fit": (
         lambda lines: lines[1]["trial"]["config"].update(patch_size=3),
         "does not tile",

@@ -86,7 +86,7 @@ def test_results_of_a_file_that_went_away_are_put_back_and_the_study_goes_on(
     assert code == 0, output
     assert check(storage, tmp_path)[0] == 0
     if damage is not replaced:  # there, trials of the copy without a curve are trained again
-        verify(storage, goal)
+        verify(storage, goal, tmp_path)
 
 
 @pytest.mark.slow
@@ -110,4 +110,4 @@ def test_a_disk_that_fills_up_ends_in_a_sentence_and_what_is_written_can_be_read
     goal = finished(storage) + 1
     code, output = StudyRun(storage, goal, tmp_path, workers=1).end()
     assert code == 0, output
-    verify(storage, goal)
+    verify(storage, goal, tmp_path)

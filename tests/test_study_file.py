@@ -20,6 +20,8 @@ from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
 from search.spec.study_file import find_study, read_study
 from search.study.open_study import plan
 from space.config import ImageTask
+from space.mixer_family import MixerRanges
+from space.vit_family import ViTRanges
 
 FASHION = ImageTask(image_size=28, image_channels=1, num_classes=10)
 
@@ -32,9 +34,9 @@ def write(folder: Path, text: str) -> Path:
 
 def test_name_and_dataset_are_enough_and_the_ranges_fit_the_images(tmp_path: Path) -> None:
     spec = read_study(write(tmp_path, 'name = "mine"\ndataset = "fashion_mnist"\n'))
-    space = plan(spec, FASHION).space
-    assert space.patch_size
-    assert all(28 % patch == 0 for patch in space.patch_size)
+    patches = plan(spec, FASHION).spaces["mixer"].ranges["patch_size"]
+    assert patches
+    assert all(28 % patch == 0 for patch in patches)
 
 
 def test_every_field_can_be_set(tmp_path: Path) -> None:
@@ -56,6 +58,13 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         hidden_dim = [128, 64, 64]
         num_blocks = { low = 2, high = 8, step = 2 }
 
+        [data]
+        image_size = 64
+        resize = "pad"
+        label = "coarse_label"
+        validation = "own"
+        skip_broken = true
+
         [recipe]
         epochs = 5
         learning_rate = 1
@@ -64,12 +73,15 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         """,
     )
     spec = read_study(path)
-    assert spec.space.hidden_dim == (64, 128)
-    assert spec.space.num_blocks == (2, 4, 6, 8)
+    assert spec.space["mixer"].hidden_dim == (64, 128)
+    assert spec.space["mixer"].num_blocks == (2, 4, 6, 8)
     assert spec.max_flops == 1_500_000_000
     assert spec.baselines == ("vit_ti4_cifar",)
     assert spec.recipe.augmentation.flip
     assert (spec.recipe.epochs, spec.recipe.learning_rate, spec.seed) == (5, 1.0, 3)
+    assert (spec.data.image_size, spec.data.resize, spec.data.skip_broken) == (64, "pad", True)
+    assert (spec.data.label, spec.data.validation) == ("coarse_label", "own")
+    assert "skip_broken" not in spec.fixed()["data"]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +115,22 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         ),
         ('name = "a"\ndataset = "digits"\nmax_flops = "20X"', ["line 3", "max_flops", "20X"]),
         ('name = "a"\ndataset = "digits"\n[rungs]\ncont = 2', ["line 4", "'count'", "spared"]),
+        (
+            'name = "a"\ndataset = "digits"\n[data]\nimagesize = 2',
+            ["line 4", "data.imagesize: unknown field", "'image_size'", "skip_broken"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\n[data]\nimage_size = 1_000_000',
+            ["line 4", "data.image_size", "less than or equal to 4096, not 1000000"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\n[data]\nresize = "stretch"',
+            ["line 4", "data.resize", "'crop', 'squash' or 'pad', not 'stretch'"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\nspace.patch_size = [4, 7]\n[data]\nimage_size = 64',
+            ["line 4", "data: image_size=64 is not tiled by space.patch_size=7; choose a multiple"],
+        ),
         ('name = "a/b"\ndataset = "digits"', ["line 1", "name", "slash", "not 'a/b'"]),
         ('name = "a\ndataset = 3', ["not TOML", "line 1"]),
     ],
@@ -115,6 +143,77 @@ def test_a_fault_is_named_with_its_line_and_what_is_allowed(
     for part in says:
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+BASE = 'name = "a"\ndataset = "digits"\n'
+
+
+def test_ranges_of_a_family_stand_in_a_table_of_its_own_or_of_the_only_one_without(
+    tmp_path: Path,
+) -> None:
+    flat = read_study(write(tmp_path, BASE + "[space]\nnum_blocks = [2]"))
+    named = read_study(write(tmp_path, BASE + "[space.mixer]\nnum_blocks = [2]"))
+    assert flat == named
+    assert flat.space == {"mixer": MixerRanges(num_blocks=(2,))}
+    vit = read_study(write(tmp_path, BASE + 'families = ["vit"]\n[space]\nnum_heads = [2]'))
+    assert vit.space == {"vit": ViTRanges(num_heads=(2,))}
+    both = (
+        BASE + 'families = ["mixer", "vit"]\n[space.vit]\nmlp_dim = {low = 8, high = 16, step = 8}'
+    )
+    spec = read_study(write(tmp_path, both))
+    assert spec.space == {"mixer": MixerRanges(), "vit": ViTRanges(mlp_dim=(8, 16))}
+    assert with_changes(spec, trials=3).space == spec.space
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            'families = ["mixr"]',
+            "line 3: families: family 'mixr' is unknown (did you mean 'mixer'?); known: mixer, vit,"
+            " or install the package that defines it",
+        ),
+        ("families = []", "line 3: families: tuple should have at least 1 item after validation"),
+        ('families = "vit"', "line 3: families: input should be a valid array, not 'vit'"),
+        (
+            'families = ["vit", "vit"]',
+            "line 3: families: family 'vit' is there twice; name each once",
+        ),
+        (
+            "[space.vit]\nnum_heads = [2]",
+            "line 3: space.vit: it is not searched; add it to families, which has mixer, or leave "
+            "[space.vit] out",
+        ),
+        (
+            'families = ["mixer", "vit"]\n[space]\nnum_blocks = [2]',
+            "line 4: space: the ranges are of no family; put those of each into its table: "
+            "[space.mixer], [space.vit]",
+        ),
+        (
+            "[space.mixer]\nnum_heads = [2]",
+            "line 4: space.mixer.num_heads: unknown field; allowed: patch_size, hidden_dim, "
+            "tokens_mlp_dim, channels_mlp_dim, num_blocks",
+        ),
+        (
+            "[space]\nnum_heads = [2]",
+            "line 4: space.num_heads: unknown field; allowed: patch_size, hidden_dim, "
+            "tokens_mlp_dim, channels_mlp_dim, num_blocks, mixer",
+        ),
+        (
+            "[space.mixer]\nnum_blocks = {low = 4, high = 2}",
+            "line 4: space.mixer.num_blocks: the range is empty, low=4 is above high=2; exchange "
+            "them",
+        ),
+        ("space = 3", "line 3: space: input should be an object, not 3"),
+    ],
+)
+def test_a_fault_in_families_and_their_ranges_is_named_with_its_line(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    path = write(tmp_path, BASE + text)
+    with pytest.raises(StudyError) as caught:
+        read_study(path)
+    assert str(caught.value).startswith(f"study file {path}, {sentence}")
 
 
 FLOATS = {
@@ -214,6 +313,10 @@ def test_a_sentence_that_says_all_is_not_followed_by_the_value(
     [
         ({"name": "bad", "min_accuracy": 80.0}, "--min-accuracy: input should be less than 1"),
         ({"epochs": 0}, "--epochs: input should be greater than 0, not 0"),
+        (
+            {"space": {"patch_size": [3]}, "data": {"image_size": 8}},
+            "data: image_size=8 is not tiled by space.patch_size=3; choose a multiple, or other",
+        ),
         ({"trials": 0, "seeds": 0}, "--trials: .*; --seeds: .* or equal to 1, not 0"),
         ({"name": "a/b"}, "--study-name: a study's name has no slash"),
         ({"epochs": 1, "rungs": RungSpec(count=1)}, "rungs: count=1 with eta=3 needs at least 3"),
@@ -301,7 +404,7 @@ def test_every_built_in_study_can_be_planned_with_its_baselines(spec: StudySpec)
     )
     planned = plan(spec, task)
     assert len(planned.baselines) == spec.baselines
-    assert planned.space.size >= spec.trials
+    assert planned.num_configurations >= spec.trials
 
 
 def test_more_rungs_than_the_epochs_allow_are_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -7,12 +7,11 @@ import pytest
 from optuna.distributions import IntDistribution
 from optuna.samplers import BruteForceSampler, RandomSampler
 from optuna.trial import FixedTrial
-from records import DIGITS
+from records import DIGITS, mixers
 
-from space.search_space import SearchSpace
 from space.suggest import suggest
 
-SPACE = SearchSpace(
+SPACE = mixers(
     patch_size=(2, 4),
     hidden_dim=(8, 24, 96),
     tokens_mlp_dim=(16,),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 
-from records import DIGITS, WIDE_SPACE, vit
+from records import DIGITS, WIDE_SPACE, mixers, vit
 
 from search.schedule.untried import Untried
 from space.config import MixerConfig
 from space.cost import cost
-from space.search_space import SearchSpace
 
 CEILING = 200_000
 UNDER = [config for config in WIDE_SPACE.members(DIGITS) if cost(config).flops <= CEILING]
@@ -50,7 +49,7 @@ def test_a_network_that_is_no_member_leaves_as_many_as_before() -> None:
 
 
 def test_a_space_of_43560_members_is_listed_in_well_under_a_second() -> None:
-    large = SearchSpace(
+    large = mixers(
         patch_size=(1, 2, 4),
         hidden_dim=tuple(range(8, 8 * 23, 8)),
         tokens_mlp_dim=tuple(range(8, 8 * 12, 8)),

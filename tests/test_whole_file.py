@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search.whole_file import whole_file
+from space.whole_file import whole_file
 
 
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:

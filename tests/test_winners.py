@@ -168,6 +168,12 @@ def test_a_winners_preset_says_where_it_was_found() -> None:
     assert Preset.model_validate_json(preset.to_json()) == preset
 
 
+def test_a_preset_says_how_its_images_were_read() -> None:
+    spec = {"dataset": "folder:pets", "data": {"image_size": 64, "resize": "pad"}}
+    preset = preset_of(replace(study("pets"), spec=spec), trial(17), "pets_best")
+    assert preset.source["data"] == spec["data"]
+
+
 SEEDS = [
     *seeds(0, 0.90, 0.60, macs=1_000_000),
     *seeds(2, 0.80, 0.80, 0.80, macs=1_000_000),

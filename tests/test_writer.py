@@ -17,7 +17,7 @@ from sample_study import write_study
 
 import runs
 from runs.reader import Reader, UnknownStudyError, open_reader
-from runs.record import Failure, Origin, State, Timing, TrialRecord
+from runs.record import Failure, Origin, State, Timing, TrialRecord, WeightsRecord
 from runs.storage import StorageError
 from runs.writer import Writer, open_writer
 
@@ -308,3 +308,31 @@ def test_many_trials_keep_their_order(writer: Writer, reader: Reader) -> None:
     draw = random.Random(0)
     written = [writer.add_trial("digits", any_trial(draw, number)) for number in range(60)]
     assert reader.trials("digits") == written
+
+
+def test_a_trial_ends_with_its_weights_or_not_at_all(writer: Writer, reader: Reader) -> None:
+    writer.add_trials("digits", [running(0), running(1)])
+    kept = WeightsRecord(trial=0, digest="a" * 64, size_bytes=7)
+    with pytest.raises(UnknownStudyError, match="has no trial 9"):
+        writer.end_trials("digits", [trial(0)], weights=[kept, replace(kept, trial=9)])
+    assert reader.trial("digits", 0).state is State.RUNNING
+    assert reader.weights("digits") == {}
+    assert writer.end_trials("digits", [trial(0)], weights=[kept]) == []
+    assert reader.trial("digits", 0) == trial(0)
+    assert reader.weights("digits") == {0: kept}
+
+
+def test_a_file_is_of_no_use_when_the_last_trial_that_refers_to_it_keeps_it_no_more(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.add_study(study("other"))
+    shared = WeightsRecord(trial=0, digest="a" * 64, size_bytes=7)
+    for name in ("digits", "other"):
+        writer.add_trial(name, running(0))
+        writer.end_trials(name, [trial(0)], weights=[shared])
+    newer = replace(shared, digest="b" * 64)
+    assert writer.end_trials("digits", [trial(0)], weights=[newer]) == []
+    assert reader.weights("digits") == {0: newer}
+    assert writer.end_trials("digits", [], without=[0]) == [newer.digest]
+    assert writer.end_trials("other", [], without=[0]) == [shared.digest]
+    assert reader.weights("digits") == reader.weights("other") == {}

@@ -1,21 +1,24 @@
-"""Front: accuracy against what it costs, Mixers beside ViTs."""
+"""Front: accuracy against what it costs, what was searched beside what it is compared with."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import streamlit as st
 from streamlit.column_config import NumberColumn
 
 from dashboard import chosen
 from dashboard.controls import open_button, preset_button, trials_chart, trials_dataframe
-from dashboard.figures import MIXER, VIT, Series, front_figure
+from dashboard.figures import Series, front_figure
 from dashboard.frames import front_table
 from dashboard.points import axes_of, limits_between, points_of
 from dashboard.snapshot import Snapshot
 from dashboard.wording import mean_of_seeds, percent, state_word
-from runs.record import State
+from runs.record import State, TrialRecord
 from space.costs import FLOPS, PARAMS, Cost
+from space.families import FAMILIES, common_label, find_family, labels
+from space.family import Family
 from space.quantities import counted, format_count
 
 
@@ -25,7 +28,7 @@ def page() -> None:
     cost = snapshot.study.cost
     st.header("Accuracy against cost")
     _metrics(snapshot)
-    if not (snapshot.found or snapshot.vits or snapshot.given_mixers):
+    if not (snapshot.found or snapshot.given):
         _nothing_yet(snapshot)
         return
     choices = st.container(horizontal=True, gap="large")
@@ -46,13 +49,14 @@ def page() -> None:
     several = "Of several seeds the mean; the bar spans them. " if snapshot.several else ""
     crosses = "Crosses were stopped early, and are where they were then. " if stopped else ""
     least = snapshot.study.min_accuracy
-    useless = f"Mixers of less than {percent(least)} count as useless. " if least else ""
+    searched = labels(snapshot.study.families)
+    useless = f"{searched} of less than {percent(least)} count as useless. " if least else ""
     st.caption(
         f"Validation accuracy. {several}{crosses}{useless}"
         "Click a point, or a row below, to open the trial."
     )
     _best_within(snapshot, series, limit)
-    _table(snapshot, series)
+    _table(snapshot, axis)
 
 
 def _nothing_yet(snapshot: Snapshot) -> None:
@@ -89,9 +93,10 @@ def _metrics(snapshot: Snapshot) -> None:
         "Failed": f"{snapshot.counts[State.FAILED]:,}",
         "Stopped early": f"{snapshot.counts[State.PRUNED]:,}",
     }
+    searched = labels(snapshot.study.families)
     meanings = {
-        "Best accuracy": "Of the searched Mixers, on the validation split.",
-        "On the front": f"Searched Mixers that no other beats in both accuracy and {unit}.",
+        "Best accuracy": f"Of the searched {searched}, on the validation split.",
+        "On the front": f"Searched {searched} that no other beats in both accuracy and {unit}.",
         "Hypervolume": f"Area the front dominates, in accuracy × decades of {unit}.",
         "Finished": "Trials, baselines included; each seed of a configuration is one.",
         "Interrupted": "Trials that had not ended when their command did; it goes on with them.",
@@ -104,27 +109,43 @@ def _metrics(snapshot: Snapshot) -> None:
 
 
 def _series(snapshot: Snapshot, axis: Cost) -> list[Series]:
-    """The searched Mixers first, then the ViTs, then Mixers that were given, where there are."""
-    several = snapshot.several
-    found = points_of(snapshot.found, axis, several, snapshot.study.min_accuracy)
+    """What was searched first, then what it is compared with, then given ones of its own families,
+    where there are."""
+    several, searched = snapshot.several, snapshot.study.families
+    least = snapshot.study.min_accuracy
     series = [
-        Series(name="Mixer", color=MIXER, points=found),
-        Series(name="ViT", color=VIT, points=points_of(snapshot.vits, axis, several)),
+        Series(name=family.label, color=family.color, points=points_of(found, axis, several, least))
+        for family, found in _by_family(snapshot.found, searched)
     ]
-    given = points_of(snapshot.given_mixers, axis, several)
-    if given.trials:
-        series.append(Series(name="Mixer baseline", color=MIXER, points=given, has_front=False))
+    others = [name for name in FAMILIES if name not in searched]
+    for family, trials in _by_family(snapshot.given, [*others, *searched]):
+        points, is_other = points_of(trials, axis, several), family.name in others
+        label = family.label if is_other else f"{family.label} baseline"
+        if points.trials:
+            series.append(Series(name=label, color=family.color, points=points, has_front=is_other))
     return series
 
 
+def _by_family(
+    trials: Sequence[TrialRecord], names: Sequence[str]
+) -> list[tuple[Family, list[TrialRecord]]]:
+    return [(find_family(name), [t for t in trials if t.family == name]) for name in names]
+
+
 def _stopped(snapshot: Snapshot, axis: Cost) -> list[Series]:
-    """The Mixers that were stopped early, if there are any: to look at, not to choose from."""
-    points = points_of(snapshot.stopped, axis, snapshot.several)
-    if not points.trials:
-        return []
-    return [
-        Series(name="Stopped early", color=MIXER, points=points, has_front=False, is_stopped=True)
-    ]
+    """What was stopped early, if anything was: to look at, not to choose from."""
+    searched = snapshot.study.families
+    stopped = []
+    for family, trials in _by_family(snapshot.stopped, searched):
+        points = points_of(trials, axis, snapshot.several)
+        label = "Stopped early" if len(searched) == 1 else f"{family.label} stopped early"
+        if points.trials:
+            stopped.append(
+                Series(
+                    name=label, color=family.color, points=points, has_front=False, is_stopped=True
+                )
+            )
+    return stopped
 
 
 def _limit(snapshot: Snapshot, series: list[Series], axis: Cost) -> float:
@@ -153,7 +174,8 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
     axis = series[0].points.axis
     costs = dict.fromkeys([FLOPS, PARAMS, snapshot.study.cost])
     bound = "at least" if axis.direction == "maximize" else "at most"
-    for column, one in zip(st.columns(2), series, strict=False):
+    with_front = [one for one in series if one.has_front]
+    for column, one in zip(st.columns(max(2, len(with_front))), with_front, strict=False):
         with column, st.container(border=True):
             st.markdown(f"**Best {one.name}** of {bound} {axis.shortly(limit)}")
             best = one.points.best_within(limit)
@@ -172,27 +194,30 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
                 preset_button(snapshot, trial, key=f"preset of best {one.name}")
 
 
-def _table(snapshot: Snapshot, series: list[Series]) -> None:
-    points, cost = series[0].points, snapshot.study.cost
-    st.subheader("Mixers on the front")
+def _table(snapshot: Snapshot, axis: Cost) -> None:
+    cost = snapshot.study.cost
+    searched, least = snapshot.study.families, snapshot.study.min_accuracy
+    points = points_of(snapshot.found, axis, snapshot.several, least)
+    st.subheader(f"{labels(searched)} on the front")
     trials = [points.trials[i] for i in points.front]
     if not trials:
-        least = snapshot.study.min_accuracy
         done = f"reached {percent(least)}" if points.trials and least else "finished"
-        st.text(f"No searched Mixer has {done} yet.")
+        one = find_family(searched[0]).label if len(searched) == 1 else "configuration"
+        st.text(f"No searched {one} has {done} yet.")
         return
-    if snapshot.vits:
+    other = common_label((t.config for t in snapshot.compared), "baseline")
+    if snapshot.compared:
         st.caption(
-            f"Beside each the ViT nearest in {cost.unit}. The difference is in percentage points: "
-            "positive where the Mixer is more accurate."
+            f"Beside each the {other} nearest in {cost.unit}. The difference is in percentage "
+            "points: positive where the searched one is more accurate."
         )
     columns = {
-        "ViT FLOPs": NumberColumn("ViT FLOPs (M)", format="%.3f"),
-        "ViT accuracy": NumberColumn("ViT accuracy (%)", format="%.2f"),
+        f"{other} FLOPs": NumberColumn(f"{other} FLOPs (M)", format="%.3f"),
+        f"{other} accuracy": NumberColumn(f"{other} accuracy (%)", format="%.2f"),
         "Difference": NumberColumn(format="%+.2f"),
     }
-    frame = front_table(trials, snapshot.vits, snapshot.several, cost)
-    trials_dataframe(frame, "front table", columns)
+    table = front_table(trials, snapshot.compared, snapshot.several, cost)
+    trials_dataframe(table, "front table", columns)
 
 
 page()

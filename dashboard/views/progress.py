@@ -21,6 +21,7 @@ from dashboard.wording import training_flops
 from runs.accounting import Account, account
 from runs.record import State
 from runs.stopped import stopped
+from space.families import labels
 from space.quantities import counted, format_seconds
 
 _SECONDS_BETWEEN_SIGNS = 10.0
@@ -105,9 +106,9 @@ def _hypervolume(snapshot: Snapshot) -> None:
         figure = hypervolume_figure(history.training_flops, history.hypervolume, title, cost)
         st.plotly_chart(figure, key="hypervolume by training FLOPs")
     st.caption(
-        "Hypervolume: the area that the searched Mixers' front dominates, in accuracy × decades of "
-        f"{cost.unit}. It only rises; where it is flat, the search finds nothing better. Training "
-        "FLOPs: 3 × FLOPs × images seen."
+        f"Hypervolume: the area that the front of the searched {labels(snapshot.study.families)} "
+        f"dominates, in accuracy × decades of {cost.unit}. It only rises; where it is flat, the "
+        "search finds nothing better. Training FLOPs: 3 × FLOPs × images seen."
     )
 
 

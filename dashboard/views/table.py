@@ -50,7 +50,7 @@ def _filtered(snapshot: Snapshot) -> pd.DataFrame:
     word = partial(state_word, is_run=snapshot.is_run)
     states = first[0].multiselect("State", list(State), format_func=word)
     origins = first[1].multiselect("Origin", [origin.value for origin in Origin])
-    families = first[2].multiselect("Family", ["mixer", "vit"])
+    families = first[2].multiselect("Family", sorted(snapshot.frame["family"].unique()))
     second = st.columns([1, 1, 2])
     cost = snapshot.study.cost
     unit, size = ("M FLOPs", 1e6) if cost is FLOPS else (cost.unit, 1.0)

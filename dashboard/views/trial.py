@@ -10,7 +10,7 @@ from streamlit.column_config import NumberColumn, ProgressColumn
 from dashboard import chosen, reading
 from dashboard.controls import open_button, preset_button
 from dashboard.errors import errors_shown
-from dashboard.figures import FAMILIES, curves_figure
+from dashboard.figures import curves_figure
 from dashboard.frames import (
     circumstances,
     configuration,
@@ -24,6 +24,7 @@ from dashboard.wording import percent, state_word
 from runs.record import Origin, State, TrialRecord
 from runs.winners import nearest_in_cost
 from space.costs import FLOPS, PARAMS
+from space.families import family_of
 from space.quantities import format_count
 
 
@@ -96,13 +97,13 @@ def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
     seeds = snapshot.seeds_of(trial)
     if len(seeds) > 1:
         st.caption(seeds_sentence(seeds, is_run=snapshot.is_run))
-    mean, vit = snapshot.mean_of(trial), nearest_in_cost(trial, snapshot.vits, cost)
-    if mean is not None and vit is not None and trial.config.family == "mixer":
-        points = 100 * ((mean.accuracy or 0.0) - (vit.accuracy or 0.0))
+    mean, other = snapshot.mean_of(trial), nearest_in_cost(trial, snapshot.compared, cost)
+    if mean is not None and other is not None and trial.family in snapshot.study.families:
+        points = 100 * ((mean.accuracy or 0.0) - (other.accuracy or 0.0))
         st.caption(
-            f"{'The mean: ' if len(seeds) > 1 else ''}{points:+.2f} points against {vit.label} "
-            f"(trial {vit.number}), the ViT nearest in {cost.unit}: "
-            f"{percent(vit.accuracy)} at {format_count(vit.cost(cost) or 0)}."
+            f"{'The mean: ' if len(seeds) > 1 else ''}{points:+.2f} points against {other.label} "
+            f"(trial {other.number}), the {family_of(other.config).label} nearest in "
+            f"{cost.unit}: {percent(other.accuracy)} at {format_count(other.cost(cost) or 0)}."
         )
 
 
@@ -120,7 +121,7 @@ def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
         rate = {"Learning rate": "learning_rate"}
         left, middle, right = st.columns(3)
         others = {f"seed {t.seed}": of_seeds[t.number] for t in seeds if t.number in of_seeds}
-        color = FAMILIES[trial.config.family]
+        color = family_of(trial.config).color
         rungs = _rungs_passed(snapshot, trial, max(len(curve) for curve in curves))
         draw = partial(curves_figure, epochs, color=color, others=others, rungs=rungs)
         left.plotly_chart(draw(accuracy, "Accuracy (%)", scale=100), key="accuracy")

@@ -16,6 +16,7 @@ from runs.record import State, StudyRecord, TrialRecord
 from runs.repair.contradictions import contradictions
 from runs.repair.integrity import bare_connection, damaged_pages, damaged_rows
 from runs.repair.restore import pending
+from runs.repair.weights import orphans, weights_problems
 from runs.rows import digest
 from runs.spool import SpoolError, read_spool, spools_of
 from runs.storage import (
@@ -28,6 +29,7 @@ from runs.storage import (
     reason,
 )
 from runs.tables import StudyRow
+from runs.weights_folder import weights_folder
 from runs.writer import Writer, open_writer
 
 
@@ -47,8 +49,12 @@ class Report:
     """Whether there is a spool to put back."""
 
 
-def check(storage: str | None) -> Report:
-    """Looks over a database and the spools that wait for it; writes nothing.
+def check(storage: str | None, weights: Path | None = None) -> Report:
+    """Looks over a database, weights that are kept and spools that wait for it; writes nothing.
+
+    Args:
+        storage: database URL; None for the default.
+        weights: the folder with its weights; None for the default.
 
     Raises:
         StorageError: there is nothing to look at, or it is not ours.
@@ -64,10 +70,13 @@ def check(storage: str | None) -> Report:
         return Report(where=describe(url), problems=(damage + _or_from_spools(storage),))
     with open_reader(storage) as store:
         problems, notes = damaged_rows(url), list[str]()
+        kept = weights_folder(storage, weights)
         for study in reversed(store.studies()):
             trials, illegible = _trials(store, study.name)
             problems += illegible + _contradictions(store, study, trials)
+            problems += weights_problems(store, study.name, trials, kept)
             notes += _notes(study.name, trials)
+        notes += orphans(store, kept)
         spools = [pending(store, path) for path in spools_of(storage)]
     return Report(
         where=describe(url),
@@ -77,7 +86,11 @@ def check(storage: str | None) -> Report:
     )
 
 
-def repair(storage: str | None, say: Callable[[str], None] = lambda sentence: None) -> Report:
+def repair(
+    storage: str | None,
+    say: Callable[[str], None] = lambda sentence: None,
+    weights: Path | None = None,
+) -> Report:
     """As `check`, and puts spools back; does it again where it is called again.
 
     A database that is gone or empty is made anew where there is a spool to put into it. A spool is
@@ -86,6 +99,7 @@ def repair(storage: str | None, say: Callable[[str], None] = lambda sentence: No
     Args:
         storage: database URL; None for the default.
         say: told why one has to wait.
+        weights: the folder with its weights; None for the default.
 
     Raises:
         StudyHeldError: one of the studies is being run.
@@ -95,18 +109,18 @@ def repair(storage: str | None, say: Callable[[str], None] = lambda sentence: No
     url = parse_storage(storage)
     if _holds_nothing(storage):
         if not any(map(_is_spool, spools_of(storage))):
-            return check(storage)
+            return check(storage, weights)
         if url.get_backend_name() == "sqlite":
             _make_way(Path(str(url.database)))
     elif damaged_pages(url):
-        return check(storage)
+        return check(storage, weights)
     done: list[str] = []
     failed: dict[str, str] = {}
     # Opened, it is made anew where it is gone, or brought to this program's schema
     with open_writer(storage, say) as store:
         for path in filter(_is_spool, spools_of(storage)):
             _put_back(store, path, say, done, failed)
-        left = check(storage)
+        left = check(storage, weights)
     said = [f"{p}; it cannot be put back: {failed[p]}" if p in failed else p for p in left.problems]
     return replace(left, problems=tuple(said), repaired=tuple(done))
 

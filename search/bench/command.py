@@ -16,31 +16,31 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from runs.record import label_of
 from search.bench.roofline import Ceilings, measure_ceilings
 from search.bench.speed import Speed, check_room, measure
-from search.data.arrays import to_stderr
+from search.data.loading import to_stderr
 from search.train.devices import KINDS, choose, compute_dtype
 from search.train.environment import find_environment
 from search.train.machine import num_cores
 from search.train.xla_options import use_xla_options
 from space import presets
 from space.command import make_app, run_app
-from space.config import Config, MixerConfig
+from space.config import Config
 from space.errors import MixerSearchError
+from space.families import label_of
 from space.quantities import format_count
+
+_FIRST = presets.load("mixer_cifar").config
 
 LADDER: tuple[Config, ...] = (
     *(
-        MixerConfig(
-            image_size=32,
-            image_channels=3,
-            num_classes=10,
-            patch_size=4,
-            hidden_dim=hidden_dim,
-            num_blocks=num_blocks,
-            tokens_mlp_dim=hidden_dim // 2,
-            channels_mlp_dim=4 * hidden_dim,
+        _FIRST.model_copy(
+            update={
+                "hidden_dim": hidden_dim,
+                "num_blocks": num_blocks,
+                "tokens_mlp_dim": hidden_dim // 2,
+                "channels_mlp_dim": 4 * hidden_dim,
+            }
         )
         for hidden_dim in (64, 128, 256)
         for num_blocks in (4, 8)

@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
-from runs.record import label_of
 from search.bench.roofline import Ceilings, roofline, step_flops
 from search.spec.recipe import Recipe, steps_per_epoch
 from search.train.device_data import DeviceData
@@ -27,6 +26,7 @@ from search.train.program import Program, compile_program
 from space.config import Config, ImageTask
 from space.cost import cost
 from space.errors import MixerSearchError
+from space.families import label_of
 
 _STEPS = (4, 100)
 """The fewest and the most training steps in one dispatch."""

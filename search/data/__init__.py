@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from search.data.arrays import ImageData, find_task, load, load_test, versions
+from search.data.array_source import Arrays
 from search.data.errors import DataError
+from search.data.loading import ImageData, find_task, from_arrays, load, load_test, versions
 
-__all__ = ["DataError", "ImageData", "find_task", "load", "load_test", "versions"]
+__all__ = [
+    "Arrays",
+    "DataError",
+    "ImageData",
+    "find_task",
+    "from_arrays",
+    "load",
+    "load_test",
+    "versions",
+]

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import pydantic
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from search.data import prepared
-from search.data.arrays import TASKS, to_stderr
 from search.data.errors import DataError
+from search.data.loading import TASKS, to_stderr
 from search.data.naming import parse_name
 from search.data.preparation import prepare
+from search.data.source import Request, Source
+from search.data.sources import open_source, source_of
+from search.spec.data_spec import DataSpec
 from search.spec.studies import STUDIES
 from space.command import make_app, run_app
+from space.errors import explain
 from space.paths import as_path
 
 app = make_app(
@@ -42,7 +48,8 @@ def prepare_command(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="cifar10, mnist, ... or a data set of TFDS: NAME, NAME/CONFIG, NAME:1.0.0.",
+            help="cifar10, mnist, ... or a data set of TFDS: NAME, NAME/CONFIG, NAME:1.0.0; "
+            "folder:PATH and arrays:FILE.npz are looked through.",
             metavar="DATASET",
         ),
     ],
@@ -57,19 +64,36 @@ def prepare_command(
             show_default=False,
         ),
     ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Pixels a side to convert images to.", metavar="N")
+    ] = None,
+    resize: Annotated[
+        str, typer.Option(help="How they are converted.", metavar="crop|squash|pad")
+    ] = "crop",
+    label: Annotated[
+        str | None, typer.Option(help="The class label, where there are several.", metavar="KEY")
+    ] = None,
+    skip_broken: Annotated[
+        bool,
+        typer.Option("--skip-broken", help="Leave out files of a folder that are no images."),
+    ] = False,
 ) -> None:
     """Make a data set ready for studies; what is ready already is left as it is."""
+    options = _options(image_size=image_size, resize=resize, label=label, skip_broken=skip_broken)
     if dataset == "digits" and archive is None:
         print("digits come with scikit-learn: there is nothing to prepare")
+    elif source_of(dataset):
+        request = Request(dataset=dataset, options=options, archive=archive, report=to_stderr)
+        _look_through(open_source(request), request)
+        return
     else:
         folder = data_dir or prepared.data_folder(None)
         with _progress() as report:
             directory = prepare(dataset, folder, archive=archive, report=report)
-        prepared.read_task(dataset, directory)  # refuse now what no study could use
+        prepared.read_task(dataset, directory, options)  # refuse now what no study could use
         counts = prepared.count(dataset, directory)
         prepared.check_split(dataset, directory, "train", counts)
-        images = " and ".join(f"{number:,} {split}" for split, number in counts.items())
-        print(f"{dataset} lies in {directory}: {images} images")
+        print(f"{dataset} lies in {directory}: {_numbers(counts)} images")
     known = parse_name(dataset).unversioned
     study = next((spec.name for spec in STUDIES.values() if spec.dataset == known), None)
     if study is not None:
@@ -89,6 +113,7 @@ def list_command(data_dir: DataDir = None) -> None:
             f"{dataset:<14} {size} x {size} x {channels}, {task.num_classes} classes, "
             f"{_whereabouts(dataset, folder)}"
         )
+    print("folder:PATH and arrays:FILE.npz are your own images: there is nothing to prepare")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -100,6 +125,39 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
     return code
+
+
+def _options(**fields: Any) -> DataSpec:
+    try:
+        return DataSpec.model_validate(fields)
+    except pydantic.ValidationError as error:
+        raise DataError(f"data.{explain(error)}") from None
+
+
+def _look_through(source: Source, request: Request) -> None:
+    """Reads what a study would read, and says what is there."""
+    counts = {}
+    for split in source.counts():
+        read = source.read(split)
+        counts[split] = len(read.labels)
+        for note in read.notes:
+            to_stderr(f"{request.dataset}: {note}")
+    task = source.task()
+    print(
+        f"{request.dataset}: {_numbers(counts)} images of {task.num_classes:,} classes, "
+        f"{task.image_size} x {task.image_size} x {task.image_channels}; "
+        "there is nothing to prepare"
+    )
+    table = (
+        ""
+        if request.options.image_size is None
+        else (f" and [data] image_size = {request.options.image_size}")
+    )
+    print(f"next: a study file with dataset = {json.dumps(request.dataset)}{table}")
+
+
+def _numbers(counts: Mapping[str, int]) -> str:
+    return " and ".join(f"{number:,} {split}" for split, number in counts.items())
 
 
 def _whereabouts(dataset: str, folder: Path) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 DECODER = f"Pillow {version('pillow')}"
 """What decodes here: another version may round the pixels of a JPEG otherwise."""
@@ -35,20 +40,81 @@ def decode(encoded: bytes, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]
             mode that has no such meaning (32-bit integers, floats, L*a*b*).
     """
     rows, columns, channels = shape
+    image = _opened(io.BytesIO(encoded))
+    if image.size != (columns, rows):  # its pixels may take any memory
+        raise ValueError(f"an image of shape {(image.height, image.width, channels)}, not {shape}")
+    return _pixels(_loaded(image), channels)
+
+
+def decode_any(encoded: bytes, channels: int, *, upright: bool = False) -> npt.NDArray[np.uint8]:
+    """As `decode`, of an image of any size.
+
+    Args:
+        encoded: the bytes of a file.
+        channels: 1 or 3.
+        upright: whether the image is turned as its EXIF data say, as viewers do; TensorFlow does
+            not.
+
+    Raises:
+        ValueError: as `decode`.
+    """
+    image = _loaded(_opened(io.BytesIO(encoded)))
+    if upright:
+        try:
+            image = ImageOps.exif_transpose(image)
+        except Exception as error:  # whatever the parser makes of damaged EXIF data
+            raise ValueError(f"damaged EXIF data: {error}") from error
+    return _pixels(image, channels)
+
+
+def look(path: Path) -> tuple[int, int, int]:
+    """Rows, columns and channels (1 or 3) of an image file, from its header alone.
+
+    The rows and columns are those of the file, whatever its EXIF data say.
+
+    Raises:
+        ValueError: not an image, or of a mode that `decode` does not know.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        image = _opened(file)
+    if image.mode in _TO_RGB:
+        return image.height, image.width, 3
+    if image.mode in _TO_GREY or image.mode in _SIXTEEN_BITS:
+        return image.height, image.width, 1
+    raise ValueError(_unknown_mode(image))
+
+
+@contextmanager
+def refusing_huge_images() -> Iterator[None]:
+    """Images of more pixels than Pillow trusts (89 million) are damaged ones here, in all threads.
+
+    Else Pillow would warn of them and decode them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def _opened(file: IO[bytes]) -> Image.Image:
+    """The image, of which only the header was read."""
     try:
-        image = Image.open(io.BytesIO(encoded))
-        if image.size == (columns, rows):  # else its pixels may take any memory
-            image.load()
-        frames = getattr(image, "n_frames", 1)
+        return Image.open(file)
     except UnidentifiedImageError as error:
         raise ValueError("not an image that Pillow knows") from error
     except Exception as error:  # whatever the parser of a format makes of damaged bytes
         raise ValueError(str(error) or type(error).__name__) from error
-    if image.size != (columns, rows):
-        raise ValueError(f"an image of shape {(image.height, image.width, channels)}, not {shape}")
+
+
+def _loaded(image: Image.Image) -> Image.Image:
+    try:
+        image.load()
+        frames = getattr(image, "n_frames", 1)
+    except Exception as error:  # whatever the decoder of a format makes of damaged bytes
+        raise ValueError(str(error) or type(error).__name__) from error
     if frames > 1 and image.format != "MPO":  # a JPEG with a preview, which is its second frame
         raise ValueError(f"an image of {frames} frames, not of one")
-    return _pixels(image, channels)
+    return image
 
 
 def _pixels(image: Image.Image, channels: int) -> npt.NDArray[np.uint8]:
@@ -60,7 +126,7 @@ def _pixels(image: Image.Image, channels: int) -> npt.NDArray[np.uint8]:
     elif image.mode in _SIXTEEN_BITS:
         grey = (np.asarray(image) >> 8).astype(np.uint8)
     else:
-        raise ValueError(f"an image of mode {image.mode}, neither grey nor colours of 8 or 16 bits")
+        raise ValueError(_unknown_mode(image))
     return np.repeat(grey[:, :, None], channels, axis=2)
 
 
@@ -68,3 +134,7 @@ def _converted(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
     for mode in modes:
         image = image.convert(mode)
     return image
+
+
+def _unknown_mode(image: Image.Image) -> str:
+    return f"an image of mode {image.mode}, neither grey nor colours of 8 or 16 bits"

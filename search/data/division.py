@@ -38,13 +38,7 @@ def divide(
             f"validation_fraction={validation_fraction} leaves {num_train} of {num_images} images "
             f"for training and {num_validation} for validation; choose another"
         )
-    if split_seed < 0:
-        raise DataError(f"split_seed={split_seed} is negative; choose 0 or more")
-    if train_limit is not None and not 1 <= train_limit <= num_train:
-        raise DataError(
-            f"train_limit={train_limit}: there are {num_train:,} training images; "
-            f"give --train-limit 1 to {num_train}, or leave it out"
-        )
+    _check(num_train, split_seed, train_limit)
     rng = np.random.default_rng(split_seed)
     order = rng.permutation(num_images)
     if split == "random":
@@ -63,6 +57,26 @@ def divide(
     for start, share in zip(starts, _shares(counts, num_validation, rng), strict=True):
         validates[by_class[start : start + share]] = True
     return order[~validates][:train_limit], order[validates]
+
+
+def shuffled(num_images: int, split_seed: int, train_limit: int | None) -> Indices:
+    """The indices of the training images where others validate, in shuffled order.
+
+    Raises:
+        DataError: a limit or a seed that cannot be.
+    """
+    _check(num_images, split_seed, train_limit)
+    return np.random.default_rng(split_seed).permutation(num_images)[:train_limit]
+
+
+def _check(num_train: int, split_seed: int, train_limit: int | None) -> None:
+    if split_seed < 0:
+        raise DataError(f"split_seed={split_seed} is negative; choose 0 or more")
+    if train_limit is not None and not 1 <= train_limit <= num_train:
+        raise DataError(
+            f"train_limit={train_limit}: there are {num_train:,} training images; "
+            f"give --train-limit 1 to {num_train}, or leave it out"
+        )
 
 
 def _shares(counts: Indices, num_validation: int, rng: np.random.Generator) -> Indices:

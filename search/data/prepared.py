@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from search.data.decoding import decode
+from search.data.decoding import decode, decode_any, refusing_huge_images
 from search.data.errors import DataError
 from search.data.naming import DatasetName, parse_name
 from search.data.registry import remedy
+from search.data.resize import resize_notes, resized
 from search.data.split import Split
+from search.data.tfds_features import UNLABELLED, find_subject
+from search.spec.data_spec import AS_THEY_ARE, DataSpec
 from space.config import ImageTask
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _BATCH = 1000  # records a read; one by one takes twice as long
-_UNLABELLED = -1  # what TFDS writes where the class is not known
 
 
 def data_folder(given: Path | None) -> Path:
@@ -122,7 +124,7 @@ def _unreadable(error: OSError) -> DataError:
     )
 
 
-def read_task(dataset: str, directory: Path) -> ImageTask:
+def read_task(dataset: str, directory: Path, options: DataSpec = AS_THEY_ARE) -> ImageTask:
     """What the data set asks of a network, from its metadata alone.
 
     Raises:
@@ -130,7 +132,7 @@ def read_task(dataset: str, directory: Path) -> ImageTask:
             square images of one class each.
     """
     with quiet_tfds() as tfds:
-        return _subject(tfds, dataset, _builder(tfds, dataset, directory).info)[2]
+        return find_subject(tfds, dataset, _builder(tfds, dataset, directory).info, options).task
 
 
 def count(dataset: str, directory: Path) -> dict[str, int]:
@@ -162,16 +164,17 @@ def check_split(dataset: str, directory: Path, split: str, counts: dict[str, int
         )
 
 
-def read(dataset: str, directory: Path, split: str) -> Split:
+def read(dataset: str, directory: Path, split: str, options: DataSpec = AS_THEY_ARE) -> Split:
     """A whole split, in the order of its shards, without the images whose class is not known.
 
     Raises:
         DataError: what `read_task` raises, a missing split, a record that is missing, damaged, or
             not what the metadata say, or not one image with a class.
     """
-    with quiet_tfds() as tfds:
+    with quiet_tfds() as tfds, refusing_huge_images():
         info = (builder := _builder(tfds, dataset, directory)).info
-        image_key, label_key, task = _subject(tfds, dataset, info)
+        subject = find_subject(tfds, dataset, info, options)
+        task = subject.task
         counts = {name: info.splits[name].num_examples for name in info.splits}
         check_split(dataset, directory, split, counts)
         # Raw: TFDS would decode every image feature, with whichever decoder is installed.
@@ -182,6 +185,7 @@ def read(dataset: str, directory: Path, split: str) -> Split:
         )
         shape = (task.image_size, task.image_size, task.image_channels)
         images = np.empty((len(source), *shape), np.uint8)
+        num_resized = 0
         labels = np.empty(len(source), np.int32)
         for shard, records in _shards(info.splits[split]):
             for start in range(records.start, records.stop, _BATCH):
@@ -193,14 +197,18 @@ def read(dataset: str, directory: Path, split: str) -> Split:
                     raise _damaged(dataset, shard, str(shard), str(error)) from error
                 for index, record in zip(batch, raw, strict=True):
                     try:
-                        encoded, labels[index] = _parsed(record, image_key, label_key)
-                        _check_label(labels[index], task.num_classes)
-                        images[index] = decode(encoded, shape)
+                        encoded, labels[index] = subject.parsed(record)
+                        if options.image_size is None:
+                            images[index] = decode(encoded, shape)
+                            continue
+                        pixels = decode_any(encoded, task.image_channels)
+                        num_resized += pixels.shape != shape
+                        images[index] = resized(pixels, task.image_size, options.resize)
                     except ValueError as error:
                         where = f"record {index - records.start} of {shard}"
                         raise _damaged(dataset, shard, where, str(error)) from error
-        class_names = tuple(info.features[label_key].names)
-    labelled = labels != _UNLABELLED
+        class_names = tuple(info.features[subject.label_key].names)
+    labelled = labels != UNLABELLED
     if not labelled.any():
         raise DataError(
             f"none of the {len(labels):,} {split} images of {dataset} in {directory} has a class; "
@@ -209,7 +217,8 @@ def read(dataset: str, directory: Path, split: str) -> Split:
     num_unlabelled = int(np.count_nonzero(~labelled))
     if num_unlabelled:  # else a copy of all images
         images, labels = images[labelled], labels[labelled]
-    return Split(task, images, labels, class_names, num_unlabelled)
+    notes = resize_notes(num_resized, len(source), split, options)
+    return Split(task, images, labels, class_names, num_unlabelled, notes)
 
 
 @contextmanager
@@ -248,73 +257,12 @@ def _builder(tfds: Any, dataset: str, directory: Path) -> Any:
     return builder
 
 
-def _subject(tfds: Any, dataset: str, info: Any) -> tuple[str, str, ImageTask]:
-    """The feature that is the image, the one that is its class, and what they ask of a network."""
-    # Exact types: the masks of a segmentation, for instance, are a child of Image.
-    kinds = {key: type(feature) for key, feature in sorted(info.features.items())}
-    images = [key for key, kind in kinds.items() if kind is tfds.features.Image]
-    labels = [key for key, kind in kinds.items() if kind is tfds.features.ClassLabel]
-    match info.supervised_keys:
-        case (str(image), str(label)) if image in images and label in labels:
-            images, labels = [image], [label]
-    for kind, keys in (("image", images), ("class label", labels)):
-        if len(keys) != 1:
-            found = f"several ({', '.join(keys)})" if keys else f"none among {', '.join(kinds)}"
-            raise DataError(
-                f"{dataset} should have one {kind} but has {found}; choose another data set"
-            )
-    feature, num_classes = info.features[images[0]], info.features[labels[0]].num_classes
-    *frames, rows, columns, channels = feature.shape
-    if frames:
-        problem = "images of several frames"
-    elif rows is None or columns is None:
-        problem = "images that vary in size"
-    elif rows != columns:
-        problem = f"images that are not square ({rows} x {columns})"
-    elif channels not in (1, 3):
-        problem = f"images of {channels} channels, not 1 or 3"
-    elif feature.np_dtype != np.uint8:
-        problem = f"{np.dtype(feature.np_dtype).name} images, not uint8"
-    elif num_classes is None or num_classes < 2:
-        problem = f"{num_classes or 'an unknown number of'} classes, not 2 or more"
-    else:
-        task = ImageTask(image_size=rows, image_channels=channels, num_classes=num_classes)
-        return images[0], labels[0], task
-    raise DataError(f"{dataset} has {problem}; choose another data set")
-
-
 def _shards(split_info: Any) -> Iterator[tuple[Path, range]]:
     """Each shard's file and the records of the split that lie in it."""
     start = 0
     for path, length in zip(split_info.filepaths, split_info.shard_lengths, strict=True):
         yield Path(path), range(start, start + length)
         start += length
-
-
-def _parsed(record: bytes | memoryview, image_key: str, label_key: str) -> tuple[bytes, int]:
-    """The encoded image and the label of a serialized `tf.train.Example`.
-
-    Raises:
-        ValueError: it is none, or has not one of each.
-    """
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-    from tensorflow_datasets.proto import tf_example_pb2
-
-    try:
-        features = tf_example_pb2.Example.FromString(bytes(record)).features.feature
-    except DecodeError as error:
-        raise ValueError("no tf.train.Example") from error
-    images: Sequence[bytes] = features[image_key].bytes_list.value if image_key in features else []
-    labels: Sequence[int] = features[label_key].int64_list.value if label_key in features else []
-    for key, values in ((image_key, images), (label_key, labels)):
-        if len(values) != 1:
-            raise ValueError(f"{len(values)} values of {key!r}, not one")
-    return images[0], labels[0]
-
-
-def _check_label(label: int, num_classes: int) -> None:
-    if label != _UNLABELLED and not 0 <= label < num_classes:
-        raise ValueError(f"label {label} of {num_classes} classes")
 
 
 def _damaged(dataset: str, shard: Path, what: str, problem: str) -> DataError:

@@ -24,3 +24,5 @@ class Split:
     """By label; numbers where the data set has no names."""
     num_unlabelled: int = 0
     """Images that were left out, since their class is not known."""
+    notes: tuple[str, ...] = ()
+    """What was done to the images, a line each: kept with them and said every time."""

@@ -1,4 +1,4 @@
-"""What a study found, for a terminal: the front, each row beside the ViT nearest in cost."""
+"""What a study found, for a terminal: the front, each row beside the nearest baseline in FLOPs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from runs.winners import candidates, nearest_in_cost
 from search.report.status import StudyStatus
 from search.spec.retry import causes
 from space.command import visible
+from space.families import common_label, find_family
 from space.quantities import counted, format_count, format_seconds
 
 
@@ -28,22 +29,25 @@ def front_table(status: StudyStatus) -> Table:
         box=None,
         padding=(0, 1, 0, 0),  # seven columns in a terminal of 80 characters
     )
+    given = over_seeds([t for t in status.trials if t.origin is Origin.BASELINE])
+    is_mixed = len(status.study.families) > 1
+    found = "network" if is_mixed else find_family(status.study.families[0]).label
+    other = f"nearest {common_label((t.config for t in given), 'baseline')}"
     cost = status.study.cost
     name = min(cost.label, cost.name, key=len)
-    for column in ("trial", "Mixer", name, "accuracy", "nearest ViT", name, "accuracy"):
-        left = column in {"Mixer", "nearest ViT"}
+    for column in ("trial", found, name, "accuracy", other, name, "accuracy"):
+        left = column in {found, other}
         table.add_column(Text(column), justify="left" if left else "right", no_wrap=True)
-    vits = over_seeds([t for t in status.trials if t.origin is Origin.BASELINE])
     for trial in status.front:
-        vit = nearest_in_cost(trial, vits, cost)
+        near = nearest_in_cost(trial, given, cost)
         table.add_row(
             str(trial.number),
-            Text(trial.label.removeprefix("Mixer ")),
+            Text(trial.label if is_mixed else trial.short_label),
             format_count(trial.cost(cost) or 0),
             f"{100 * (trial.accuracy or 0):.1f} %",
-            Text(vit.label.removeprefix("ViT ")) if vit else "-",
-            format_count(vit.cost(cost) or 0) if vit else "-",
-            f"{100 * (vit.accuracy or 0):.1f} %" if vit else "-",
+            Text(near.label if "baseline" in other else near.short_label) if near else "-",
+            format_count(near.cost(cost) or 0) if near else "-",
+            f"{100 * (near.accuracy or 0):.1f} %" if near else "-",
         )
     return table
 

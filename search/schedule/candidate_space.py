@@ -57,8 +57,7 @@ class CandidateSpace:
     Args:
         space: parameter name to Optuna's distribution: integers with a step, or categories that
             lie in order.
-        flops: the parameters of a member to its FLOPs, or to another cost that is minimised;
-            infinite where they are to be no candidate.
+        flops: the parameters of a member to its FLOPs; infinite where they make none.
         max_flops: more expensive members are no candidates.
         scales: parameter name to numbers, one a choice, that say how far choices lie apart. By
             default log2 of the choices where they are positive numbers, else their indices.
@@ -157,7 +156,7 @@ class CandidateSpace:
     def _affordable(self, indices: Indices) -> tuple[Indices, Floats]:
         """Those under the ceiling, and their log10 FLOPs."""
         log_flops = self._log_flops(indices)
-        affordable = log_flops <= self._log_ceiling
+        affordable = (log_flops <= self._log_ceiling) & np.isfinite(log_flops)
         return indices[affordable], log_flops[affordable]
 
     def _at_random(self, rng: np.random.Generator) -> Indices:
@@ -185,7 +184,8 @@ class CandidateSpace:
         else:
             ends = np.array([np.zeros_like(self._sizes), np.array(self._sizes) - 1])
             some = self._at_random(np.random.default_rng(0))
-            log_flops = np.minimum(self._log_flops(np.concatenate([ends, some])), self._log_ceiling)
+            log_flops = self._log_flops(np.concatenate([ends, some]))
+            log_flops = np.minimum(log_flops[np.isfinite(log_flops)], self._log_ceiling)
         return float(log_flops.min()), float(log_flops.max())
 
     def _over_the_ceiling(self) -> str:

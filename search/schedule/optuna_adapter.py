@@ -30,8 +30,7 @@ from search.schedule.candidate import Candidate
 from search.schedule.candidate_space import CandidateSpace
 from search.schedule.optuna_internals import parents, recall_parents, reopened
 from search.schedule.sampler import CURVE, PROPOSED, CostAwareSampler
-from space.config import Config, ImageTask, MixerConfig
-from space.cost import mixer_macs
+from space.config import Config, ImageTask
 from space.costs import FLOPS, Cost
 from space.search_space import SearchSpace
 from space.suggest import suggest
@@ -167,7 +166,7 @@ class OptunaAdapter:
         """
         return self._num_complete < self._spec.random_trials
 
-    def ask(self, config: MixerConfig | None = None) -> Proposal:
+    def ask(self, config: Config | None = None) -> Proposal:
         """What the sampler proposes next, unchecked; or a given configuration, as its own."""
         sampler = self._study.sampler = self._sampler()
         if config is not None:
@@ -175,6 +174,7 @@ class OptunaAdapter:
         trial = self._study.ask()
         self._num_asked += 1
         proposed = suggest(trial, self._space, self._task)
+        self._correct(trial, proposed)
         asked = self._study.get_trials(deepcopy=False)[trial.number]
         chosen: dict[str, Any] = {}
         if isinstance(sampler, BaseGASampler):  # a trial with given values joins its generation too
@@ -207,14 +207,28 @@ class OptunaAdapter:
         self._num_complete += 1
 
     def _cost_of(self, indices: Mapping[str, int]) -> float:
-        """Of the member with these indices; infinite where it has too many FLOPs."""
-        values = {name: self._space.ranges[name][i] for name, i in indices.items()}
-        flops = 2 * mixer_macs(self._task, **values)
+        """Of the member with these indices; infinite where these make no network, or one of too
+        many FLOPs."""
+        values = tuple(choices[indices[name]] for name, choices in self._space.ranges.items())
+        if not self._space.holds(values):
+            return math.inf
+        flops = self._space.flops(self._task, values)
         if self._cost is FLOPS:
             return flops
         if flops > self._max_flops:
             return math.inf
-        return self._cost(self._space.member(self._task, **values))
+        return self._space.cost_of(self._task, values, self._cost)
+
+    def _correct(self, trial: optuna.trial.Trial, config: Config) -> None:
+        """Has Optuna's trial the parameters of what is tried: the nearest member to what it drew.
+
+        A study that is rebuilt from the records knows no others.
+        """
+        for name, index in self._indices(config).items():
+            if index != trial.params[name]:
+                self._study._storage.set_trial_param(
+                    trial._trial_id, name, index, self._distributions[name]
+                )
 
     def _state(self, trials: Sequence[TrialRecord]) -> TrialState:
         """What the trials of a proposal are to Optuna."""

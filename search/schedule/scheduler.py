@@ -5,6 +5,9 @@ configuration ahead: while one trains, the next is proposed and compiled. So no 
 the configuration just before it ended. A study of one worker that is taken up again keeps to that,
 and proposes what it would have proposed. Where several workers train, what a proposal knows depends
 on which of them was faster.
+
+Where several families are searched, each has a sampler and rungs of its own, and the next new
+configuration is of the family that has spent less on training so far.
 """
 
 from __future__ import annotations
@@ -12,24 +15,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from runs.record import Origin, State, TrialRecord
 from runs.seeds import by_configuration, mean_curve
 from search.schedule.candidate import Candidate
-from search.schedule.early_stopping import Action, EarlyStopping, RungDecision
-from search.schedule.optuna_adapter import OptunaAdapter, Proposal
+from search.schedule.early_stopping import Action, RungDecision
+from search.schedule.family_search import FamilySearch
+from search.schedule.optuna_adapter import Proposal
 from search.schedule.stopping_rule import StoppingRule, stopping_decision
-from search.schedule.untried import Untried
 from search.spec.studies import StudySpec
 from space.config import Config, ImageTask
-from space.costs import FLOPS, find_cost
-from space.quantities import exact_count
+from space.costs import find_cost
 from space.search_space import SearchSpace
 
 __all__ = ["Action", "New", "Resume", "RungDecision", "Scheduler", "Suggestion"]
-
-_REFUSALS_IN_A_ROW = 10
-"""After so many the sampler is repeating itself, and an untried configuration is drawn instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class Scheduler:
 
     Args:
         spec: of the study.
-        space: the ranges, narrowed to what can lie under the ceiling.
+        spaces: by family, the ranges narrowed to what can lie under the ceiling.
         task: of the images.
         max_flops: no configuration has more.
         max_cost: the study's ceiling, where it minimises another cost.
@@ -87,7 +87,7 @@ class Scheduler:
     def __init__(
         self,
         spec: StudySpec,
-        space: SearchSpace,
+        spaces: Mapping[str, SearchSpace],
         task: ImageTask,
         *,
         max_flops: float,
@@ -107,45 +107,27 @@ class Scheduler:
         ended = [t for t in searched if t.state not in {State.REFUSED, State.RUNNING}]
         last = max(ended, key=lambda t: (t.started_at, t.number), default=None)
         newest = last.config if last and not running else None
-        self._early_stopping = EarlyStopping(
-            spec.rungs,
-            epochs=spec.recipe.epochs,
-            seed=spec.seed,
-            history=history,
-            curves=curves,
-            rule=rule,
-            cost=self._cost,
-        )
-        self._sampler = OptunaAdapter(
-            space,
-            task,
-            sampler=spec.sampler,
-            seed=spec.seed,
-            max_flops=max_flops,
-            cost=self._cost,
-            max_cost=max_cost,
-            min_accuracy=spec.min_accuracy,
-            history=searched,
-            curves=curves,
-            pending=running if newest is None else {newest},
-        )
+        pending = running if newest is None else {newest}
         tried = {config for config, _ in groups}
-        self._untried = Untried(
-            space,
-            task,
-            max_flops=max_flops,
-            cost=self._cost,
-            max_cost=max_cost,
-            seed=spec.seed,
-            tried=tried.union(baselines),
-        )
+        self._families = {
+            name: FamilySearch(
+                spec,
+                space,
+                task,
+                max_flops=max_flops,
+                cost=self._cost,
+                max_cost=max_cost,
+                history=[t for t in searched if t.family == name],
+                curves=curves,
+                pending={config for config in pending if config.family == name},
+                tried=tried.union(baselines),
+                rule=rule,
+            )
+            for name, space in spaces.items()
+        }
         self._curves = curves
-        self._max_flops, self._max_cost = max_flops, max_cost
         self._refuse = refuse
         self._missing = num_trials - sum(origin is Origin.SEARCH for _, origin in groups)
-        self.exhausted = False
-        """Whether there was nothing left to propose."""
-
         self._due: list[New | Resume] = []
         self._pending: Resume | None = None
         """The newest that ended, until the next is proposed without knowing how."""
@@ -160,6 +142,11 @@ class Scheduler:
             if config not in tried
         ]
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether there was nothing left to propose."""
+        return all(family.exhausted for family in self._families.values())
+
     def suggest(self) -> New | Resume | None:
         """What is due after all that was suggested before; None when nothing is."""
         if self._due:
@@ -172,16 +159,18 @@ class Scheduler:
             curves = [self._curves.get(trial.number, ()) for trial in known.trials]
             self._tell(known, known.trials, mean_curve(curves))
         if suggestion is None:
-            self.exhausted = True
             return None
         self._missing -= 1
-        self._untried.remove(suggestion.config)
+        self._family_of(suggestion).charge(suggestion.candidate)
+        for family in self._families.values():
+            family.untried.remove(suggestion.config)
         return suggestion
 
     def on_resume(self, suggestion: Suggestion, trials: Sequence[TrialRecord]) -> None:
         """Trials of an earlier process are being trained on, from where their curves end."""
         if suggestion.origin is Origin.SEARCH:
-            self._early_stopping.recall(suggestion.config, trials, self._curves)
+            early_stopping = self._family_of(suggestion).early_stopping
+            early_stopping.recall(suggestion.config, trials, self._curves)
 
     def on_epoch(
         self,
@@ -203,7 +192,8 @@ class Scheduler:
             return None
         if len(curve) < epoch or any(trial.rung is not None for trial in trials):
             return RungDecision()
-        return self._early_stopping.decide(suggestion.candidate, epoch, curve[epoch - 1])
+        early_stopping = self._family_of(suggestion).early_stopping
+        return early_stopping.decide(suggestion.candidate, epoch, curve[epoch - 1])
 
     def on_end(
         self, suggestion: Suggestion, trials: Sequence[TrialRecord], curve: Sequence[float] = ()
@@ -211,50 +201,50 @@ class Scheduler:
         """All trials of a suggestion have ended, with this curve (the mean of the seeds)."""
         is_complete = all(trial.state is State.COMPLETE for trial in trials)
         if suggestion.origin is Origin.SEARCH and is_complete:
-            self._early_stopping.ended(suggestion.config, curve)
+            self._family_of(suggestion).early_stopping.ended(suggestion.config, curve)
         self._tell(suggestion, trials, curve)
 
     def _tell(
         self, suggestion: Suggestion, trials: Sequence[TrialRecord], curve: Sequence[float]
     ) -> None:
         if suggestion.proposal:
-            self._sampler.tell(trials, suggestion.proposal, curve)
+            family = self._family_of(suggestion)
+            family.sampler.tell(trials, suggestion.proposal, curve)
+            family.settle(trials)
 
     def _propose(self) -> New | None:
-        """The sampler's next configuration that may be tried; None when none is left."""
-        if self._untried.none_left:
-            return None
-        for _ in range(0 if self._sampler.at_random else _REFUSALS_IN_A_ROW):
-            new = self._new(self._sampler.ask())
-            reason = self._reason_against(new.candidate)
-            if reason is None:
-                return new
-            self._tell(new, [self._refuse(new, reason)], ())
-        config = self._untried.draw()
-        return None if config is None else self._new(self._sampler.ask(config))
+        """The next configuration, of the family that has spent least; None when none is left."""
+        for family in sorted(self._families.values(), key=lambda family: family.spent):
+            if family.exhausted:
+                continue
+            proposal = family.propose(partial(self._refused, family))
+            if proposal is not None:
+                return _new(proposal, family)
+            family.exhausted = True
+        return None
 
-    def _new(self, proposal: Proposal) -> New:
-        return New(
-            candidate=proposal.candidate,
-            origin=Origin.SEARCH,
-            rungs=self._early_stopping.rungs,
-            proposal=proposal,
-        )
+    def _refused(self, family: FamilySearch, proposal: Proposal, reason: str) -> TrialRecord:
+        return self._refuse(_new(proposal, family), reason)
+
+    def _family_of(self, suggestion: Suggestion) -> FamilySearch:
+        return self._families[suggestion.config.family]
 
     def _resume(self, origin: Origin, trials: Sequence[TrialRecord]) -> Resume:
-        is_searched = origin is Origin.SEARCH
+        first = trials[0]
+        family = self._families[first.family] if origin is Origin.SEARCH else None
         return Resume(
-            candidate=Candidate.recorded(trials[0], self._cost),
+            candidate=Candidate.recorded(first, self._cost),
             origin=origin,
-            rungs=self._early_stopping.rungs if is_searched else (),
-            proposal=self._sampler.pending.get(trials[0].config) if is_searched else None,
+            rungs=family.early_stopping.rungs if family else (),
+            proposal=family.sampler.pending.get(first.config) if family else None,
             trials=tuple(trials),
         )
 
-    def _reason_against(self, candidate: Candidate) -> str | None:
-        """Why a configuration is not tried, in words; None if it may be."""
-        flops = FLOPS, candidate.flops, self._max_flops
-        for cost, value, limit in (flops, (self._cost, candidate.cost, self._max_cost)):
-            if value > limit:
-                return f"over the budget: {cost.exactly(value)} of at most {exact_count(limit)}"
-        return None if candidate.config in self._untried else "tried before"
+
+def _new(proposal: Proposal, family: FamilySearch) -> New:
+    return New(
+        candidate=proposal.candidate,
+        origin=Origin.SEARCH,
+        rungs=family.early_stopping.rungs,
+        proposal=proposal,
+    )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from space.config import Config, ImageTask, MixerConfig
-from space.cost import mixer_macs
+from space.config import Config, ImageTask
 from space.costs import FLOPS, Cost
+from space.ranges import Values
 from space.search_space import SearchSpace
 
 ENUMERABLE = 50_000
@@ -18,9 +17,6 @@ ENUMERABLE = 50_000
 
 _DRAWS = 100
 """Before the list is searched for what is left."""
-
-Values = tuple[int, ...]
-"""Of the parameters of a member, in the order of the ranges."""
 
 
 class Untried:
@@ -74,19 +70,19 @@ class Untried:
     def remove(self, config: Config) -> None:
         """It is tried now."""
         self._tried.add(config)
-        if isinstance(config, MixerConfig):
+        if config.family == self._space.family:
             values = tuple(getattr(config, name) for name in self._space.ranges)
             if values in self._left and self._member(values) == config:
                 self._left.remove(values)
 
-    def draw(self) -> MixerConfig | None:
+    def draw(self) -> Config | None:
         """One that has not been tried; None when none is left, or none is found."""
         rng = random.Random(f"{self._seed}/{len(self._tried)}")
         if self._allowed is None:
             ranges = self._space.ranges.values()
             for _ in range(ENUMERABLE):
                 values = tuple(rng.choice(choices) for choices in ranges)
-                if _is_under(self._space, self._task, values, *self._limits):
+                if self._may_be(values):
                     config = self._member(values)
                     if config in self:
                         return config
@@ -98,31 +94,32 @@ class Untried:
         left = [values for values in self._allowed if values in self._left]
         return self._member(rng.choice(left)) if left else None
 
-    def _member(self, values: Values) -> MixerConfig:
+    def _may_be(self, values: Values) -> bool:
+        is_under = _is_under(self._space, self._task, *self._limits)
+        return self._space.holds(values) and is_under(values)
+
+    def _member(self, values: Values) -> Config:
         return self._space.member(self._task, **dict(zip(self._space.ranges, values, strict=True)))
 
 
-@lru_cache(maxsize=1)  # a study's start asks how many there are, and then draws from them
+@lru_cache(maxsize=4)  # a study's start asks how many there are, and then draws from them
 def _members_under(
     space: SearchSpace, task: ImageTask, max_flops: float, cost: Cost, max_cost: float
 ) -> list[Values] | None:
     """The members under the ceilings, the first parameter varying slowest; None if too many."""
-    if space.size > ENUMERABLE:
+    if space.product_size > ENUMERABLE:
         return None
-    members = itertools.product(*space.ranges.values())
-    limits = max_flops, cost, max_cost
-    return [values for values in members if _is_under(space, task, values, *limits)]
+    return list(filter(_is_under(space, task, max_flops, cost, max_cost), space.values()))
 
 
 def _is_under(
-    space: SearchSpace,
-    task: ImageTask,
-    values: Values,
-    max_flops: float,
-    cost: Cost,
-    max_cost: float,
-) -> bool:
-    params = dict(zip(space.ranges, values, strict=True))
-    if 2 * mixer_macs(task, **params) > max_flops:
-        return False
-    return cost is FLOPS or cost(space.member(task, **params)) <= max_cost
+    space: SearchSpace, task: ImageTask, max_flops: float, cost: Cost, max_cost: float
+) -> Callable[[Values], bool]:
+    """Whether a member is under the ceilings."""
+
+    def is_under(values: Values) -> bool:
+        if space.flops(task, values) > max_flops:
+            return False
+        return cost is FLOPS or space.cost_of(task, values, cost) <= max_cost
+
+    return is_under

@@ -8,13 +8,16 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field, PositiveInt
 
+from search.spec.data_spec import DataSpec
 from search.spec.recipe import Augmentation, Recipe
 from search.spec.rungs import RungSpec
+from search.spec.spaces import Families, RangesByFamily, check_families, ranges_by_family
 from space.config import Frozen
 from space.costs import FLOPS, find_objective
 from space.errors import MixerSearchError, explain_one
+from space.families import DEFAULT_FAMILIES
+from space.mixer_family import MixerRanges
 from space.quantities import parse_amount, parse_count
-from space.search_space import Ranges
 
 Division = Literal["stratified", "random"]
 """Of the images: each class in its share, or as chance has it."""
@@ -27,20 +30,28 @@ class StudyError(MixerSearchError):
 
 
 class StudySpec(Frozen):
-    """A search: one space, recipe, data set and goal."""
+    """A search: one space a family, and one recipe, data set and goal for all."""
 
     name: str
     dataset: Annotated[str, Field(min_length=1)]
-    """A TFDS image-classification data set, or `digits` (scikit-learn's, bundled).
+    """`folder:PATH`, `arrays:FILE.npz`, a TFDS image-classification data set, or `digits`
+    (scikit-learn's, bundled).
 
-    In TFDS's notation: `NAME`, `NAME/CONFIG`, each with `:VERSION`.
+    Of TFDS in its notation: `NAME`, `NAME/CONFIG`, each with `:VERSION`.
     """
-    space: Ranges = Ranges()
+    families: Families = DEFAULT_FAMILIES
+    """The kinds of networks searched, each by a sampler of its own: the next new trial goes to the
+    one with less training compute so far."""
+    space: RangesByFamily = Field(default_factory=dict, validate_default=True)
+    """The ranges of every searched family; of one alone they may be given without its name."""
+    data: DataSpec = DataSpec()
+    """How its images are read."""
     recipe: Recipe = Recipe()
     trials: PositiveInt = 40
-    """Mixers to train; baselines come on top."""
+    """Configurations to train; baselines come on top."""
     baselines: Annotated[int, Field(ge=0)] | tuple[str, ...] = 4
-    """How many ViTs, spread over the range of its cost; or presets by name or path."""
+    """How many, spread over the range of its cost, of a family that is not searched (ViTs where
+    they are not); or presets by name or path."""
     cost: str = FLOPS.name
     """What it minimises, beside the accuracy that it maximises: see `space.costs`."""
     max_cost: Annotated[float, Field(gt=0)] | None = None
@@ -67,6 +78,28 @@ class StudySpec(Frozen):
     @classmethod
     def _name_is_safe(cls, name: str) -> str:
         return check_name(name)
+
+    @pydantic.field_validator("data")
+    @classmethod
+    def _patches_tile_the_images(cls, data: DataSpec, others: pydantic.ValidationInfo) -> DataSpec:
+        spaces = others.data.get("space", {}).values() if data.image_size else ()
+        for patch in [p for ranges in spaces for p in getattr(ranges, "patch_size", None) or ()]:
+            if data.image_size % patch:
+                raise ValueError(
+                    f"image_size={data.image_size} is not tiled by space.patch_size={patch}; "
+                    "choose a multiple, or other patches"
+                )
+        return data
+
+    @pydantic.field_validator("families", mode="before")
+    @classmethod
+    def _families_are_known(cls, given: Any) -> Any:
+        return check_families(given)
+
+    @pydantic.field_validator("space", mode="before")
+    @classmethod
+    def _ranges_by_family(cls, given: Any, others: pydantic.ValidationInfo) -> Any:
+        return ranges_by_family(given, others.data["families"]) if "families" in others.data else {}
 
     @pydantic.field_validator("rungs")
     @classmethod
@@ -122,8 +155,12 @@ class StudySpec(Frozen):
         return self.max_flops
 
     def fixed(self) -> dict[str, Any]:
-        """All that must stay the same for results to belong to one study: not `trials`."""
+        """All that must stay the same for results to belong to one study: not `trials`.
+
+        Whether broken files were left out, the digest of the images tells.
+        """
         fields = self.model_dump(mode="json", exclude={"trials", "name"})
+        del fields["data"]["skip_broken"]
         if self.cost == FLOPS.name:  # a limit of FLOPs has two names
             fields |= {"max_cost": None, "max_flops": self.flops_limit}
         return fields
@@ -201,13 +238,15 @@ STUDIES: dict[str, StudySpec] = {
             baselines=1,
             max_flops=1_000_000,
             recipe=Recipe(epochs=2, batch_size=64, learning_rate=3e-3),
-            space=Ranges(
-                patch_size=(2, 4),
-                hidden_dim=(8, 16, 32),
-                tokens_mlp_dim=(8, 16),
-                channels_mlp_dim=(16, 32),
-                num_blocks=(1,),
-            ),
+            space={
+                "mixer": MixerRanges(
+                    patch_size=(2, 4),
+                    hidden_dim=(8, 16, 32),
+                    tokens_mlp_dim=(8, 16),
+                    channels_mlp_dim=(16, 32),
+                    num_blocks=(1,),
+                )
+            },
         ),
     )
 }
@@ -226,7 +265,9 @@ _OPTIONS: dict[tuple[int | str, ...], str] = {
 
 
 def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
-    """The study with the fields replaced that are not None; `epochs` stands for the recipe's.
+    """The study with the fields replaced that are not None.
+
+    `epochs` stands for the recipe's, `skip_broken` for that of `data`.
 
     Raises:
         StudyError: a value is not allowed; the sentence names the option of `search.run`.
@@ -235,12 +276,10 @@ def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
     epochs = changes.get("epochs")
     if epochs is not None:
         fields["recipe"]["epochs"] = epochs
-    changes = {k: v for k, v in changes.items() if v is not None and k != "epochs"}
-    if changes.get("cost", spec.cost) == FLOPS.name and changes.keys() & {"max_cost", "max_flops"}:
-        fields |= {"max_cost": None, "max_flops": None}  # one limit, by whichever of its names
-    if changes.get("cost", spec.cost) != spec.cost:
-        fields["max_cost"] = None  # it was of another cost
-    fields |= changes
+    if changes.get("skip_broken"):
+        fields["data"]["skip_broken"] = True
+    inner = {"epochs", "skip_broken"}
+    fields |= {k: v for k, v in changes.items() if v is not None and k not in inner}
     try:
         return StudySpec.model_validate(fields)
     except pydantic.ValidationError as error:

@@ -6,20 +6,23 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pydantic
 from pydantic_core import ErrorDetails
 
+from search.spec.data_spec import DataSpec
 from search.spec.recipe import Augmentation, Recipe
 from search.spec.rungs import RungSpec
+from search.spec.spaces import allowed_in_space
 from search.spec.studies import STUDIES, StudyError, StudySpec
 from space.errors import explain_one, nearest
+from space.families import DEFAULT_FAMILIES
 from space.paths import as_path
-from space.search_space import Ranges
 
 _TABLES: dict[tuple[str, ...], type[pydantic.BaseModel]] = {
     (): StudySpec,
-    ("space",): Ranges,
+    ("data",): DataSpec,
     ("recipe",): Recipe,
     ("recipe", "augmentation"): Augmentation,
     ("rungs",): RungSpec,
@@ -60,18 +63,20 @@ def read_study(path: Path) -> StudySpec:
     try:
         return StudySpec.model_validate_json(json.dumps(fields, default=str))
     except pydantic.ValidationError as error:
-        faults = dict.fromkeys(_sentence(found, text) for found in error.errors())
+        faults = dict.fromkeys(_sentence(found, text, fields) for found in error.errors())
         raise StudyError(f"study file {path}, {'; '.join(faults)}") from None
 
 
-def _sentence(found: ErrorDetails, text: str) -> str:
+def _sentence(found: ErrorDetails, text: str, fields: dict[str, Any]) -> str:
     """One fault with its line, and what is allowed where a field is unknown."""
     keys = tuple(str(step) for step in found["loc"])
     line = _line_of(keys, text)
     where = f"line {line}: " if line else ""
     if found["type"] == "extra_forbidden":
-        table = _TABLES.get(keys[:-1], StudySpec)
-        allowed = list(table.model_fields)
+        if keys[0] == "space":
+            allowed = allowed_in_space(keys[:-1], fields.get("families", DEFAULT_FAMILIES))
+        else:
+            allowed = list(_TABLES.get(keys[:-1], StudySpec).model_fields)
         return (
             f"{where}{'.'.join(keys)}: unknown field{nearest(keys[-1], allowed)}; "
             f"allowed: {', '.join(allowed)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
 
+from runs.checkpoints import checkpoint_name, checkpoint_prefix
 from runs.record import StudyRecord
 from runs.storage import beside
 from search.protocol import CheckpointPolicy
@@ -74,7 +74,7 @@ class CheckpointFolder:
     def of(self, trial: int) -> CheckpointPolicy:
         """The policy for the trials of a configuration, given the number of the first."""
         return CheckpointPolicy(
-            file=self.folder / f"{self._prefix}-{trial}.checkpoint",
+            file=self.folder / checkpoint_name(self.study, trial),
             every_seconds=self.every_seconds,
             keeps_last=self.keeps,
         )
@@ -88,13 +88,8 @@ class CheckpointFolder:
     def tidy(self, running: Collection[int]) -> None:
         """Removes what killed processes left of trials that have ended."""
         wanted = {self.of(trial).file for trial in running}
-        for file in self.folder.glob(f"{self._prefix}-*"):
+        for file in self.folder.glob(f"{checkpoint_prefix(self.study)}-*"):
             unfinished = file.suffix == ".tmp"
             if unfinished or not (self.keeps or file in wanted):
                 with suppress(OSError):
                     file.unlink(missing_ok=True)
-
-    @property
-    def _prefix(self) -> str:
-        told = (self.study.name, self.study.created_at.isoformat(), self.study.data_digest)
-        return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from runs.record import EpochRecord, Failure, Origin, State, StudyRecord, TrialRecord
+from runs.checkpoints import keeps_checkpoint
+from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
 from runs.writer import Writer
 from search.protocol import (
     EpochDone,
@@ -19,6 +20,8 @@ from search.protocol import (
     Started,
     TrialRequest,
     Warned,
+    WeightsOffered,
+    WeightsSent,
     WorkerDied,
     Workers,
 )
@@ -26,6 +29,7 @@ from search.schedule.scheduler import New, Resume, Scheduler
 from search.spec.retry import RetryPolicy, causes
 from search.spec.studies import StudySpec
 from search.study.checkpoint_folder import CheckpointFolder
+from search.study.kept_weights import KeptWeights
 from search.study.state import StudyState
 from search.study.worker_slot import WorkerSlot, seconds_in
 from space.config import Config, ImageTask
@@ -40,7 +44,7 @@ class Search:
     Args:
         study: as it is in the database.
         spec: what was asked.
-        space: the ranges, narrowed to what can lie under the study's ceiling.
+        spaces: by family, the ranges narrowed to what can lie under the study's FLOPs ceiling.
         task: of the images.
         baselines: configurations trained by the same recipe, before the search.
         workers: train trials.
@@ -48,12 +52,13 @@ class Search:
         check_stop: called at every event of a trial; raises to stop the study.
         scheduler: what makes the scheduler.
         checkpoints: where trials under way are kept; None keeps none.
+        weights: which weights of complete trials are kept; None keeps none.
         retry: which trials that failed are tried again.
     """
 
     study: StudyRecord
     spec: StudySpec
-    space: SearchSpace
+    spaces: Mapping[str, SearchSpace]
     task: ImageTask
     baselines: tuple[Config, ...]
     store: Writer
@@ -63,6 +68,7 @@ class Search:
     check_stop: Callable[[], None] = lambda: None
     scheduler: Callable[..., Scheduler] = Scheduler
     checkpoints: CheckpointFolder | None = None
+    weights: KeptWeights | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
@@ -89,7 +95,7 @@ class Coordinator:
         history = self._history()
         self._scheduler = search.scheduler(
             search.spec,
-            search.space,
+            search.spaces,
             search.task,
             max_flops=search.study.flops_ceiling,
             max_cost=search.study.cost_ceiling,
@@ -127,7 +133,7 @@ class Coordinator:
         """All trials, those to be tried again as if they were running."""
         search, trials = self._search, list(self._state.trials.values())
         if search.checkpoints:
-            search.checkpoints.tidy([t.number for t in trials if _keeps_checkpoint(t)])
+            search.checkpoints.tidy([t.number for t in trials if keeps_checkpoint(t)])
         again = {
             trial.number: trial
             for trial in trials
@@ -146,26 +152,34 @@ class Coordinator:
                 self._began(slot, epochs)
                 self._look_ahead(slot)
             case Warned(sentence, is_lasting):
-                if sentence not in self._said:
-                    self._reporter.note(sentence)
-                if is_lasting:
-                    self._said.add(sentence)
+                self._warn(sentence, is_lasting=is_lasting)
             case EpochDone(epochs):
                 self._hear(slot, epochs)
             case Finished():
                 slot.finished(event)
             case Failed():
                 slot.failed(event)
+            case WeightsOffered():
+                kept, trials = self._search.weights, list(slot.running.values())
+                slot.wants_weights = kept is not None and kept.wants(trials, self._state)
+                self._workers.decide(slot.worker, slot.wants_weights)
+            case WeightsSent(number, content):
+                slot.weights[number] = content
             case WorkerDied(reason) if event.may_retry and slot.under_way and not slot.has_lost:
                 slot.has_lost, slot.setback = True, f"lost its worker ({reason})"
                 self._workers.start(slot.worker, self._request(slot))
             case RequestDone() | WorkerDied():
-                for trial in slot.under_way:
-                    slot.failed(_given_up(trial, event))
+                slot.give_up(event)
                 if not slot.looked_ahead:  # it failed before it started
                     slot.ahead = self._scheduler.suggest()
                 self._finish(slot)
                 self._start(slot, self._following(slot))
+
+    def _warn(self, sentence: str, *, is_lasting: bool = True) -> None:
+        """Notes what was not said before as something that lasts."""
+        if sentence not in self._said:
+            self._reporter.note(sentence)
+            self._said |= {sentence} if is_lasting else set()
 
     def _start(self, slot: WorkerSlot, suggestion: New | Resume | None) -> None:
         """Has a worker train a suggestion; none, and none after the deadline, leaves it idle."""
@@ -269,12 +283,16 @@ class Coordinator:
             )
             for trial in slot.running.values()
         ]
-        self._store.update_trials(self._name, ended)
+        if kept := self._search.weights:
+            kept.end_trials(self._store, ended, slot.weights, self._state, self._warn)
+        else:
+            self._store.update_trials(self._name, ended)
+        for sentence in slot.lost_weights:
+            self._reporter.note(sentence)
         for trial in ended:
             self._state.put([trial])
             self._reporter.ended(trial)
-        checkpoints = self._search.checkpoints
-        if checkpoints and not any(map(_keeps_checkpoint, ended)):
+        if (checkpoints := self._search.checkpoints) and not any(map(keeps_checkpoint, ended)):
             checkpoints.discard(slot.first)
         trials = [t for t in slot.trials if t.number not in slot.running] + ended
         self._scheduler.on_end(slot.suggestion, trials, self._state.curve_of(slot.trials))
@@ -307,6 +325,7 @@ class Coordinator:
             recipe=self._search.spec.recipe,
             rungs=slot.suggestion.rungs,
             checkpointing=checkpoints.of(slot.first) if checkpoints else None,
+            weights_facts=self._search.weights.facts if self._search.weights else None,
         )
 
     def _num_seeds(self, suggestion: New | Resume) -> int:
@@ -331,19 +350,3 @@ class Coordinator:
             sampler_attrs=suggestion.sampler_attrs,
             started_at=datetime.now(UTC),
         )
-
-
-def _keeps_checkpoint(trial: TrialRecord) -> bool:
-    """Whether a trial may go on from its checkpoint: it runs, or had too little time."""
-    return trial.state is State.RUNNING or trial.failure is Failure.TIMEOUT
-
-
-def _given_up(trial: TrialRecord, event: RequestDone | WorkerDied) -> Failed:
-    assert isinstance(event, WorkerDied), "a worker that is idle has told how its trials ended"
-    reason = f"its worker died twice ({event.reason})" if event.may_retry else event.reason
-    return Failed(
-        trial=trial.number,
-        reason=reason,
-        failure=event.failure,
-        timeout_seconds=event.timeout_seconds,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,16 +14,19 @@ from runs.reader import Reader, UnknownStudyError
 from runs.record import StudyRecord
 from search import data as images
 from search.data import DataError, ImageData
-from search.data.naming import DatasetName, parse_name
+from search.data.naming import DatasetName
+from search.data.sources import source_of, tfds_name
 from search.schedule.untried import Untried
+from search.spec.data_spec import DataSpec
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import StudyError, StudySpec
 from space import presets
 from space.config import Config, ImageTask
 from space.costs import FLOPS, Cost, find_cost
-from space.ladder import vit_ladder
+from space.families import DEFAULT_FAMILIES, baseline_family
+from space.ladder import ladder
 from space.quantities import exact_count
-from space.search_space import SearchSpace
+from space.search_space import SearchSpace, fitted
 
 _ROOM = 10**0.01
 """The ceiling over the most expensive configuration, where no budget is below: the reference point
@@ -31,14 +34,17 @@ must lie beyond what is measured to it, or that configuration adds nothing howev
 As much as `search.schedule.sampler` has for its own reference point; 2 % of FLOPs are too few to
 tell apart."""
 
+_DATA_BEFORE = DataSpec(validation="split").model_dump(mode="json", exclude={"skip_broken"})
+"""How images were read when there was no choice."""
+
 
 @dataclass(frozen=True)
 class Plan:
     """What a specification means for images of one kind."""
 
-    space: SearchSpace
-    """As specified, what was left open fitted to the images."""
-    affordable: SearchSpace
+    spaces: dict[str, SearchSpace]
+    """By family, as specified, what was left open fitted to the images."""
+    affordable: dict[str, SearchSpace]
     """Without the values that nothing under the ceiling can have."""
     flops_ceiling: int
     """What a new study keeps: one that was begun goes on with its own."""
@@ -47,6 +53,11 @@ class Plan:
     cost_ceiling: float
     """Of that, what a new study keeps; of FLOPs the same as `flops_ceiling`."""
     baselines: tuple[Config, ...]
+
+    @property
+    def num_configurations(self) -> int:
+        """Of all families together, whatever they cost."""
+        return sum(space.size for space in self.spaces.values())
 
 
 def plan(spec: StudySpec, task: ImageTask) -> Plan:
@@ -57,26 +68,37 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
             or a baseline is no preset.
         StudyError: a baseline is made for other images, or not under these.
     """
-    space = spec.space.fitted(task)
-    most_expensive = FLOPS(space.most_expensive(task))
+    spaces = {name: fitted(name, spec.space[name], task) for name in spec.families}
+    most_expensive = _most(spaces, task, FLOPS)
     flops_ceiling = math.ceil(most_expensive * _ROOM)
     if spec.flops_limit is not None:
         flops_ceiling = min(flops_ceiling, spec.flops_limit)
-    affordable = space.within(task, min(flops_ceiling, most_expensive))
+    affordable = _within(spaces, task, min(flops_ceiling, most_expensive), FLOPS)
     cost, ceiling = find_cost(spec.cost), float(flops_ceiling)
     if cost is not FLOPS:
-        most_expensive = cost(affordable.most_expensive(task, cost))
+        most_expensive = _most(affordable, task, cost)
         ceiling = min(most_expensive * _ROOM, spec.max_cost or math.inf)
-        affordable = affordable.within(task, min(ceiling, most_expensive), cost)
-    budget = min(ceiling, most_expensive)
+        affordable = _within(affordable, task, min(ceiling, most_expensive), cost)
+    floor = min(cost(space.cheapest(task, cost)) for space in spaces.values())
     return Plan(
-        space=space,
+        spaces=spaces,
         affordable=affordable,
         flops_ceiling=flops_ceiling,
         cost=cost,
         cost_ceiling=ceiling,
-        baselines=_baselines(spec, task, cost, cost(space.cheapest(task, cost)), budget),
+        baselines=_baselines(spec, task, cost, floor, min(ceiling, most_expensive)),
     )
+
+
+def _most(spaces: Mapping[str, SearchSpace], task: ImageTask, cost: Cost) -> float:
+    """Of all members of all families."""
+    return max(cost(space.most_expensive(task, cost)) for space in spaces.values())
+
+
+def _within(
+    spaces: Mapping[str, SearchSpace], task: ImageTask, limit: float, cost: Cost
+) -> dict[str, SearchSpace]:
+    return {name: space.within(task, limit, cost) for name, space in spaces.items()}
 
 
 def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
@@ -85,20 +107,23 @@ def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
     Raises:
         StudyError: nothing is under both limits, of FLOPs and of what it minimises.
     """
-    untried = Untried(
-        plan.affordable,
-        task,
-        max_flops=plan.flops_ceiling,
-        cost=plan.cost,
-        max_cost=plan.cost_ceiling,
-        seed=spec.seed,
-    )
-    if untried.count == 0:
+    counts = [
+        Untried(
+            space,
+            task,
+            max_flops=plan.flops_ceiling,
+            cost=plan.cost,
+            max_cost=plan.cost_ceiling,
+            seed=spec.seed,
+        ).count
+        for space in plan.affordable.values()
+    ]
+    if not any(count is None or count for count in counts):
         raise StudyError(
             f"no configuration of the space has at most {FLOPS.exactly(plan.flops_ceiling)} and "
             f"{plan.cost.exactly(plan.cost_ceiling)}; raise --max-flops or --max-cost"
         )
-    return spec.trials if untried.count is None else min(spec.trials, untried.count)
+    return min(spec.trials, sum(spec.trials if count is None else count for count in counts))
 
 
 def images_of(
@@ -107,12 +132,14 @@ def images_of(
     *,
     data_dir: Path | None,
     archive: Path | None = None,
+    given: images.Arrays | ImageData | None = None,
     report: Callable[[str], None],
 ) -> ImageData:
     """The images of a new study, or those of the version and split that a study began with.
 
     A study that an older version of this program began has no version noted: where several are
-    prepared, it is the one whose images have the study's digest.
+    prepared, it is the one whose images have the study's digest. Images that are given take the
+    place of those that the specification names.
 
     Raises:
         DataError: the images cannot be had.
@@ -122,7 +149,7 @@ def images_of(
         study = store.study(spec.name)
     except UnknownStudyError:
         study = None
-    asked = parse_name(spec.dataset)
+    asked = tfds_name(spec.dataset)
     load = partial(
         images.load,
         data_dir=data_dir,
@@ -130,10 +157,13 @@ def images_of(
         validation_fraction=spec.validation_fraction,
         split=spec.split or (study.spec.get("split", "random") if study else "stratified"),
         train_limit=spec.train_limit,
+        options=_options(spec, study),
         report=report,
     )
     began = study and _dataset_of(study)
-    if not study or not began or asked.version or began.unversioned != asked.unversioned:
+    if given is not None or not study or not began or not asked:
+        return load(spec.dataset if given is None else given)
+    if asked.version or began.unversioned != asked.unversioned:
         return load(spec.dataset)
     there = images.versions(spec.dataset, data_dir=data_dir)
     if began.version and there and began.version not in there:
@@ -154,6 +184,14 @@ def images_of(
             f"{data.version}, with which it began"
         )
     return data
+
+
+def _options(spec: StudySpec, study: StudyRecord | None) -> DataSpec:
+    """How images are read, where nothing is asked for as the study began."""
+    if spec.data.validation or not study:
+        return spec.data
+    began = study.spec.get("data", _DATA_BEFORE)["validation"]
+    return spec.data.model_copy(update={"validation": began})
 
 
 def _of_digest(digest: str, datasets: list[str], load: Callable[[str], ImageData]) -> ImageData:
@@ -181,7 +219,12 @@ def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> Stu
     Raises:
         StudyError: it is there with another specification, or began on other images.
     """
-    fixed = spec.fixed() | {"space": plan.space.model_dump(mode="json"), "split": data.split}
+    ranges = {
+        family: {name: list(values) for name, values in space.ranges.items()}
+        for family, space in plan.spaces.items()
+    }
+    fixed = spec.fixed() | {"space": ranges, "split": data.split}
+    fixed["data"] |= {"validation": data.validation}
     read = {
         "dataset_version": data.version,
         "decoder": data.decoder,
@@ -199,15 +242,19 @@ def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> Stu
         study = store.study(spec.name)
     except UnknownStudyError:
         return new
-    older = {"rungs": NO_RUNGS.model_dump(mode="json"), "split": "random"}
+    older = {"rungs": NO_RUNGS.model_dump(mode="json"), "split": "random", "data": _DATA_BEFORE}
     defaults = StudySpec(name=spec.name, dataset=spec.dataset).fixed() | older
     there = defaults | study.spec  # an older version knew fewer fields
+    if "families" not in study.spec:  # it knew one, whose ranges were all there is of a space
+        there["space"] = dict.fromkeys(DEFAULT_FAMILIES, study.spec.get("space"))
     there = {name: value for name, value in there.items() if name not in read}
-    asked_name, began = parse_name(spec.dataset), _dataset_of(study)
-    if began:
+    asked_name, began = tfds_name(spec.dataset), _dataset_of(study)
+    if began and asked_name:
         agree = _agree(began, asked_name)
         there["dataset"] = str(began)
         fixed["dataset"] = str(began if agree else asked_name)
+    elif source_of(spec.dataset) and source_of(spec.dataset) == source_of(str(there["dataset"])):
+        fixed["dataset"] = there["dataset"]  # a folder may move: the digest tells
     different = _differences(there, fixed)
     if different:
         raise StudyError(
@@ -225,10 +272,10 @@ def study_of(store: Reader, spec: StudySpec, plan: Plan, data: ImageData) -> Stu
 def _dataset_of(study: StudyRecord) -> DatasetName | None:
     """The data set a study began with, in the version that is noted; None where it names none."""
     try:
-        name = parse_name(str(study.spec.get("dataset")))
+        name = tfds_name(str(study.spec.get("dataset")))
     except DataError:
         return None
-    return replace(name, version=study.spec.get("dataset_version") or name.version)
+    return name and replace(name, version=study.spec.get("dataset_version") or name.version)
 
 
 def _agree(began: DatasetName, asked: DatasetName) -> bool:
@@ -240,18 +287,19 @@ def _agree(began: DatasetName, asked: DatasetName) -> bool:
 def _way_out(study: StudyRecord, data: ImageData) -> str:
     """Why the images may be others, and what to do: the end of a sentence."""
     before, now = study.spec.get("decoder"), data.decoder
+    same = "the same images" if source_of(data.name) else "the same --data-dir"
     if now and not before:
         return (
             "; an older version of this program read them, with OpenCV where that was installed "
             "and without a look at palettes or bits: name another study with --study-name, or use "
-            "the same --data-dir where it was another"
+            f"{same} where it was another"
         )
     if now and before != now:
         return (
-            f"; they were decoded by {before}, these by {now}: install that version again, use the "
-            "same --data-dir where it was another, or name another study with --study-name"
+            f"; they were decoded by {before}, these by {now}: install that version again, use "
+            f"{same}, or name another study with --study-name"
         )
-    return "; use the same --data-dir, or name another study with --study-name"
+    return f"; use {same}, or name another study with --study-name"
 
 
 def _baselines(
@@ -263,23 +311,26 @@ def _baselines(
     if isinstance(spec.baselines, int):
         if spec.baselines == 0:
             return ()
-        return tuple(
-            vit_ladder(
-                task,
-                min_cost=floor,
-                max_cost=ceiling,
-                rungs=spec.baselines,
-                cost=cost,
-                max_flops=limits[-1][1] if len(limits) > 1 else math.inf,
-            )
+        family = baseline_family(spec.families)
+        if family is None:  # all families are searched: each is compared with the others
+            return ()
+        found = ladder(
+            family,
+            task,
+            min_cost=floor,
+            max_cost=ceiling,
+            rungs=spec.baselines,
+            cost=cost,
+            max_flops=limits[-1][1] if len(limits) > 1 else math.inf,
         )
+        return tuple(found)
     configs = []
     for name in spec.baselines:
         config = presets.load(name).config
         if config.task != task:
             raise StudyError(
                 f"baseline {name!r} is made for {_images(config.task)}, the study has "
-                f"{_images(task)}; choose presets made for these images, or a number of ViTs"
+                f"{_images(task)}; choose presets made for these images, or a number of baselines"
             )
         for limited, limit in limits:
             if limited(config) > limit:

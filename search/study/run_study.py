@@ -33,6 +33,7 @@ from search.spec.recipe import steps_per_epoch
 from search.spec.retry import RetryPolicy
 from search.spec.studies import StudyError, StudySpec
 from search.study.checkpoint_folder import Checkpoints
+from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import images_of, plan, reachable, study_of
 from search.study.state import StudyState
@@ -48,6 +49,7 @@ def run_study(
     archive: Path | None = None,
     with_baselines: bool = True,
     checkpoints: Checkpoints | None = None,
+    weights: WeightsOptions | None = None,
     retry: RetryPolicy | None = None,
     deadline: float | None = None,
     check_stop: Callable[[], None] = lambda: None,
@@ -63,6 +65,7 @@ def run_study(
         archive: the data set's original archive, where it has to be prepared.
         with_baselines: False leaves baselines that are missing for another time.
         checkpoints: where and how often trials under way are kept.
+        weights: of which complete trials they are kept, and where.
         retry: which trials that failed are tried again; None for those that had a time limit.
         deadline: of `time.monotonic()`, after which no trial is started.
         check_stop: called between epochs; raises to stop the study.
@@ -92,9 +95,11 @@ def run_study(
         baselines = planned.baselines if with_baselines else ()
         say(
             f"{study.name}: {spec.dataset}, {num_train:,} images to train and {num_validation:,} "
-            f"to validate on; {planned.space.size:,} configurations, "
+            f"to validate on; {planned.num_configurations:,} configurations, "
             f"at most {study.cost.shortly(study.cost_ceiling)}"
         )
+        if not data.has_test:
+            say(f"{data.name} has no test images: nothing can be confirmed on test")
         shares = shares_line(data.train_labels, data.validation_labels, data.class_names)
         if shares:
             say(shares)
@@ -122,7 +127,7 @@ def run_study(
             Search(
                 study=study,
                 spec=spec,
-                space=planned.affordable,
+                spaces=planned.affordable,
                 task=data.task,
                 baselines=baselines,
                 store=store,
@@ -131,6 +136,7 @@ def run_study(
                 state=state,
                 check_stop=check_stop,
                 checkpoints=(checkpoints or Checkpoints()).of(study, storage),
+                weights=(weights or WeightsOptions()).of(study, storage),
                 retry=retry or RetryPolicy(),
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()

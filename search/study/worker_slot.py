@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from runs.record import EpochRecord, State, TrialRecord
-from search.protocol import Failed, Finished
+from search.protocol import Failed, Finished, RequestDone, WorkerDied
 from search.schedule.scheduler import New, Resume, RungDecision
 
 
@@ -31,6 +31,10 @@ class WorkerSlot:
     """Whether the earlier attempt was another process's."""
     has_lost: bool = False
     """Whether a worker died while it trained the suggestion."""
+    wants_weights: bool = False
+    """Whether it was asked for the weights of the trials."""
+    weights: dict[int, bytes] = field(default_factory=dict)
+    """What it has sent of them, by trial."""
     looked_ahead: bool = False
     """Whether it was settled what comes next."""
     ahead: New | Resume | None = None
@@ -60,6 +64,16 @@ class WorkerSlot:
             self.running[number] = replace(trial, state=State.RUNNING, **fresh)  # type: ignore[arg-type]
         self.stop_reason = None
 
+    @property
+    def lost_weights(self) -> list[str]:
+        """A sentence on weights that were asked for and never came; none where all came."""
+        complete = [n for n, trial in self.running.items() if trial.state is State.COMPLETE]
+        lost = [str(number) for number in complete if number not in self.weights]
+        if not self.wants_weights or not lost:
+            return []
+        trials = f"trial{'s' if len(lost) > 1 else ''} {', '.join(lost)}"
+        return [f"the weights of {trials} are lost with their worker; the results are stored"]
+
     def decided(self, decision: RungDecision, epoch: int) -> None:
         """What was decided at a rung."""
         self.stop_reason = decision.reason if decision.stops else None
@@ -88,6 +102,19 @@ class WorkerSlot:
             timeout_seconds=event.timeout_seconds,
             timing=event.timing,
         )
+
+    def give_up(self, event: RequestDone | WorkerDied) -> None:
+        """What has not ended has failed: its worker died for good."""
+        for trial in self.under_way:
+            assert isinstance(event, WorkerDied), "an idle worker has told how its trials ended"
+            reason = f"its worker died twice ({event.reason})" if event.may_retry else event.reason
+            failed = Failed(
+                trial=trial.number,
+                reason=reason,
+                failure=event.failure,
+                timeout_seconds=event.timeout_seconds,
+            )
+            self.failed(failed)
 
 
 def seconds_in(epochs: Sequence[EpochRecord]) -> float:

@@ -19,7 +19,7 @@ from flax import serialization
 from runs.record import EpochRecord, Failure, Timing
 from search.protocol import Failed, TrialRequest
 from search.train.epoch import TrainState, state_shapes
-from search.whole_file import whole_file
+from space.whole_file import whole_file
 
 _MAGIC = b"mixer-search checkpoint 1\n"
 

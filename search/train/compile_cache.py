@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from search.cache_folder import cache_folder
+from space.cache_folder import cache_folder
 
 MAX_BYTES = 4 * 2**30
 """When the folder holds more, the oldest entries are deleted.

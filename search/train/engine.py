@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import jax
 
 from runs.record import Failure
-from search.protocol import Broken, Event, Failed, TrialRequest
+from search.protocol import Broken, Event, Failed, Finished, TrialRequest
 from search.spec.recipe import Recipe
 from search.train.device_data import DeviceData
 from search.train.devices import compute_dtype, memory_bytes, step_bytes_needed
@@ -66,7 +66,7 @@ class Engine:
             self._announced.clear()  # what was announced and is trained elsewhere
             program = compiled.result() if compiled else self._compile(*wanted)
             for event in train(request, program, self._data, self._device, goes_on, is_interrupted):
-                if isinstance(event, Failed):
+                if isinstance(event, Failed | Finished):
                     ended.add(event.trial)
                 yield event
         except jax.errors.JaxRuntimeError as error:

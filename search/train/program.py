@@ -17,7 +17,8 @@ from search.train.cache_hits import counted_hits
 from search.train.device_data import DeviceData
 from search.train.epoch import Epoch, EpochMetrics, TrainState, epoch_of, shuffle, state_shapes
 from search.train.optimizer import hyper_of, without_arguments
-from search.train.traced_programs import load_or_export
+from search.train.traced_programs import load_or_export, source_digest
+from space.build import build
 from space.config import Config
 
 
@@ -72,7 +73,8 @@ def compile_program(
         return export.export(jax.jit(flat), platforms=[platform])(state_leaves, others)
 
     shapes = [jax.typeof(leaf).str_short() for leaf in jax.tree.leaves((state, others))]
-    facts = [config, recipe, jnp.dtype(dtype), device.platform]
+    source = source_digest(type(build(config)).__module__)
+    facts = [config, source, recipe, jnp.dtype(dtype), device.platform]
     call: Callable[..., Any] = flat
     with suppress(ValueError, NotImplementedError):  # it cannot be exported; a bug raises again
         call = load_or_export(" ".join(map(repr, [*facts, num_seeds, shapes])), trace).call

@@ -9,6 +9,7 @@ or of no use is made again; without a cache folder nothing is kept.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -19,7 +20,7 @@ import jax
 from jax import export
 
 from search.train.compile_cache import TRACED
-from search.whole_file import whole_file
+from space.whole_file import whole_file
 
 _DIGEST_BYTES = 32
 
@@ -28,7 +29,8 @@ def load_or_export(facts: str, trace: Callable[[], export.Exported]) -> export.E
     """What `trace` returns, from the disk where it was traced before.
 
     Args:
-        facts: all that the program follows from but source and versions, in any wording.
+        facts: all that the program follows from but this project's source and versions, in any
+            wording.
         trace: makes it.
 
     Raises:
@@ -47,6 +49,18 @@ def load_or_export(facts: str, trace: Callable[[], export.Exported]) -> export.E
         with whole_file(path) as file:  # several processes write
             file.write(hashlib.sha256(program).digest() + program)
     return traced
+
+
+@cache
+def source_digest(module: str) -> str:
+    """Changes with the source of the package that a module is in: a network may be of another's."""
+    top = sys.modules[module.partition(".")[0]]
+    folders = getattr(top, "__path__", ())
+    files = [file for folder in folders for file in sorted(Path(folder).rglob("*.py"))]
+    digest = hashlib.sha256()
+    for file in files or [Path(str(top.__file__))]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> bytes:

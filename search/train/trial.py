@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -11,7 +12,16 @@ import jax
 import jax.numpy as jnp
 
 from runs.record import EpochRecord, Failure, Timing
-from search.protocol import EpochDone, Event, Failed, Finished, Started, TrialRequest
+from search.protocol import (
+    EpochDone,
+    Event,
+    Failed,
+    Finished,
+    Started,
+    TrialRequest,
+    WeightsOffered,
+    WeightsSent,
+)
 from search.spec.recipe import steps_per_epoch
 from search.train.checkpoint import Checkpoint
 from search.train.checkpoint_manager import CheckpointManager
@@ -19,6 +29,7 @@ from search.train.device_data import DeviceData
 from search.train.epoch import EpochMetrics, TrainState, initial_state, shuffle
 from search.train.optimizer import hyper_of
 from search.train.program import Program
+from search.train.weights import weights_bytes
 
 _MOST_TRIES = 5
 _SECONDS_FOR_TRIES = 0.05
@@ -35,11 +46,12 @@ def train(
 ) -> Iterator[Event]:
     """Trains and validates: `Started`, an `EpochDone` an epoch, then an end for every trial.
 
-    After the epoch of a rung, `goes_on` is asked. After any epoch in which `is_interrupted` became
-    true, a checkpoint is kept and the events end. A trial whose loss is not finite ends as
-    `Failed`; the others train on. What only concerns the time is shared out evenly among trials
-    that train together. Trials that go on from a checkpoint end as if they had never stopped, on
-    a CPU bit for bit.
+    After the epoch of a rung, `goes_on` is asked, and again when trials are complete whose weights
+    may be wanted (`WeightsOffered`): they are sent where it says so. After any epoch in which
+    `is_interrupted` became true, a checkpoint is kept and the events end. A trial whose loss is
+    not finite ends as `Failed`; the others train on. What only concerns the time is shared out
+    evenly among trials that train together. Trials that go on from a checkpoint end as if they had
+    never stopped, on a CPU bit for bit.
 
     Raises:
         jax.errors.JaxRuntimeError: `RESOURCE_EXHAUSTED` where the device has no room.
@@ -91,6 +103,7 @@ def train(
         curve += before.epochs
         watch.resume(before)
     last = before.epoch if before else 0
+    stops = False
     manager.begin(last)
     for number in range(last + 1, recipe.epochs + 1):
         began = time.perf_counter()
@@ -146,6 +159,26 @@ def train(
             loss=final.validation_loss,
             timing=watch.timing(trial),
         )
+    if request.weights_facts is not None and not stops:
+        yield WeightsOffered()
+        if goes_on():
+            params = jax.device_get(state.params)
+            for i, trial in sound.items():
+                yield WeightsSent(trial, weights_bytes(params, i, _facts(request, i, data)))
+
+
+def _facts(request: TrialRequest, i: int, data: DeviceData) -> dict[str, str]:
+    """What a trial's weights' file says of them: see `runs.weights_folder.Weights`."""
+    return {
+        **(request.weights_facts or {}),
+        "trial": str(request.numbers[i]),
+        "seed": str(request.seeds[i]),
+        "epochs": str(request.recipe.epochs),
+        "family": request.config.family,
+        "config": json.dumps(request.config.model_dump(mode="json")),
+        "pixel_mean": json.dumps(data.mean.tolist()),
+        "pixel_std": json.dumps(data.std.tolist()),
+    }
 
 
 def _least_seconds(do: Callable[[], object]) -> float:

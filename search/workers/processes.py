@@ -139,6 +139,7 @@ class Processes:
         self._device_kind = device_kind
         self._per_device = per_device
         self._seconds_to_start = seconds_to_start
+        self._silent_seconds = silent_seconds
         self._liveness = Liveness(count, silent_limit=silent_seconds, trial_limit=trial_seconds)
         self._turn = 0
         self._requests: dict[int, TrialRequest] = {}
@@ -177,7 +178,7 @@ class Processes:
             self._requests[worker] = request
 
     def decide(self, worker: int, goes_on: bool) -> None:
-        """Tells a worker that waits at a rung."""
+        """Tells a worker that waits, at a rung or with weights."""
         self._handles[worker].send(Decision(goes_on))
 
     def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:
@@ -313,7 +314,11 @@ class Processes:
     def _spawn(self, worker: int, starts_left: int = 0) -> WorkerHandle:
         own = share(worker, self.count, device_kind=self._device_kind, per_device=self._per_device)
         return WorkerHandle(
-            self._work, name=f"worker {worker}", environment=own, starts_left=starts_left
+            self._work,
+            name=f"worker {worker}",
+            environment=own,
+            starts_left=starts_left,
+            silent_seconds=self._silent_seconds,
         )
 
     def _set_up(self, worker: int) -> None:

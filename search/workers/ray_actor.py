@@ -89,7 +89,7 @@ class RayWorker:
         self._engine.compile_ahead(config, recipe, num_seeds)
 
     def decide(self, goes_on: bool) -> None:
-        """What the coordinator decides at a rung."""
+        """What the coordinator decides, at a rung or about weights."""
         self._decisions.put(goes_on)
 
     def interrupt(self) -> None:

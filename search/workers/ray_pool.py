@@ -199,7 +199,7 @@ class RayWorkers:
         self._waiting.append((worker, request))
 
     def decide(self, worker: int, goes_on: bool) -> None:
-        """Tells the actor that waits at a rung."""
+        """Tells the actor that waits, at a rung or with weights."""
         self._tell(worker, "decide", goes_on)
 
     def next(self) -> tuple[int, Event | RequestDone | WorkerDied]:

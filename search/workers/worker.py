@@ -85,7 +85,7 @@ class _WorkerChannel:
         return self._requests.get()
 
     def goes_on(self) -> bool:
-        """Waits at a rung for what the coordinator decides."""
+        """Waits, at a rung or with weights, for what the coordinator decides."""
         return self._decisions.get().goes_on
 
     def is_interrupted(self) -> bool:

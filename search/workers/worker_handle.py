@@ -10,7 +10,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from search.protocol import Ready, WorkerDied
+from search.protocol import Ready, RequestDone, WeightsOffered, WorkerDied
 from search.workers.spawned import WorkerProcess
 
 
@@ -22,6 +22,7 @@ class WorkerHandle:
         name: of the process.
         environment: variables that it must see before it imports JAX.
         starts_left: how many processes may be tried in its place, should it not become ready.
+        silent_seconds: a process that stops for so long within a large message is killed.
     """
 
     def __init__(
@@ -31,8 +32,12 @@ class WorkerHandle:
         name: str,
         environment: Mapping[str, str],
         starts_left: int = 0,
+        silent_seconds: float = 60.0,
     ) -> None:
         self.starts_left = starts_left
+        self._silent_seconds = silent_seconds
+        self._may_send_much = False
+        """Whether its messages may be larger than a pipe holds: weights were offered."""
         self.ready: Ready | None = None
         """What it told when it had its device and the images; None while it starts."""
         self.is_ending = False
@@ -70,11 +75,26 @@ class WorkerHandle:
 
     def receive(self) -> Any:
         """Its next message; None where it has closed its pipe."""
+        watchdog = self._watchdog() if self._may_send_much else None
         try:
-            return self.pipe.recv()
+            told = self.pipe.recv()
         except (EOFError, OSError):
             self.is_ending = True
             return None
+        finally:
+            if watchdog:
+                watchdog.cancel()
+        if isinstance(told, WeightsOffered | RequestDone):
+            self._may_send_much = isinstance(told, WeightsOffered)
+        return told
+
+    def _watchdog(self) -> threading.Timer:
+        """Kills a process that freezes within a message, for the rest of which all would wait."""
+        why = f"it stopped for {self._silent_seconds:.0f} s as it sent weights"
+        watchdog = threading.Timer(self._silent_seconds, self.kill, [WorkerDied(why)])
+        watchdog.daemon = True
+        watchdog.start()
+        return watchdog
 
     def kill(self, lost: WorkerDied) -> None:
         """Has it end."""

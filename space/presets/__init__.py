@@ -19,6 +19,7 @@ from pydantic import Field
 from space.config import Config, Frozen
 from space.cost import cost
 from space.errors import ConfigError, explain, nearest
+from space.families import AnyConfig, UnknownFamilyError
 from space.paths import as_path
 
 FORMAT: Final = 1
@@ -45,7 +46,7 @@ class Preset(Frozen):
     format: Literal[1] = FORMAT
     """Of the file; 1 where it does not say."""
     name: Annotated[str, Field(min_length=1)]
-    config: Annotated[Config, Field(discriminator="family")]
+    config: AnyConfig
     params: int
     macs: int
     source: dict[str, Any] = Field(default_factory=dict)
@@ -111,6 +112,8 @@ def load(name_or_path: str | Path) -> Preset:
         return Preset.model_validate_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except OSError as error:
         raise ConfigError(f"preset file {path} cannot be read ({error.strerror})") from None
+    except UnknownFamilyError as error:
+        raise UnknownFamilyError(f"preset file {path}: {error}") from None
     except pydantic.ValidationError as error:
         raise ConfigError(f"preset file {path} is not a preset: {explain(error)}") from None
 

@@ -9,13 +9,24 @@ from typing import Any
 import numpy as np
 import PIL
 import pytest
-from archives import SHARED, draw, importers_of, isolate, prepare_swatches, write_originals
+import tensorflow_datasets as tfds
+from archives import (
+    SHARED,
+    draw,
+    importers_of,
+    isolate,
+    prepare_other,
+    prepare_swatches,
+    write_originals,
+)
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pictures import noise, png
 
 from search.data import DataError, find_task, load, load_test, versions
 from search.data.division import divide
 from search.data.preparation import prepare
+from search.spec.data_spec import DataSpec
 from space.config import ImageTask
 
 
@@ -237,6 +248,69 @@ def test_unlabelled_images_are_left_out_and_said_every_time(tmp_path: Path) -> N
         data = load("swatches", data_dir=tmp_path, report=lines.append)
         assert len(data.train_labels) + len(data.validation_labels) == 45
         assert lines[-1] == "swatches: 5 of 50 images have no class (label -1) and are left out"
+
+
+def test_validation_is_the_data_sets_own_where_it_has_some(tmp_path: Path) -> None:
+    """Three shards of 50 images, and 6 that validate."""
+    features = {
+        "image": tfds.features.Image(shape=(45, 45, 1)),
+        "label": tfds.features.ClassLabel(num_classes=2),
+    }
+    drawn = {
+        split: [noise(45, 45, 1, seed=first + index) for index in range(number)]
+        for split, first, number in (("train", 0, 50), ("validation", 100, 6), ("test", 200, 3))
+    }
+    rows = {
+        split: [{"image": png(image), "label": index % 2} for index, image in enumerate(images)]
+        for split, images in drawn.items()
+    }
+    prepare_other(tmp_path, "blots", features, rows, num_shards=3)
+    own = load("blots", data_dir=tmp_path, report=quiet)
+    assert own.task == ImageTask(image_size=45, image_channels=1, num_classes=2)
+    assert (own.validation, own.has_test) == ("own", True)
+    assert as_rows(own.train_images) == as_rows(np.stack(drawn["train"]))
+    assert as_rows(own.validation_images) == as_rows(np.stack(drawn["validation"]))
+    lines: list[str] = []
+    again = load("blots", data_dir=tmp_path, train_limit=10, report=lines.append)
+    np.testing.assert_array_equal(again.train_images, own.train_images[:10])
+    assert (again.validation_images == own.validation_images).all()
+    assert lines == []  # both splits were kept
+    split = DataSpec(validation="split")
+    part = load("blots", data_dir=tmp_path, options=split, report=lines.append)
+    assert (part.validation, len(part.train_labels), len(part.validation_labels)) == (
+        "split",
+        45,
+        5,
+    )
+    assert lines == ["blots: its own 6 validation images are left out"]
+
+
+def test_a_data_set_without_validation_images_has_none_of_its_own(tiny: Path) -> None:
+    own = DataSpec(validation="own")
+    with pytest.raises(DataError, match="cifar10 has no validation images of its own; leave"):
+        load("cifar10", data_dir=tiny, options=own, report=quiet)
+    data = load("cifar10", data_dir=tiny, report=quiet)
+    assert (data.validation, data.has_test) == ("split", True)
+
+
+def test_cifar100_has_coarse_labels_too_and_converts_to_another_size(tmp_path: Path) -> None:
+    drawn = draw("cifar100", 200, 100)
+    paths = write_originals("cifar100", tmp_path, drawn)
+    importers = importers_of("cifar100", paths)
+    prepare("cifar100", tmp_path, archive=paths[0], report=quiet, importers=importers)
+    coarse = DataSpec(label="coarse_label")
+    data = load("cifar100", data_dir=tmp_path, options=coarse, report=quiet)
+    assert data.task == ImageTask(image_size=32, image_channels=3, num_classes=20)
+    assert find_task("cifar100", data_dir=tmp_path, options=coarse) == data.task
+    label_of = {image.tobytes(): label // 5 for image, label in zip(*drawn["train"], strict=True)}
+    assert [label_of[image.tobytes()] for image in data.train_images] == data.train_labels.tolist()
+    fine = load("cifar100", data_dir=tmp_path, report=quiet)  # kept beside it
+    assert fine.task.num_classes == 100
+    small = DataSpec(image_size=16)
+    data = load("cifar100", data_dir=tmp_path, options=small, report=quiet)
+    assert data.train_images.shape == (180, 16, 16, 3)
+    assert find_task("cifar100", data_dir=tmp_path / "elsewhere", options=small) == data.task
+    assert load_test("cifar100", data_dir=tmp_path, options=coarse)[1].max() == 19
 
 
 def test_the_version_and_what_decoded_it_are_told(tmp_path: Path) -> None:
