@@ -279,7 +279,12 @@ def with_changes(spec: StudySpec, **changes: Any) -> StudySpec:
     if changes.get("skip_broken"):
         fields["data"]["skip_broken"] = True
     inner = {"epochs", "skip_broken"}
-    fields |= {k: v for k, v in changes.items() if v is not None and k not in inner}
+    changes = {k: v for k, v in changes.items() if v is not None and k not in inner}
+    if changes.get("cost", spec.cost) == FLOPS.name and changes.keys() & {"max_cost", "max_flops"}:
+        fields |= {"max_cost": None, "max_flops": None}  # one limit, by whichever of its names
+    if changes.get("cost", spec.cost) != spec.cost:
+        fields["max_cost"] = None  # it was of another cost
+    fields |= changes
     try:
         return StudySpec.model_validate(fields)
     except pydantic.ValidationError as error:
