@@ -57,7 +57,8 @@ class CandidateSpace:
     Args:
         space: parameter name to Optuna's distribution: integers with a step, or categories that
             lie in order.
-        flops: the parameters of a member to its FLOPs; infinite where they make none.
+        flops: the parameters of a member to its FLOPs, or to another cost that is minimised;
+            infinite where it is no candidate.
         max_flops: more expensive members are no candidates.
         scales: parameter name to numbers, one a choice, that say how far choices lie apart. By
             default log2 of the choices where they are positive numbers, else their indices.
