@@ -320,9 +320,8 @@ def test_limits_that_nothing_meets_together_are_refused() -> None:
     """Of large patches a Mixer has fewer tokens, so fewer FLOPs, and more weights."""
     one = {"hidden_dim": (16,), "tokens_mlp_dim": (8,), "channels_mlp_dim": (16,)}
     ranges = MixerRanges(patch_size=(4, 8), num_blocks=(1,), **one)
-    quick, small = (
-        fitted("mixer", ranges, CIFAR).cheapest(CIFAR, cost) for cost in (FLOPS, PARAMS)
-    )
+    space = fitted("mixer", ranges, CIFAR)
+    quick, small = (space.cheapest(CIFAR, cost) for cost in (FLOPS, PARAMS))
     assert (quick.patch_size, small.patch_size) == (8, 4)
     limits: dict[str, Any] = {"max_flops": FLOPS(quick), "max_cost": PARAMS(small)}
     for limited in ({"max_flops": FLOPS(quick)}, {"max_cost": PARAMS(small)}, limits):

@@ -159,7 +159,7 @@ class KeptWeights:
 
     def _front_of(self, means: Iterable[TrialRecord]) -> list[TrialRecord]:
         in_order = sorted(means, key=lambda mean: mean.number)
-        return winners.front(in_order, self._study.min_accuracy)
+        return winners.front(in_order, self._study.min_accuracy, self._study.cost)
 
 
 def _is_on(front: Sequence[TrialRecord], trials: Sequence[TrialRecord]) -> bool:

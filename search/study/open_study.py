@@ -129,6 +129,17 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
     )
 
 
+def _most(spaces: Mapping[str, SearchSpace], task: ImageTask, cost: Cost) -> float:
+    """Of all members of all families."""
+    return max(cost(space.most_expensive(task, cost)) for space in spaces.values())
+
+
+def _within(
+    spaces: Mapping[str, SearchSpace], task: ImageTask, limit: float, cost: Cost
+) -> dict[str, SearchSpace]:
+    return {name: space.within(task, limit, cost) for name, space in spaces.items()}
+
+
 def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
     """How many trials a study can have: those asked for, or all the space has.
 
