@@ -56,7 +56,7 @@ class StudyResult:
         """The trials, one row each; the columns are those of `runs.frames.trials_frame`."""
         from runs.frames import trials_frame  # pandas, which takes a second
 
-        return trials_frame(self.trials, self.study.min_accuracy)
+        return trials_frame(self.trials, self.study.min_accuracy, self.study.cost)
 
     @property
     def front(self) -> list[TrialRecord]:

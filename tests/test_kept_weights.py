@@ -29,6 +29,7 @@ from search.run import main
 from search.study.kept_weights import KeptWeights
 from search.study.state import StudyState
 from space.cost import cost
+from space.costs import FLOPS, PARAMS
 
 ROOT = Path(__file__).parents[1]
 
@@ -123,6 +124,16 @@ def test_the_weights_of_the_front_are_kept_and_no_others(
         assert (content, len(content)) == (f"weights of {number}".encode(), record.size_bytes)
     complete = [t for t in store.trials("s") if t.state is State.COMPLETE]
     assert len(kept) < len(trainer.sent) < len(complete), "some left, others were not asked for"
+
+
+def test_of_a_study_of_another_cost_it_is_the_front_in_that(lite: Writer, tmp_path: Path) -> None:
+    lite.add_study(a_study("s", spec={"cost": "params", "cost_ceiling": 1e9}, flops_ceiling=10**9))
+    run(lite, tmp_path / "w", 20, cost="params", sampler="random")
+    found = winners.candidates(lite.trials("s"))
+    of_params, of_flops = (
+        {t.number for t in winners.front(found, cost=cost)} for cost in (PARAMS, FLOPS)
+    )
+    assert set(lite.weights("s")) == of_params != of_flops
 
 
 def test_all_keeps_baselines_too_and_none_keeps_nothing(lite: Writer, tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def steps(work: Callable[[], object]) -> int:
 FEW, MANY = 100, 2_000
 """Trials of a study; what goes through them all takes a step more for each at the least."""
 
-SPACE = WIDE_SPACE.model_copy(update={"hidden_dim": tuple(range(8, 808, 8))})
+SPACE = replace(WIDE_SPACE, ranges={**WIDE_SPACE.ranges, "hidden_dim": tuple(range(8, 808, 8))})
 
 
 def history(count: int) -> list[TrialRecord]:
@@ -161,7 +161,7 @@ def test_proposing_one_more_trial_at_random_takes_as_long_after_many_as_after_fe
     def taken(count: int) -> int:
         scheduler = Scheduler(
             StudySpec(name="digits", dataset="digits", sampler="random", rungs=NO_RUNGS),
-            SPACE,
+            {"mixer": SPACE},
             DIGITS,
             max_flops=10**12,
             baselines=(),

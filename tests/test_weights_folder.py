@@ -22,7 +22,7 @@ from runs.seeds import behind
 from runs.weights_folder import WeightsError, WeightsFolder, read_facts, read_weights
 from search import data as images
 from space.build import build
-from space.config import parse_config
+from space.families import parse_config
 
 ROOT = Path(__file__).parents[1]
 STUDY = "mixer_smoke"
