@@ -40,7 +40,7 @@ from search.schedule.stopping_rule import StoppingRule, stopping_decision
 from search.spec.recipe import Recipe
 from search.spec.studies import StudySpec, with_changes
 from search.study.loop import Search
-from search.study.open_study import plan
+from search.study.plan import plan
 from space.config import Config, ImageTask, MixerConfig
 from space.cost import cost
 

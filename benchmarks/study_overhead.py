@@ -40,7 +40,7 @@ from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import STUDIES, with_changes
 from search.study.loop import Coordinator, Search
-from search.study.open_study import plan
+from search.study.plan import plan
 from search.study.state import StudyState
 from search.train.devices import choose
 from search.train.environment import find_environment

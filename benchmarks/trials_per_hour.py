@@ -30,7 +30,7 @@ from search import data as images
 from search.schedule.untried import Untried
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import STUDIES, StudySpec, with_changes
-from search.study.open_study import plan
+from search.study.plan import plan
 from search.train.devices import choose
 from search.train.environment import find_environment
 from search.train.machine import num_cores

@@ -22,7 +22,7 @@ from search.data.source import Request
 from search.data.sources import open_source
 from search.spec.recipe import steps_per_epoch
 from search.spec.studies import StudySpec
-from search.study.open_study import Plan, plan, reachable
+from search.study.plan import Plan, plan, reachable
 from space.config import Config, ImageTask
 from space.cost import cost
 from space.costs import find_cost

@@ -232,7 +232,7 @@ def main(argv: list[str] | None = None) -> int:
 def built_in_studies() -> list[dict[str, Any]]:
     """A row a built-in study."""
     from search.data import find_task
-    from search.study.open_study import plan
+    from search.study.plan import plan
 
     rows = []
     for spec in STUDIES.values():

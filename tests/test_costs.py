@@ -35,7 +35,7 @@ from search.schedule.stopping_rule import Peer, TooFarBehind
 from search.spec.rungs import RungSpec
 from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
 from search.spec.study_file import read_study
-from search.study.open_study import plan, reachable
+from search.study.plan import plan, reachable
 from space import presets
 from space.config import Config
 from space.cost import cost as bill_of

@@ -24,7 +24,7 @@ from search.report.progress import PlainReporter
 from search.spec.studies import StudySpec, check_name
 from search.spec.study_file import read_study
 from search.study.checkpoint_folder import Checkpoints
-from search.study.open_study import plan
+from search.study.plan import plan
 from space.config import ImageTask
 from space.errors import MixerSearchError
 

@@ -23,8 +23,10 @@ from search.spec.data_spec import DataSpec
 from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
-from search.study.open_study import images_of, plan, reachable, study_of
+from search.study.open_study import study_of
+from search.study.plan import plan, reachable
 from search.study.run_study import run_study
+from search.study.study_images import images_of
 from space.cost import cost
 from space.costs import FLOPS
 from space.errors import ConfigError

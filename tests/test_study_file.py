@@ -18,7 +18,7 @@ from search.spec.recipe import Recipe
 from search.spec.rungs import RungSpec
 from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
 from search.spec.study_file import find_study, read_study
-from search.study.open_study import plan
+from search.study.plan import plan
 from space.config import ImageTask
 from space.mixer_family import MixerRanges
 from space.vit_family import ViTRanges

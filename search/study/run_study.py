@@ -37,8 +37,10 @@ from search.spec.studies import StudyError, StudySpec
 from search.study.checkpoint_folder import Checkpoints
 from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
-from search.study.open_study import images_of, plan, reachable, study_of
+from search.study.open_study import study_of
+from search.study.plan import plan, reachable
 from search.study.state import StudyState
+from search.study.study_images import images_of
 from space.families import label_of
 
 

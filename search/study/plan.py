@@ -1,0 +1,169 @@
+"""What a specification means for images of one kind: arithmetic, before anything is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from search.schedule.untried import Untried
+from search.spec.studies import StudyError, StudySpec
+from space import presets
+from space.config import Config, ImageTask
+from space.costs import FLOPS, Cost, find_cost
+from space.families import baseline_family
+from space.ladder import ladder
+from space.quantities import exact_count
+from space.search_space import SearchSpace, fitted
+
+_ROOM = 10**0.01
+"""The ceiling over the most expensive configuration, where no budget is below: the reference point
+must lie beyond what is measured to it, or that configuration adds nothing however accurate it is.
+As much as `search.schedule.sampler` has for its own reference point; 2 % of FLOPs are too few to
+tell apart."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a specification means for images of one kind."""
+
+    spaces: dict[str, SearchSpace]
+    """By family, as specified, what was left open fitted to the images."""
+    affordable: dict[str, SearchSpace]
+    """Without the values that nothing under the ceiling can have."""
+    flops_ceiling: int
+    """What a new study keeps: one that was begun goes on with its own."""
+    cost: Cost
+    """What the study minimises."""
+    cost_ceiling: float
+    """Of that, what a new study keeps; of FLOPs the same as `flops_ceiling`."""
+    baselines: tuple[Config, ...]
+
+    @property
+    def num_configurations(self) -> int:
+        """Of all families together, whatever they cost."""
+        return sum(space.size for space in self.spaces.values())
+
+    def untried(self, task: ImageTask, seed: int) -> list[Untried]:
+        """Of every searched family, what can be tried."""
+        return [
+            Untried(
+                space,
+                task,
+                max_flops=self.flops_ceiling,
+                cost=self.cost,
+                max_cost=self.cost_ceiling,
+                seed=seed,
+            )
+            for space in self.affordable.values()
+        ]
+
+
+def plan(spec: StudySpec, task: ImageTask) -> Plan:
+    """Works a specification out; arithmetic only.
+
+    Raises:
+        ConfigError: a patch does not tile the images, nothing is under `max_flops` or `max_cost`,
+            or a baseline is no preset.
+        StudyError: a baseline is made for other images, or not under these.
+    """
+    spaces = {name: fitted(name, spec.space[name], task) for name in spec.families}
+    given = []
+    if spec.trials == 0 and not isinstance(spec.baselines, int):  # what is given sets the scale
+        given = [presets.load(name).config for name in spec.baselines]
+
+    def highest(cost: Cost, spaces: Mapping[str, SearchSpace]) -> float:
+        configs = given or [space.most_expensive(task, cost) for space in spaces.values()]
+        return max(map(cost, configs))
+
+    def within(limit: float, cost: Cost, spaces: dict[str, SearchSpace]) -> dict[str, SearchSpace]:
+        if spec.trials == 0:
+            return spaces
+        return {name: space.within(task, limit, cost) for name, space in spaces.items()}
+
+    most_expensive = highest(FLOPS, spaces)
+    flops_ceiling = math.ceil(most_expensive * _ROOM)
+    if spec.flops_limit is not None:
+        flops_ceiling = min(flops_ceiling, spec.flops_limit)
+    affordable = within(min(flops_ceiling, most_expensive), FLOPS, spaces)
+    cost, ceiling = find_cost(spec.cost), float(flops_ceiling)
+    if cost is not FLOPS:
+        most_expensive = highest(cost, affordable)
+        ceiling = min(most_expensive * _ROOM, spec.max_cost or math.inf)
+        affordable = within(min(ceiling, most_expensive), cost, affordable)
+    budget = min(ceiling, most_expensive)
+    floor = min(cost(space.cheapest(task, cost)) for space in spaces.values())
+    return Plan(
+        spaces=spaces,
+        affordable=affordable,
+        flops_ceiling=flops_ceiling,
+        cost=cost,
+        cost_ceiling=ceiling,
+        baselines=_baselines(spec, task, cost, floor, budget),
+    )
+
+
+def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:
+    """How many trials a study can have: those asked for, or all the space has.
+
+    Raises:
+        StudyError: nothing is under both limits, of FLOPs and of what it minimises.
+    """
+    if spec.trials == 0:
+        return 0
+    counts = [untried.count for untried in plan.untried(task, spec.seed)]
+    there = sum(spec.trials if count is None else count for count in counts)
+    if there == 0:
+        raise StudyError(
+            f"no configuration of the space has at most {FLOPS.exactly(plan.flops_ceiling)} and "
+            f"{plan.cost.exactly(plan.cost_ceiling)}; raise --max-flops or --max-cost"
+        )
+    return min(spec.trials, there)
+
+
+def _baselines(
+    spec: StudySpec, task: ImageTask, cost: Cost, floor: float, ceiling: float
+) -> tuple[Config, ...]:
+    limits = [(cost, ceiling)]
+    if cost is not FLOPS and spec.max_flops is not None:
+        limits.append((FLOPS, spec.max_flops))
+    if isinstance(spec.baselines, int):
+        if spec.baselines == 0:
+            return ()
+        family = baseline_family(spec.families)
+        if family is None:  # all families are searched: each is compared with the others
+            return ()
+        return tuple(
+            ladder(
+                family,
+                task,
+                min_cost=floor,
+                max_cost=ceiling,
+                rungs=spec.baselines,
+                cost=cost,
+                max_flops=limits[-1][1] if len(limits) > 1 else math.inf,
+            )
+        )
+    configs = []
+    for name in spec.baselines:
+        config = presets.load(name).config
+        if config.task != task:
+            raise StudyError(
+                f"{'baseline' if spec.trials else 'preset'} {name!r} is made for "
+                f"{_images(config.task)}, {spec.dataset} has {_images(task)}; choose presets made "
+                f"for these images{', or a number of baselines' if spec.trials else ''}"
+            )
+        for limited, limit in limits:
+            if limited(config) > limit:
+                raise StudyError(
+                    f"baseline {name!r} costs {limited.exactly(limited(config))}, over the "
+                    f"study's ceiling of {exact_count(limit)}; raise {limited.option} or leave it "
+                    "out"
+                )
+        configs.append(config)
+    return tuple(configs)
+
+
+def _images(task: ImageTask) -> str:
+    side = f"{task.image_size}x{task.image_size}x{task.image_channels}"
+    return f"{side} images of {task.num_classes} classes"
