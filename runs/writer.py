@@ -1,4 +1,7 @@
-"""Writes a database: `with open_writer(url) as store: ...`, for one process a study."""
+"""Writes a database: `with open_writer(url) as store: ...`, for one process a study.
+
+Longer than others: all that is ever written is here, in transactions that count their lease.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The coordinator of a study: moves messages between scheduler and workers, and alone writes."""
+"""The coordinator of a study: moves messages between scheduler and workers, and alone writes.
+
+Longer than others: its methods are the answers to every event there is, on one state.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Ray places them, carries requests and events, sees that a process or a node is gone, and starts
 its actors again, where there is room. The next actor that is free trains a request: the study of a
 cluster that has lost a node goes on with the others.
+
+Longer than others: its methods share the state of one pool of actors.
 """
 
 from __future__ import annotations
