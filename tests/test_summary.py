@@ -68,7 +68,9 @@ def test_the_name_of_a_study_is_text_in_the_title() -> None:
 
 
 def test_without_baselines_the_front_stands_alone() -> None:
-    assert "p2 C8 L2 T8 D20" in printed(vits=False)
+    text = printed(vits=False)
+    assert "p2 C8 L2 T8 D20" in text
+    assert "nearest" not in text
 
 
 def test_the_counts_leave_out_what_did_not_happen() -> None:

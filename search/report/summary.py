@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from statistics import fmean, stdev
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -23,9 +24,13 @@ from space.quantities import counted, format_count, format_seconds
 
 
 def front_table(status: StudyStatus) -> Table:
-    """The search's front, cheapest first."""
+    """The search's front, cheapest first; beside each the nearest baseline, where there is one."""
     table = Table(
-        title=Text(visible(f"Front of {status.study.name}, accuracy on the validation split")),
+        title=Text(
+            visible(f"Front of {status.study.name}, accuracy on the validation split"),
+            no_wrap=True,
+            overflow="ignore",  # it may be wider than the table
+        ),
         title_justify="left",
         box=None,
         padding=(0, 1, 0, 0),  # seven columns in a terminal of 80 characters
@@ -37,20 +42,25 @@ def front_table(status: StudyStatus) -> Table:
     found = "network" if is_mixed else find_family(status.study.families[0]).label
     is_one_kind = len({trial.family for trial in given}) == 1
     other = f"nearest {find_family(given[0].family).label if is_one_kind else 'baseline'}"
-    for column in ("trial", found, name, "accuracy", other, name, "accuracy"):
+    columns = ["trial", found, name, "accuracy"] + [other, name, "accuracy"] * bool(given)
+    for column in columns:
         left = column in {found, other}
         table.add_column(Text(column), justify="left" if left else "right", no_wrap=True)
     for trial in status.front:
-        near = nearest_in_cost(trial, given, cost)
-        table.add_row(
+        row: list[RenderableType] = [
             str(trial.number),
             Text(trial.label if is_mixed else trial.short_label),
             format_count(trial.cost(cost) or 0),
             f"{100 * (trial.accuracy or 0):.1f} %",
-            Text(near.short_label if is_one_kind else near.label) if near else "-",
-            format_count(near.cost(cost) or 0) if near else "-",
-            f"{100 * (near.accuracy or 0):.1f} %" if near else "-",
-        )
+        ]
+        near = nearest_in_cost(trial, given, cost)
+        if near:
+            row += [
+                Text(near.short_label if is_one_kind else near.label),
+                format_count(near.cost(cost) or 0),
+                f"{100 * (near.accuracy or 0):.1f} %",
+            ]
+        table.add_row(*row)
     return table
 
 
