@@ -21,7 +21,7 @@ from search.data.loading import to_stderr
 from search.data.source import Request
 from search.data.sources import open_source
 from search.spec.recipe import steps_per_epoch
-from search.spec.studies import StudySpec
+from search.spec.studies import StudyError, StudySpec
 from search.study.plan import Plan, plan, reachable
 from space.config import Config, ImageTask
 from space.cost import cost
@@ -46,7 +46,7 @@ class Forecast:
     """Configurations of the search, those that are finished left out."""
     finished_trials: int
     configurations: int
-    """In the whole space."""
+    """Of the space, under the ceiling."""
     cost: str
     """What the study minimises."""
     cost_ceiling: float
@@ -94,6 +94,11 @@ def forecast(
     steps = None
     if train_images is not None:
         steps = spec.recipe.epochs * steps_per_epoch(spec.recipe.batch_size, train_images)
+        if steps == 0:
+            raise StudyError(
+                f"recipe.batch_size={spec.recipe.batch_size} is more than the {train_images:,} "
+                "training images; choose a smaller batch or more images"
+            )
     speeds, source = _speeds([t for _, t in trials])
     seconds = None
     if speeds and steps is not None:
@@ -110,7 +115,7 @@ def forecast(
         dataset=spec.dataset,
         trials=wanted,
         finished_trials=finished,
-        configurations=planned.num_configurations,
+        configurations=planned.num_affordable(task),
         cost=planned.cost.name,
         cost_ceiling=planned.cost_ceiling,
         baselines=len(missing),
@@ -150,9 +155,11 @@ def forecast_lines(found: Forecast) -> list[str]:
     images = "an unknown number of images: the data set is not prepared here"
     if found.train_images is not None and found.steps_per_trial is not None:
         images = f"about {found.train_images:,} images, {found.steps_per_trial:,} steps"
-    took = f"not known: {found.seconds_from}"
+    took = "not known: the number of images is not"
+    if found.train_images is not None:
+        took = f"not known: {found.seconds_from}"
     if found.seconds is not None:
-        less = ", early stopping saves" if found.trials else ""
+        less = ", early stopping takes some off" if found.trials else ""
         took = (
             f"about {format_seconds(found.seconds)} of training with one worker, by "
             f"{found.seconds_from}; compiling and validating come on top{less}"

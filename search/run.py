@@ -243,7 +243,7 @@ def built_in_studies() -> list[dict[str, Any]]:
                 "study": spec.name,
                 "dataset": spec.dataset,
                 **task.model_dump(),
-                "configurations": planned.num_configurations,
+                "configurations": planned.num_affordable(task),
                 "flops_ceiling": planned.flops_ceiling,
                 "trials": spec.trials,
                 "epochs": spec.recipe.epochs,

@@ -101,8 +101,11 @@ def test_images_are_counted_where_the_data_set_is_prepared(here: Path) -> None:
     paths = write_originals("cifar10", here, draw("cifar10", 40, 20))
     importers = importers_of("cifar10", paths)
     prepare("cifar10", here / "data", archive=paths[0], report=print, importers=importers)
+    with pytest.raises(StudyError, match=r"batch_size=128 is more than the 36 training images"):
+        forecast(spec, None, here / "data", with_baselines=True)
+    spec = with_changes(spec, assigned={("recipe", "batch_size"): 16})
     found = forecast(spec, None, here / "data", with_baselines=True)
-    assert found.train_images == 36
+    assert (found.train_images, found.steps_per_trial) == (36, 2 * spec.recipe.epochs)
 
 
 def test_what_would_refuse_the_study_is_said() -> None:

@@ -55,7 +55,7 @@ def test_what_a_family_says_from_parameters_alone_is_true_of_its_configurations(
         space = fitted(family.name, family.ranges(), task)
         for values in list(space.values())[::97]:
             config = space.member(task, **dict(zip(space.ranges, values, strict=True)))
-            assert space.flops(task, values) == cost(config).flops
+            assert space.cost_of(task, values) == cost(config).flops
             assert training_bytes(config, 1) > 16 * cost(config).params
             assert label_of(config).startswith(f"{family.label} p{values[0]} ")
 

@@ -164,7 +164,8 @@ def test_json_is_all_that_a_study_prints_on_stdout(capsys: pytest.CaptureFixture
     out, err = capsys.readouterr()
     facts = json.loads(out)
     assert set(facts) == {
-        *("study", "storage", "dataset", "ended", "trials", "baselines", "hypervolume", "front")
+        *("study", "storage", "dataset", "ended", "trials", "baselines", "hypervolume", "front"),
+        *("cost", "cost_ceiling"),
     }
     assert facts["hypervolume"] > 0
     assert not undocumented(facts)

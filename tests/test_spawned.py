@@ -20,6 +20,15 @@ process.join()
 print("exit code", process.exitcode)
 """
 
+DEAF = """
+from search.workers.spawned import WorkerProcess
+asks = "import signal, sys; sys.exit(signal.SIGINT not in signal.pthread_sigmask(0, ()))"
+process = WorkerProcess(target=exec, args=(asks,))
+process.start()
+process.join()
+print("exit code", process.exitcode)
+"""
+
 SEARCH = """
 import sys
 from search.run import main
@@ -90,3 +99,9 @@ def test_where_a_search_cannot_be_started_it_says_where_it_can(
     assert ended.stderr.endswith("python -m search.run\n")
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert not (tmp_path / "it.db").exists()
+
+
+def test_the_first_process_of_a_program_never_hears_of_ctrl_c(tmp_path: Path) -> None:
+    """With it the standard library starts one of its own, and lets Ctrl-C through again."""
+    done = run(tmp_path, DEAF, from_standard_input=False)
+    assert done.stdout == "exit code 0\n"

@@ -11,6 +11,7 @@ from records import epoch, mixer, running, seeds, study, trial, vit
 from rich.console import Console
 
 from runs.record import Failure, Origin, State, TrialRecord
+from search.report.progress import print_line
 from search.report.summary import (
     accuracy_lines,
     counts_line,
@@ -65,6 +66,13 @@ def test_the_name_of_a_study_is_text_in_the_title() -> None:
     console.print(front_table(named))
     assert isinstance(console.file, io.StringIO)
     assert "Front of [red]x [b]y :smile: \\x1b[31m, accuracy" in console.file.getvalue()
+
+
+def test_a_line_is_printed_as_it_is() -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    print_line(console, "folder:cat: [b]8[/b] images")
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == "folder:cat: [b]8[/b] images\n"
 
 
 def test_without_baselines_the_front_stands_alone() -> None:

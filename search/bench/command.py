@@ -97,7 +97,7 @@ def bench(
         return
     console = Console()
     for line in heading(chosen, batch, ceilings):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
     console.print(table_of(speeds))
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import pydantic
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from search.data import prepared
 from search.data.errors import DataError
@@ -204,7 +204,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield to_stderr
         return
     with console.status("preparing") as status:
-        yield lambda line: status.update(escape(line))
+        yield lambda line: status.update(Text(line))
 
 
 if __name__ == "__main__":

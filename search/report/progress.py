@@ -35,7 +35,7 @@ def open_reporter(console: Console, status: StudyStatus) -> Iterator[Reporter]:
 
 def print_line(console: Console, line: str) -> None:
     """A line as it is, however long; what a terminal would obey is shown instead."""
-    console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+    console.print(visible(line), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 class PlainReporter:

@@ -44,6 +44,15 @@ class Plan:
         """Of all families together, whatever they cost."""
         return sum(space.size for space in self.spaces.values())
 
+    def num_affordable(self, task: ImageTask) -> int:
+        """Of these what is under the ceilings; of a space too large to be listed, all there are."""
+        return sum(
+            space.size if untried.count is None else untried.count
+            for space, untried in zip(
+                self.affordable.values(), self.untried(task, seed=0), strict=True
+            )
+        )
+
     def untried(self, task: ImageTask, seed: int) -> list[Untried]:
         """Of every searched family, what can be tried."""
         return [

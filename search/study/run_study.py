@@ -111,7 +111,7 @@ def run_study(
         study = study_of(store, spec, planned, images, asked)
         baselines = planned.baselines if with_baselines else ()
         what = (
-            f"{planned.num_configurations:,} configurations, at most "
+            f"{planned.num_affordable(images.task):,} configurations of at most "
             f"{study.cost.shortly(study.cost_ceiling)}"
         )
         if spec.trials == 0:
