@@ -29,7 +29,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from learning_curves import TABLES
 
-from runs.record import label_of
 from search import data as images
 from search.spec.recipe import Recipe, steps_per_epoch
 from search.spec.studies import STUDIES
@@ -44,7 +43,10 @@ from search.train.xla_options import use_xla_options
 from space.build import build
 from space.config import Config, ImageTask, ViTConfig
 from space.cost import cost
-from space.search_space import fitting_space
+from space.families import label_of
+from space.mixer_family import MixerRanges
+from space.ranges import fitting_patches
+from space.search_space import fitted
 
 KEY = b"mixer_search"
 TOGETHER = 8
@@ -54,7 +56,7 @@ TOGETHER = 8
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains what is missing, collects, writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=20, help="configurations a family")
+    parser.add_argument("--count", type=int, default=20, help="configurations a family, from 2 on")
     parser.add_argument("--seeds", type=int, default=40, help=f"a multiple of {TOGETHER}")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--max-flops", type=int, default=2_000_000)
@@ -121,13 +123,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def mixers(task: ImageTask) -> Iterable[Config]:
     """Every Mixer of the space that fits the images."""
-    return fitting_space(task.image_size).members(task)
+    return fitted("mixer", MixerRanges(), task).members(task)
 
 
 def vits(task: ImageTask) -> Iterable[Config]:
     """ViTs that pool their tokens, heads of 16 or 32 channels, MLPs two or four times as wide."""
     for patch, dim, depth, ratio, head in product(
-        fitting_space(task.image_size).patch_size,
+        fitting_patches(task.image_size),
         (16, 32, 48, 64, 96),
         (1, 2, 3, 4, 6),
         (2, 4),
@@ -160,7 +162,7 @@ def spread(family: Iterable[Config], count: int, max_flops: int) -> list[Config]
         flops = min(by_flops, key=lambda f: abs(math.log(f / aim)))
         groups.append(by_flops.pop(flops))
     twins = [config for group in groups for config in group[1:]]
-    twins = twins[:: max(1, len(twins) // num_twins)][:num_twins]
+    twins = twins[:: max(1, len(twins) // max(1, num_twins))][:num_twins]
     configs = [group[0] for group in groups] + twins
     configs += [group[0] for group in by_flops.values()][: count - len(configs)]
     return sorted(configs, key=lambda config: cost(config).flops)
