@@ -235,7 +235,7 @@ def card(name: str, table: pd.DataFrame, about: dict) -> str:
         )
     versions = ", ".join(f"{k} {v}" for k, v in sorted(about["versions"].items()))
     families = "\n".join(lines)
-    return f"""# {name}: which images 40 networks get right, with many seeds
+    return f"""# {name}: which images {table["label"].nunique()} networks get right, with many seeds
 
 `{name}.parquet`, a row a training ({len(table):,}): `family`, `config` (JSON), `label`, `macs`,
 `params`, `seed`, `validation_accuracy`, `test_accuracy`, and `validation_right` and `test_right`:
