@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -215,12 +215,10 @@ def test_a_full_disk_loses_weights_and_no_result(here: Path) -> None:
         "[space]\npatch_size = [4]\nhidden_dim = [256]\nnum_blocks = [1]\n"
         "tokens_mlp_dim = [8]\nchannels_mlp_dim = [1024]\n[recipe]\nepochs = 1\nbatch_size = 64\n"
     )
+    command = [sys.executable, "-m", "search.run", "--study", "large.toml", "--device", "cpu"]
     done = subprocess.run(
-        [sys.executable, "-m", "search.run", "--study", "large.toml", "--device", "cpu"],
+        ["bash", "-c", f"ulimit -f 1500; exec {shlex.join(command)}"],  # KiB
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "250"},
-        preexec_fn=lambda: resource.setrlimit(
-            resource.RLIMIT_FSIZE, (1_500_000, resource.RLIM_INFINITY)
-        ),
         capture_output=True,
         text=True,
         check=False,

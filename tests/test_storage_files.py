@@ -98,7 +98,7 @@ def test_a_reader_of_a_file_that_is_not_there_is_told_how_to_begin(tmp_path: Pat
 
 WRONG_CONTENT = {
     "broken JSON": "UPDATE run_trial SET config = '{\"hidden_dim\": 3'",
-    "no configuration": 'UPDATE run_trial SET config = \'{"family": "cnn"}\'',
+    "no configuration": 'UPDATE run_trial SET config = \'{"family": "vit"}\'',
     "no text": "UPDATE run_trial SET config = CAST(x'ff00fe' AS TEXT)",
     "no time": "UPDATE run_trial SET started_at = 'yesterday'",
     "a number for a time": "UPDATE run_study SET created_at = 7",

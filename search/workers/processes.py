@@ -207,8 +207,7 @@ class Processes:
     def close(self) -> None:
         """Ends every process, whatever it does."""
         for handle in self._handles:
-            handle.pipe.close()
-            handle.process.kill()
+            handle.close()
         for handle in self._handles:
             handle.process.join()
 
@@ -300,7 +299,7 @@ class Processes:
             if gone.lost:
                 why = gone.lost.reason
             raise WorkerStartError(f"worker {worker} {why}, or ask for fewer --workers")
-        gone.pipe.close()
+        gone.close()
         starts_left = _STARTS if was_ready else gone.starts_left
         self._handles[worker] = self._spawn(worker, starts_left - 1)
         self._set_up(worker)

@@ -44,6 +44,7 @@ class WorkerHandle:
         """Whether it is to be replaced when it is gone; what it may still tell does not count."""
         self.lost: WorkerDied | None = None
         """What is to be told of it, if it was killed."""
+        self._setting_up: threading.Thread | None = None
         self.pipe, theirs = Pipe()
         self.process = WorkerProcess(
             target=work, args=(theirs,), name=name, environment=environment
@@ -66,7 +67,8 @@ class WorkerHandle:
 
     def set_up(self, setup: object) -> None:
         """Sends what it starts with, in a thread: a process that hangs takes nothing."""
-        threading.Thread(target=self._send, args=(setup,), daemon=True).start()
+        self._setting_up = threading.Thread(target=self._send, args=(setup,), daemon=True)
+        self._setting_up.start()
 
     def send(self, message: object) -> None:
         """To a process that is ready; another one would take it for its setup."""
@@ -100,6 +102,13 @@ class WorkerHandle:
         """Has it end."""
         self.is_ending, self.lost = True, lost
         self.process.kill()
+
+    def close(self) -> None:
+        """Ends the process, whatever it does, and closes the pipe once nobody writes to it."""
+        self.process.kill()
+        if self._setting_up is not None:
+            self._setting_up.join()  # a moment: nobody is there to read
+        self.pipe.close()
 
     def _send(self, message: object) -> None:
         with suppress(OSError):  # it died, which `receive` finds out
