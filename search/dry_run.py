@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from runs.reader import open_reader
 from runs.record import Origin, State, TrialRecord
@@ -20,9 +21,10 @@ from search.data import DataError, find_task
 from search.data.loading import to_stderr
 from search.data.source import Request
 from search.data.sources import open_source
-from search.spec.recipe import steps_per_epoch
-from search.spec.studies import StudyError, StudySpec
-from search.study.plan import Plan, plan, reachable
+from search.report.progress import print_line
+from search.spec.studies import StudySpec
+from search.study.plan import Plan, epoch_steps, plan, reachable
+from space.command import print_json
 from space.config import Config, ImageTask
 from space.cost import cost
 from space.costs import find_cost
@@ -93,12 +95,7 @@ def forecast(
     train_images = _train_images(spec, data_dir)
     steps = None
     if train_images is not None:
-        steps = spec.recipe.epochs * steps_per_epoch(spec.recipe.batch_size, train_images)
-        if steps == 0:
-            raise StudyError(
-                f"recipe.batch_size={spec.recipe.batch_size} is more than the {train_images:,} "
-                "training images; choose a smaller batch or more images"
-            )
+        steps = spec.recipe.epochs * epoch_steps(spec, train_images)
     speeds, source = _speeds([t for _, t in trials])
     seconds = None
     if speeds and steps is not None:
@@ -131,6 +128,15 @@ def forecast(
         * max((cost(config).params for config in [*largest, *missing]), default=0),
         free_bytes=_free_bytes(beside(storage, "checkpoints")),
     )
+
+
+def show(found: Forecast, console: Console, *, as_json: bool) -> None:
+    """Prints it: lines, or JSON on stdout."""
+    if as_json:
+        print_json(found.facts())
+        return
+    for line in forecast_lines(found):
+        print_line(console, line)
 
 
 def planned_early(spec: StudySpec, data_dir: Path | None) -> tuple[ImageTask, Plan]:

@@ -13,10 +13,9 @@ from rich.table import Table
 
 from runs.options import CheckpointDir, Storage, WeightsDir
 from search import options
-from search.dry_run import forecast, forecast_lines
+from search.dry_run import forecast, show
 from search.interrupted import goes_on_with_the_same_command
 from search.launch import run_study
-from search.report.progress import print_line
 from search.spec.assignments import parse_assignments
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import STUDIES, StudyError, with_changes
@@ -63,7 +62,7 @@ def run(
     trials: Annotated[
         int | None,
         typer.Option(
-            help="Mixers the study is to have in the end.",
+            help="Configurations the study is to have in the end.",
             metavar="N",
             show_default=options.OF_THE_STUDY,
         ),
@@ -83,7 +82,7 @@ def run(
     max_flops: Annotated[
         str | None,
         typer.Option(
-            help="Dearest Mixer tried, one image forward: 20M, 1.5G.",
+            help="Dearest configuration tried, one image forward: 20M, 1.5G.",
             metavar="FLOPS",
             show_default=options.OF_THE_STUDY,
         ),
@@ -91,8 +90,9 @@ def run(
     max_cost: Annotated[
         str | None,
         typer.Option(
-            help="Dearest Mixer tried in what the study minimises, such as 200k parameters.",
+            help="The same in what the study minimises, such as 200k parameters.",
             metavar="COST",
+            show_default=options.OF_THE_STUDY,
         ),
     ] = None,
     min_accuracy: Annotated[
@@ -122,7 +122,7 @@ def run(
         bool | None,
         typer.Option(
             "--baselines/--no-baselines",
-            help="Train the ViTs to compare with.",
+            help="Train those to compare with, ViTs unless they are searched.",
             show_default="baselines",
         ),
     ] = None,
@@ -189,10 +189,7 @@ def run(
         stop_when_flat = asked.get("stop_when_flat")
     if dry_run:
         found = forecast(spec, storage, data_dir, with_baselines=with_baselines)
-        if as_json:
-            print_json(found.facts())
-        for line in () if as_json else forecast_lines(found):
-            print_line(console, line)
+        show(found, console, as_json=as_json)
         return
     with goes_on_with_the_same_command(console, "search.run"):
         result = run_study(
@@ -256,7 +253,7 @@ def built_in_studies() -> list[dict[str, Any]]:
 def studies_table() -> Table:
     """The built-in studies, a line each."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("study", "data set", "images", "space", "FLOPs", "trials", "epochs", "ViTs"):
+    for column in ("study", "data set", "images", "space", "FLOPs", "trials", "epochs", "given"):
         left = column in {"study", "data set", "images"}
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
     for row in built_in_studies():
@@ -265,7 +262,7 @@ def studies_table() -> Table:
             row["dataset"],
             f"{row['image_size']}x{row['image_size']}x{row['image_channels']}",
             f"{row['configurations']:,}",
-            f"< {format_count(row['flops_ceiling'])}",
+            f"{format_count(row['flops_ceiling'])}",
             str(row["trials"]),
             str(row["epochs"]),
             str(row["baselines"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import pydantic
 import typer
@@ -14,12 +14,12 @@ from runs.options import CheckpointDir, Storage, WeightsDir
 from runs.record import Origin
 from search import options
 from search.data import DataError
-from search.dry_run import forecast, forecast_lines, planned_early
+from search.dry_run import forecast, planned_early, show
 from search.interrupted import goes_on_with_the_same_command
 from search.launch import run_study
-from search.report.progress import print_line
 from search.result import StudyResult, trial_facts
 from search.spec.assignments import parse_assignments
+from search.spec.data_spec import DataSpec
 from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
@@ -32,6 +32,8 @@ Example, the winner of a study trained longer, with three seeds:
   python -m search.train --preset runs/presets/mixer_cifar_knee.json \\
     --epochs 300 --seeds 3
 """
+
+F = TypeVar("F", Recipe, DataSpec)
 
 app = make_app()
 
@@ -109,6 +111,7 @@ def train(
         name="new",
         dataset=data,
         recipe=recipe_for(found, data),
+        data=data_for(found, data),
         trials=0,
         baselines=(preset,),
         rungs=NO_RUNGS,
@@ -128,11 +131,7 @@ def train(
     with suppress(DataError):  # of a data set that is not here yet, its images say it later
         planned_early(spec, data_dir)
     if dry_run:
-        forecasted = forecast(spec, storage, data_dir, with_baselines=True)
-        if as_json:
-            print_json(forecasted.facts())
-        for line in () if as_json else forecast_lines(forecasted):
-            print_line(console, line)
+        show(forecast(spec, storage, data_dir, with_baselines=True), console, as_json=as_json)
         return
     with goes_on_with_the_same_command(console, "search.train"):
         result = run_study(
@@ -168,17 +167,31 @@ def recipe_for(preset: presets.Preset, dataset: str) -> Recipe:
     Raises:
         StudyError: the preset's recipe is not one of this version.
     """
-    found = preset.source.get("recipe")
-    if found is not None and preset.source.get("dataset") == dataset:
-        try:
-            return Recipe.model_validate(found)
-        except pydantic.ValidationError as error:
-            raise StudyError(
-                f"preset {preset.name!r} was found with a recipe that is not one of this version "
-                f"({explain(error)}); take source.recipe out of the file, and give --set recipe.*"
-            ) from None
     built_in = (spec.recipe for spec in STUDIES.values() if spec.dataset == dataset)
-    return next(built_in, Recipe())
+    return _found_with(preset, dataset, "recipe", Recipe) or next(built_in, Recipe())
+
+
+def data_for(preset: presets.Preset, dataset: str) -> DataSpec:
+    """How the images were read on which a preset was found, where that is the data set.
+
+    Raises:
+        StudyError: what the preset says of its images is not of this version.
+    """
+    return _found_with(preset, dataset, "data", DataSpec) or DataSpec()
+
+
+def _found_with(preset: presets.Preset, dataset: str, field: str, kind: type[F]) -> F | None:
+    """A part of the study in which a preset was found, if that was on the data set."""
+    found = preset.source.get(field)
+    if found is None or preset.source.get("dataset") != dataset:
+        return None
+    try:
+        return kind.model_validate(found)
+    except pydantic.ValidationError as error:
+        raise StudyError(
+            f"preset {preset.name!r}: its source.{field} is not one of this version "
+            f"({explain(error)}); take that out of the file, and give --set {field}.*"
+        ) from None
 
 
 def facts(result: StudyResult, preset: str) -> dict[str, Any]:

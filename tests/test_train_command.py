@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from json_keys import undocumented
+from pictures import noise, write_folder
 from records import mixer
 
 from runs.reader import open_reader
@@ -95,6 +96,20 @@ def test_a_dry_run_counts_the_one_configuration(capsys: pytest.CaptureFixture[st
     assert facts["study"] == "small_on_digits_12"
 
 
+@pytest.mark.usefixtures("here")
+def test_images_are_read_as_they_were_where_the_preset_was_found(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    drawn = {f"{name}/{i}.png": noise(9, 12, 1, seed=i) for name in "abcdefghij" for i in range(8)}
+    write_folder(Path("odd"), drawn)
+    recipe = Recipe(batch_size=8).model_dump(mode="json")
+    save(dataset="folder:odd", recipe=recipe, data={"image_size": 8, "resize": "pad"})
+    assert train([*COMMAND, "--dry-run"]) == 0, capsys.readouterr().err
+    save(dataset="folder:odd", recipe=recipe, data={"image_size": 8, "resize": "fold"})
+    assert train([*COMMAND, "--dry-run"]) == 2
+    assert "its source.data is not one of this version (resize" in capsys.readouterr().err
+
+
 def test_the_recipe_is_that_of_the_preset_else_of_the_built_in_study_on_the_data() -> None:
     found = Recipe(epochs=7, weight_decay=0.5)
     source = {"dataset": "cifar10", "recipe": found.model_dump(mode="json")}
@@ -103,5 +118,5 @@ def test_the_recipe_is_that_of_the_preset_else_of_the_built_in_study_on_the_data
     assert recipe_for(preset, "cifar100") == STUDIES["mixer_cifar100"].recipe
     assert recipe_for(preset, "flowers") == Recipe()
     newer = presets.Preset.of("x", SMALL, source | {"recipe": {"lamb": True}})
-    with pytest.raises(StudyError, match="a recipe that is not one of this version"):
+    with pytest.raises(StudyError, match=r"source\.recipe is not one of this version"):
         recipe_for(newer, "cifar10")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from search.schedule.untried import Untried
+from search.spec.recipe import steps_per_epoch
 from search.spec.studies import StudyError, StudySpec
 from space import presets
 from space.config import Config, ImageTask
@@ -110,6 +111,21 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
         cost_ceiling=ceiling,
         baselines=_baselines(spec, task, cost, floor, budget),
     )
+
+
+def epoch_steps(spec: StudySpec, num_train: int) -> int:
+    """The steps of an epoch over so many training images.
+
+    Raises:
+        StudyError: they do not fill a batch.
+    """
+    steps = steps_per_epoch(spec.recipe.batch_size, num_train)
+    if steps == 0:
+        raise StudyError(
+            f"recipe.batch_size={spec.recipe.batch_size} is more than the {num_train:,} training "
+            "images; choose a smaller batch or more images"
+        )
+    return steps
 
 
 def reachable(spec: StudySpec, plan: Plan, task: ImageTask) -> int:

@@ -31,14 +31,13 @@ from search.report.summary import (
     stopping_line,
     time_line,
 )
-from search.spec.recipe import steps_per_epoch
 from search.spec.retry import RetryPolicy
-from search.spec.studies import StudyError, StudySpec
+from search.spec.studies import StudySpec
 from search.study.checkpoint_folder import Checkpoints
 from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import study_of
-from search.study.plan import plan, reachable
+from search.study.plan import epoch_steps, plan, reachable
 from search.study.state import StudyState
 from search.study.study_images import images_of
 from space.families import label_of
@@ -97,12 +96,7 @@ def run_study(
         images = images_of(store, spec, data_dir=data_dir, archive=archive, given=data, report=say)
         planned = plan(spec, images.task)
         num_train, num_validation = len(images.train_labels), len(images.validation_labels)
-        steps = steps_per_epoch(spec.recipe.batch_size, num_train)
-        if steps == 0:
-            raise StudyError(
-                f"recipe.batch_size={spec.recipe.batch_size} is more than the {num_train:,} "
-                "training images; choose a smaller batch or more images"
-            )
+        steps = epoch_steps(spec, num_train)
         asked = {
             "trials": spec.trials,
             "baselines": with_baselines,
