@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 
 
 def as_path(given: str | Path) -> Path:
@@ -13,3 +14,13 @@ def as_path(given: str | Path) -> Path:
     shell it stays where there is no such user.
     """
     return Path(os.path.expanduser(given))
+
+
+def make_writable(folder: Path, mode: int = 0o777) -> None:
+    """Makes the folder where it is missing, and sees that files can be written to it.
+
+    Raises:
+        OSError: they cannot.
+    """
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    TemporaryFile(dir=folder).close()

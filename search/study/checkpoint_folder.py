@@ -6,7 +6,6 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from runs.checkpoints import checkpoint_name, checkpoint_prefix
@@ -14,6 +13,7 @@ from runs.record import StudyRecord
 from runs.storage import beside
 from search.protocol import CheckpointPolicy
 from space.errors import MixerSearchError
+from space.paths import make_writable
 
 
 class CheckpointFolderError(MixerSearchError):
@@ -37,8 +37,7 @@ class Checkpoints(NamedTuple):
         if self.folder is None:
             return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            TemporaryFile(dir=self.folder).close()
+            make_writable(self.folder)
         except OSError as error:
             raise CheckpointFolderError(
                 f"--checkpoint-dir {self.folder}: no file can be written there "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from runs import winners
@@ -14,6 +13,7 @@ from runs.weights_folder import WeightsFolder, weights_folder
 from runs.writer import Writer
 from search.study.state import StudyState
 from space.errors import MixerSearchError
+from space.paths import make_writable
 
 CHOICES = ("front", "all", "none")
 
@@ -45,8 +45,7 @@ class WeightsOptions(NamedTuple):
         if self.folder is None:
             return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            TemporaryFile(dir=self.folder).close()
+            make_writable(self.folder)
         except OSError as error:
             raise WeightsOptionError(
                 f"--weights-dir {self.folder}: no file can be written there "

@@ -10,13 +10,13 @@ import hashlib
 import os
 import platform
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from space.cache_folder import cache_folder
+from space.paths import make_writable
 
 MAX_BYTES = 4 * 2**30
 """When the folder holds more, the oldest entries are deleted.
@@ -42,9 +42,7 @@ def use_compile_cache(say: Callable[[str], None]) -> None:
     given = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     folder = Path(given) if given else cache_folder() / f"compiled-{_machine()}"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # an entry is code: ours alone
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        make_writable(folder, mode=0o700)  # an entry is code: ours alone
         deleted = prune(folder)
     except OSError as error:
         say(
