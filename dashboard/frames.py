@@ -23,6 +23,8 @@ def front_table(
     others: Sequence[TrialRecord],
     several: Mapping[int, Sequence[float]] | None = None,
     cost: Cost = FLOPS,
+    *,
+    name_families: bool = False,
 ) -> pd.DataFrame:
     """One row a trial, and beside it the nearest in cost of the others, and the difference.
 
@@ -33,14 +35,13 @@ def front_table(
     and the other's label, cost (of FLOPs millions) and accuracy, in columns that name its family
     (`ViT accuracy`).
     """
-    is_mixed = len({trial.family for trial in front}) > 1
     is_one_kind = len({trial.family for trial in others}) == 1
     kind = common_label((t.config for t in others), "baseline")
     rows = []
     for trial in front:
         row = {
             "Trial": trial.number,
-            "Configuration": trial.label if is_mixed else trial.short_label,
+            "Configuration": trial.label if name_families else trial.short_label,
             "FLOPs": trial.flops / 1e6,
             "Parameters": trial.params,
             **_own(trial, cost),

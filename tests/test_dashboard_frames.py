@@ -56,6 +56,8 @@ def test_a_positive_difference_means_the_mixer_is_ahead() -> None:
 
 def test_without_vits_the_front_stands_alone() -> None:
     assert "Nearest ViT" not in front_table([at(5_000_000, 0.75)], [])
+    (named,) = front_table([at(5_000_000, 0.75)], [], name_families=True)["Configuration"]
+    assert named == at(5_000_000, 0.75).label
 
 
 def test_a_column_of_mixers_does_not_say_mixer_in_every_row() -> None:

@@ -215,7 +215,9 @@ def _table(snapshot: Snapshot, axis: Cost) -> None:
         f"{other} accuracy": NumberColumn(f"{other} accuracy (%)", format="%.2f"),
         "Difference": NumberColumn(format="%+.2f"),
     }
-    table = front_table(trials, snapshot.compared, snapshot.several, cost)
+    table = front_table(
+        trials, snapshot.compared, snapshot.several, cost, name_families=len(searched) > 1
+    )
     trials_dataframe(table, "front table", columns)
 
 
