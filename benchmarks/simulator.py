@@ -5,6 +5,8 @@ replaced by the table, what stores by a list, and the clock by the sum of the re
 
 A table is replayed only if it is whole: samplers propose from a space, not from a list, and what
 would become of a proposal the table does not hold would be of our making, not the sampler's.
+
+Longer than others: table, clock, store and workers of a replay are one machine.
 """
 
 from __future__ import annotations
