@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import jax
@@ -25,8 +26,8 @@ import jax.numpy as jnp
 from runs.record import EpochRecord
 from search import data as images
 from search.bench.command import LADDER
-from search.bench.roofline import Ceilings, measure_ceilings
-from search.bench.speed import RoomError, measure
+from search.bench.roofline import Ceilings, measure_ceilings, roofline
+from search.bench.speed import RoomError, epoch_seconds, measure, random_data, steps_at_once
 from search.protocol import EpochDone, Failed, TrialRequest
 from search.spec.recipe import Recipe
 from search.train.device_data import put
@@ -61,6 +62,9 @@ FLAGS = {
 
 BATCHES = (128, 1024, 4096)
 """Images a step, tried beside the report's own."""
+
+SEEDS_AT_ONCE = (1, 2, 5, 10)
+"""Trainings of one network in one program."""
 
 
 def mixer(task: ImageTask, hidden_dim: int, num_blocks: int, patch_size: int = 4) -> MixerConfig:
@@ -176,11 +180,10 @@ def tokens(task: dict[str, Any]) -> Lines:
 
 def variants(task: dict[str, Any]) -> Lines:
     """Other ways to compile, and other batch sizes, for a small and a large network."""
-    sizes = [(task["hidden_dim"], task["num_blocks"]), (64, 4)][: task["networks"]]
     ways = [(name, flags, task["batch_size"]) for name, flags in FLAGS.items()]
     ways += [(f"batch {batch}", "", batch) for batch in BATCHES]
     for name, flags, batch_size in ways[: task["ways"]]:
-        for hidden_dim, num_blocks in sizes:
+        for hidden_dim, num_blocks in _sizes(task):
             config = mixer(_CIFAR, hidden_dim, num_blocks)
             file = Path(task["file"]).with_suffix(".one")
             changes = {"config": config.model_dump(), "batch_size": batch_size, "file": str(file)}
@@ -195,6 +198,34 @@ def variants(task: dict[str, Any]) -> Lines:
             else:
                 found = json.loads(file.read_text())
             yield {"variant": name, "flags": flags} | found
+
+
+def seeds(task: dict[str, Any]) -> Lines:
+    """Several trainings of a network at once, as a confirmation has them."""
+    device = choose(task["device"])
+    dtype, batch_size = compute_dtype(device), task["batch_size"]
+    for hidden_dim, num_blocks in _sizes(task):
+        config = mixer(_CIFAR, hidden_dim, num_blocks)
+        least = roofline(config, batch_size, jnp.dtype(dtype).itemsize, _ceilings_of(task))
+        steps = steps_at_once(least.seconds, task["seconds_each"])
+        recipe = Recipe(batch_size=batch_size)
+        data = random_data(_CIFAR, steps * batch_size, device)
+        for num_seeds in SEEDS_AT_ONCE:
+            program = compile_program(config, recipe, data, dtype, num_seeds=num_seeds)
+            spent = epoch_seconds(
+                program, config, recipe, data, device, task["seconds_each"], num_seeds=num_seeds
+            )
+            step_seconds = median(spent) / steps
+            yield {
+                "name": label_of(config),
+                "macs": cost(config).macs,
+                "seeds": num_seeds,
+                "batch_size": batch_size,
+                "step_seconds": step_seconds,
+                "images_per_second": num_seeds * batch_size / step_seconds,
+                "compile_seconds": program.compile_seconds,
+                "device_bytes": program.device_bytes,
+            }
 
 
 def one(task: dict[str, Any]) -> Lines:
@@ -214,8 +245,20 @@ def device(task: dict[str, Any]) -> Lines:
 
 
 PARTS = {
-    part.__name__: part for part in (device, ceilings, ladder, accuracy, tokens, variants, one)
+    part.__name__: part
+    for part in (device, ceilings, ladder, accuracy, seeds, tokens, variants, one)
 }
+
+
+def _sizes(task: dict[str, Any]) -> list[tuple[int, int]]:
+    """Width and depth of a large and a small network; in a rehearsal the first alone."""
+    return [(task["hidden_dim"], task["num_blocks"]), (64, 4)][: task["networks"]]
+
+
+def _ceilings_of(task: dict[str, Any]) -> Ceilings:
+    """As the report measured them, or measured here where it did not."""
+    found = task["ceilings"]
+    return _limits(choose(task["device"])) if found is None else Ceilings(**found)
 
 
 @cache
@@ -227,9 +270,10 @@ def _limits(device: jax.Device) -> Ceilings:
 def _speed(task: dict[str, Any], config: Config) -> dict[str, Any]:
     """As `search.bench.speed.measure`; a network without room is a line too."""
     device = choose(task["device"])
-    limits = _limits(device) if task["ceilings"] is None else Ceilings(**task["ceilings"])
     try:
-        found = measure(config, task["batch_size"], device, limits, task["seconds_each"])
+        found = measure(
+            config, task["batch_size"], device, _ceilings_of(task), task["seconds_each"]
+        )
     except RoomError as error:
         return {"name": label_of(config), "error": str(error)}
     return asdict(found) | {"batch_size": task["batch_size"]}

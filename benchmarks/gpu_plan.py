@@ -63,6 +63,7 @@ WHOLE = Size(
         "study-k1": 100,
         "study-k4": 70,
         "accuracy": 100,
+        "seeds": 60,
         "study-k2": 70,
         "variants": 100,
         "tokens": 100,
@@ -84,7 +85,7 @@ WHOLE = Size(
 
 
 REHEARSAL = Size(
-    total_seconds=175,
+    total_seconds=200,
     limits={
         "ceilings": 15,
         "ladder": 25,
@@ -93,6 +94,7 @@ REHEARSAL = Size(
         "study-k1": 20,
         "study-k2": 20,
         "accuracy": 30,
+        "seeds": 25,
         "variants": 25,
         "tokens": 25,
     },

@@ -142,6 +142,22 @@ def _accuracy(parts: Report) -> list[str]:
     return lines
 
 
+def _seeds(parts: Report) -> list[str]:
+    lines = [
+        "| network | MACs | seeds at once | batch | images/s in all | against one | compile |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    alone: dict[str, float] = {}
+    for row in parts["seeds"]:
+        one = alone.setdefault(row["name"], row["images_per_second"])
+        lines.append(
+            f"| {row['name']} | {format_count(row['macs'])} | {row['seeds']} | "
+            f"{row['batch_size']} | {row['images_per_second']:,.0f} | "
+            f"{row['images_per_second'] / one:.2f} | {row['compile_seconds']:.1f} s |"
+        )
+    return lines
+
+
 def _variants(parts: Report) -> list[str]:
     return _speeds(
         parts["variants"],
@@ -205,6 +221,7 @@ _SECTIONS = (
         _studies,
     ),
     ({"accuracy": "A Mixer and a ViT of equal FLOPs"}, _accuracy),
+    ({"seeds": "Several seeds at once"}, _seeds),
     ({"variants": "Other ways to compile, other batch sizes"}, _variants),
     ({"tokens": "Against the number of tokens"}, _tokens),
 )

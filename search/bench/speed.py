@@ -149,13 +149,16 @@ def epoch_seconds(
     data: DeviceData,
     device: jax.Device,
     seconds: float,
+    *,
+    num_seeds: int = 1,
 ) -> list[float]:
     """What every epoch took after the first: two or more, until the time is spent."""
     hyper = hyper_of(recipe, steps_per_epoch(recipe.batch_size, data.num_train))
-    order = np.random.default_rng(0).permutation(data.num_train).astype(np.int32)[None]
-    keys = jax.device_put(jnp.stack([jax.random.key(0)]), device)
-    order = jax.device_put(order, device)
-    state = jax.device_put(initial_state(config, [0]), device, may_alias=False)
+    rng, seeds = np.random.default_rng(0), range(num_seeds)
+    orders = np.stack([rng.permutation(data.num_train).astype(np.int32) for _ in seeds])
+    keys = jax.device_put(jnp.stack([jax.random.key(seed) for seed in seeds]), device)
+    order = jax.device_put(orders, device)
+    state = jax.device_put(initial_state(config, seeds), device, may_alias=False)
     spent: list[float] = []
     while len(spent) < 3 or sum(spent[1:]) < seconds:
         began = time.perf_counter()
