@@ -179,6 +179,11 @@ class TrialRecord:
         return self.config.family
 
     @property
+    def in_search(self) -> bool:
+        """Whether it is part of the search; one that confirms or goes on from a trial is not."""
+        return self.origin in {Origin.SEARCH, Origin.BASELINE}
+
+    @property
     def flops(self) -> int:
         """2 x MACs, one image, forward."""
         return 2 * self.macs
