@@ -117,10 +117,14 @@ def _describe(snapshot: Snapshot) -> None:
         for state in State
         if snapshot.counts[state]
     ]
+    confirming = ""
+    if snapshot.confirming:
+        confirming = f"\n{counted(len(snapshot.confirming), 'trial')} with fresh seeds"
     st.text(
         f"{study.spec.get('dataset', 'an unnamed data set')}, {study.num_classes} classes\n"
-        f"since {moment(study.created_at)}\n{counted(len(snapshot.trials), 'trial')}: "
+        f"since {moment(study.created_at)}\n{counted(len(snapshot.searched), 'trial')}: "
         + ", ".join(counts)
+        + confirming
     )
 
 

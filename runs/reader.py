@@ -15,8 +15,24 @@ from sqlalchemy.orm import Session
 
 from runs import schema
 from runs.lease import Holder, find_holder
-from runs.record import EpochRecord, State, StudyRecord, TrialRecord, WeightsRecord
-from runs.rows import epoch_record, study_record, trial_record
+from runs.record import (
+    ConfirmationRecord,
+    EpochRecord,
+    ImageResults,
+    State,
+    StudyRecord,
+    TestReading,
+    TrialRecord,
+    WeightsRecord,
+)
+from runs.rows import (
+    confirmation_record,
+    epoch_record,
+    image_results_of,
+    reading_record,
+    study_record,
+    trial_record,
+)
 from runs.storage import (
     AwayError,
     StorageError,
@@ -28,7 +44,16 @@ from runs.storage import (
     parse_storage,
     reason,
 )
-from runs.tables import CostRow, EpochRow, StudyRow, TrialRow, WeightsRow
+from runs.tables import (
+    ConfirmationRow,
+    CostRow,
+    EpochRow,
+    ImageResultRow,
+    ReadingRow,
+    StudyRow,
+    TrialRow,
+    WeightsRow,
+)
 from space.errors import ConfigError, listed, nearest
 from space.families import UnknownFamilyError
 
@@ -204,6 +229,57 @@ class Reader:
 
         return self._read(read)
 
+    def image_results(self, study: str, split: str) -> dict[int, ImageResults]:
+        """Which images of a split the trials of a study predict right, by number.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+
+        def read(session: Session) -> dict[int, ImageResults]:
+            rows = session.execute(
+                sa.select(ImageResultRow.__table__, TrialRow.number)
+                .join(TrialRow, ImageResultRow.trial_id == TrialRow.id)
+                .where(TrialRow.study_id == self._study_row(session, study).id)
+                .where(ImageResultRow.split == split)
+                .order_by(TrialRow.number)
+            )
+            return {row.number: image_results_of(row, row.number) for row in rows}
+
+        return self._read(read)
+
+    def confirmations(self, study: str) -> list[ConfirmationRecord]:
+        """The confirmations of a study, the oldest first.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+
+        def read(session: Session) -> list[ConfirmationRecord]:
+            mine = ConfirmationRow.study_id == self._study_row(session, study).id
+            query = sa.select(ConfirmationRow).where(mine).order_by(ConfirmationRow.number)
+            return [confirmation_record(row) for row in session.scalars(query)]
+
+        return self._read(read)
+
+    def test_readings(self, test_digest: str) -> list[TestReading]:
+        """The readings of a test split for any study of the database, the oldest first."""
+        return self._read(
+            lambda session: self._readings(session, ReadingRow.test_digest == test_digest)
+        )
+
+    def study_readings(self, study: str) -> list[TestReading]:
+        """The readings of test splits for a study, the oldest first.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        return self._read(
+            lambda session: self._readings(
+                session, ReadingRow.study_id == self._study_row(session, study).id
+            )
+        )
+
     def holder(self, study: str) -> Holder | None:
         """The process that runs the study, or ran it when its machine failed; None: none does."""
         return self._read(lambda session: find_holder(session, study))
@@ -266,6 +342,13 @@ class Reader:
         for trial, name, value in session.execute(query.where(*where)):
             found.setdefault(trial, {})[name] = value
         return found
+
+    def _readings(self, session: Session, where: sa.ColumnElement[bool]) -> list[TestReading]:
+        query = sa.select(ReadingRow, StudyRow.name).join(
+            StudyRow, ReadingRow.study_id == StudyRow.id
+        )
+        rows = session.execute(query.where(where).order_by(ReadingRow.id))
+        return [reading_record(row, name) for row, name in rows]
 
     def _study_row(self, session: Session, name: str) -> StudyRow:
         row = session.scalar(sa.select(StudyRow).where(StudyRow.name == name))

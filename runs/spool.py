@@ -26,8 +26,8 @@ from runs.study_mirror import StudyMirror
 from space.errors import ConfigError, explain
 from space.families import UnknownFamilyError
 
-_VERSION = 3
-_SINCE = {"failure": 2, "timeout_seconds": 2, "costs": 3}
+_VERSION = 4
+_SINCE = {"failure": 2, "timeout_seconds": 2, "costs": 3, "parent": 4}
 """Fields of a trial that not all versions had, and the first that did: an older spool has none."""
 _WHERE = ("host", "hostaddr", "port", "dbname", "service")
 """Parameters of a URL that may say which server it is."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
@@ -20,8 +21,23 @@ from runs.backup import back_up
 from runs.database_retry import DatabaseRetry
 from runs.lease import Lease
 from runs.reader import Reader, UnknownStudyError
-from runs.record import EpochRecord, StudyRecord, TrialRecord, WeightsRecord
-from runs.rows import epoch_columns, study_columns, study_record, trial_columns
+from runs.record import (
+    ConfirmationRecord,
+    EpochRecord,
+    ImageResults,
+    StudyRecord,
+    TestReading,
+    TrialRecord,
+    WeightsRecord,
+)
+from runs.rows import (
+    epoch_columns,
+    image_result_columns,
+    reading_columns,
+    study_columns,
+    study_record,
+    trial_columns,
+)
 from runs.storage import (
     APPLICATION_ID,
     StorageError,
@@ -33,7 +49,16 @@ from runs.storage import (
     parse_storage,
 )
 from runs.study_mirror import StudyMirror
-from runs.tables import CostRow, EpochRow, StudyRow, TrialRow, WeightsRow
+from runs.tables import (
+    ConfirmationRow,
+    CostRow,
+    EpochRow,
+    ImageResultRow,
+    ReadingRow,
+    StudyRow,
+    TrialRow,
+    WeightsRow,
+)
 
 T = TypeVar("T")
 
@@ -169,14 +194,16 @@ class Writer(Reader):
         *,
         weights: Sequence[WeightsRecord] = (),
         without: Collection[int] = (),
+        image_results: Sequence[ImageResults] = (),
     ) -> list[str]:
-        """As `update_trials`, in one transaction with what is kept of trials' weights.
+        """As `update_trials`, in one transaction with what is kept of trials' weights and results.
 
         Args:
             study: its name.
             trials: as they ended.
             weights: whose files are there, in the place of what was kept of the same trials.
             without: numbers of trials of which no weights are kept any more.
+            image_results: which images these trials predict right.
 
         Returns:
             Digests of files that no trial of any study refers to any more.
@@ -195,11 +222,40 @@ class Writer(Reader):
                 session.add(
                     WeightsRow(trial_id=row.id, digest=kept.digest, size_bytes=kept.size_bytes)
                 )
+            self._put_image_results(session, study, image_results)
             wanted = sa.select(WeightsRow.digest).where(WeightsRow.digest.in_(gone))
             return sorted(gone - set(session.scalars(wanted))) if gone else []
 
         self._mirror.keep_trials(trials)
         return self._write(write)
+
+    def add_confirmation(self, study: str, plan: dict[str, Any]) -> ConfirmationRecord:
+        """Adds a confirmation under the study's next number, which begins now."""
+        began_at = datetime.now(UTC)
+
+        def write(session: Session) -> ConfirmationRecord:
+            study_id = self._study_row(session, study).id
+            mine = ConfirmationRow.study_id == study_id
+            last = session.scalar(sa.select(sa.func.max(ConfirmationRow.number)).where(mine))
+            number = 0 if last is None else last + 1
+            row = {"number": number, "began_at": began_at, "plan": plan}
+            session.add(ConfirmationRow(study_id=study_id, **row))
+            return ConfirmationRecord(number=number, began_at=began_at, plan=plan)
+
+        return self._write(write)
+
+    def add_test_reading(self, reading: TestReading, results: Sequence[ImageResults]) -> None:
+        """Adds a reading of a test split and what it showed of trials of its study, or neither.
+
+        Results of a trial take the place of those an earlier reading showed of it.
+        """
+
+        def write(session: Session) -> None:
+            study_id = self._study_row(session, reading.study).id
+            session.add(ReadingRow(study_id=study_id, **reading_columns(reading)))
+            self._put_image_results(session, reading.study, results)
+
+        self._write(write)
 
     def restart_trials(
         self, study: str, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]
@@ -288,6 +344,13 @@ class Writer(Reader):
     def _put_costs(self, session: Session, row: TrialRow, trial: TrialRecord) -> None:
         for name, value in trial.costs.items():
             session.merge(CostRow(trial_id=row.id, name=name, value=value))
+
+    def _put_image_results(
+        self, session: Session, study: str, results: Sequence[ImageResults]
+    ) -> None:
+        for result in results:
+            row = self._trial_row(session, study, result.trial)
+            session.merge(ImageResultRow(trial_id=row.id, **image_result_columns(result)))
 
     def _update(self, session: Session, study: str, trial: TrialRecord) -> TrialRow:
         row = self._trial_row(session, study, trial.number)

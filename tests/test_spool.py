@@ -103,7 +103,7 @@ FORGED: dict[str, tuple[Callable[[list[Any]], object], str]] = {
     "nothing": (lambda lines: lines.clear(), "was cut or changed"),
     "no study": (lambda lines: lines[0].pop("study"), "there is no 'study'"),
     "a list": (lambda lines: lines.insert(0, [1, 2]), "is not one of ours"),
-    "of the future": (lambda lines: lines[0].update(spool=4), "another version"),
+    "of the future": (lambda lines: lines[0].update(spool=5), "another version"),
     "a line of another kind": (lambda lines: lines.append({"note": 1}), "of other kinds"),
     "an unknown field": (changed("trial", command="rm"), "of other kinds"),
     "text for a number": (changed("trial", macs="12"), "macs: input should be a valid integer"),
@@ -131,15 +131,20 @@ FORGED: dict[str, tuple[Callable[[list[Any]], object], str]] = {
 @pytest.mark.parametrize(
     ("version", "unknown", "later"),
     [
-        (1, {"failure": None, "timeout_seconds": None, "costs": {}}, {"failure": "timeout"}),
-        (2, {"costs": {}}, {"costs": {"layers": 2.0}}),
+        (
+            1,
+            {"failure": None, "timeout_seconds": None, "costs": {}, "parent": None},
+            {"failure": "timeout"},
+        ),
+        (2, {"costs": {}, "parent": None}, {"costs": {"layers": 2.0}}),
+        (3, {"parent": None}, {"parent": 0}),
     ],
 )
 def test_a_spool_of_an_older_version_is_read_without_what_it_did_not_know(
     spool: Path, version: int, unknown: dict[str, object], later: dict[str, object]
 ) -> None:
     lines = [json.loads(line) for line in spool.read_text().splitlines()[:-1]]
-    assert lines[0]["spool"] == 3
+    assert lines[0]["spool"] == 4
     assert {"surroundings", "failure"} <= lines[1]["trial"].keys()  # as older ones have them
     lines[0]["spool"] = version
     for line in lines:
