@@ -19,7 +19,7 @@ from test_loop import VIT, Listener, Quick, search
 
 from runs import winners
 from runs.reader import Reader, open_reader
-from runs.record import State, TrialRecord, WeightsRecord
+from runs.record import ImageResults, State, TrialRecord, WeightsRecord
 from runs.repair.check import check
 from runs.seeds import behind
 from runs.weights_folder import WeightsFolder
@@ -243,11 +243,14 @@ class Killed(Writer):
         *,
         weights: Sequence[WeightsRecord] = (),
         without: Collection[int] = (),
+        image_results: Sequence[ImageResults] = (),
     ) -> list[str]:
         if trials[0].number == 3:
             assert weights
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().end_trials(study, trials, weights=weights, without=without)
+        return super().end_trials(
+            study, trials, weights=weights, without=without, image_results=image_results
+        )
 
 
 def run_and_die(storage: str, folder: str) -> None:
