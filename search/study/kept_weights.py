@@ -142,7 +142,7 @@ class KeptWeights:
             ]
             if not _is_on(self._front, trials):  # another has driven it off meanwhile
                 contents = {}
-        written = self._write(contents, say)
+        written = self._write(contents, trials[0].origin, say)
         without = [trial.number for trial in left]
         kept = {record.trial for record in written}
         ended = [t if t.number in kept else _without_weights(t) for t in trials]
@@ -161,7 +161,7 @@ class KeptWeights:
         return not (self._only_front and trials[0].in_search)
 
     def _write(
-        self, contents: Mapping[int, bytes], say: Callable[[str], None]
+        self, contents: Mapping[int, bytes], origin: Origin, say: Callable[[str], None]
     ) -> list[WeightsRecord]:
         """Writes files; those that cannot be written are left out."""
         written = []
@@ -170,9 +170,12 @@ class KeptWeights:
                 written.append(self._folder.write(trial, content))
             except OSError as error:
                 todo = "free some space" if error.errno in _FULL else "see that it can be written"
+                lost = "results are stored, the weights of trials that end meanwhile are lost"
+                if origin is Origin.CONFIRMATION:
+                    lost = "confirmations that end meanwhile have failed"
                 say(
                     f"no weights can be written in {self._folder.path} ({error.strerror}); {todo}: "
-                    "results are stored, the weights of trials that end meanwhile are lost"
+                    f"{lost}"
                 )
         return written
 
@@ -198,7 +201,7 @@ def _without_weights(trial: TrialRecord) -> TrialRecord:
     """As it ended, if its weights are not there."""
     if trial.origin is not Origin.CONFIRMATION or trial.state is not State.COMPLETE:
         return trial
-    error = "its weights could not be kept, from which the test images are predicted"
+    error = "its weights could not be kept, from which the test is predicted"
     return replace(trial, state=State.FAILED, error=error, accuracy=None, loss=None)
 
 
