@@ -46,7 +46,7 @@ from search.protocol import (
 )
 from search.schedule.candidate import Candidate
 from search.schedule.optuna_adapter import OptunaAdapter
-from search.schedule.scheduler import New, Resume, Scheduler
+from search.schedule.scheduler import New, Resume, Scheduler, Suggestion, one_by_one
 from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS, RungSpec
 from search.spec.studies import StudySpec
@@ -785,6 +785,9 @@ class Repeating(Scheduler):
     def suggest(self) -> New | Resume | None:
         return self.due.pop(0) if self.due else None
 
+    def on_end(self, suggestion: Suggestion, trials: Sequence[TrialRecord], *_: object) -> None:
+        self.due += one_by_one(suggestion, trials)
+
     @property
     def exhausted(self) -> bool:
         return False
@@ -827,3 +830,62 @@ def test_a_study_goes_on_without_its_confirmations(store: Writer, tmp_path: Path
         search(through)[0].go(num_trials=6)
         searched = [t.config for t in store.trials("s") if t.parent is None]
         assert searched == configs(through, State.COMPLETE)
+
+
+class Cramped(Quick):
+    """A trainer with room for so many seeds at once."""
+
+    def __init__(self, room: int, failure: Failure) -> None:
+        super().__init__()
+        self.room = room
+        self.failure = failure
+
+    def run(
+        self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[Event]:
+        if len(request.numbers) <= self.room:
+            yield from super().run(request)
+            return
+        self.requested.append(request)
+        for number in request.numbers:
+            yield Failed(trial=number, reason="no room", failure=self.failure)
+
+
+@pytest.mark.parametrize("failure", [Failure.DOES_NOT_FIT, Failure.OUT_OF_MEMORY])
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_seeds_for_which_together_a_device_has_no_room_are_trained_one_by_one(
+    store: Writer, room: int, failure: Failure
+) -> None:
+    search(store)[0].go(num_trials=3)
+    _, trainer = confirm(store, trainer=Cramped(room, failure))
+    ends = store.trials("s")[3:]
+    assert [t.seed for t in ends] == [*SEEDS]
+    assert {t.state for t in ends} == {State.COMPLETE if room else State.FAILED}
+    if room:
+        assert {t.failure for t in ends} == {None}
+    each = [(seed,) for seed in SEEDS]
+    assert [r.seeds for r in trainer.requested] == ([SEEDS] if room == 2 else [SEEDS, *each])
+
+
+class Adaptive(Repeating):
+    """Trains every seed alone, and all but the first once that has reported."""
+
+    def __init__(self, *args: Any, **others: Any) -> None:
+        super().__init__(*args, **others)
+        (whole,) = self.due
+        assert isinstance(whole, New)
+        self.due = [replace(whole, seeds=(40,))]
+        self.later = [replace(whole, seeds=(seed,)) for seed in (41, 42, 43)]
+
+    def on_end(self, *_: object) -> None:
+        self.due, self.later = [*self.due, *self.later], []
+
+
+def test_idle_workers_train_what_a_scheduler_suggests_once_it_knows_more(store: Writer) -> None:
+    search(store)[0].go(num_trials=3)
+    workers = Several(2)
+    searched, _ = search(store, workers=workers)
+    replace(searched, scheduler=Adaptive).go(num_trials=0)
+    assert [r.seeds for _, r in workers.requested] == [(40,), (41,), (42,), (43,)]
+    assert workers.at_once == 2
+    assert {t.state for t in store.trials("s")} == {State.COMPLETE}

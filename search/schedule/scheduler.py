@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from runs.record import Origin, State, TrialRecord
+from runs.record import Failure, Origin, State, TrialRecord
 from runs.seeds import by_configuration, mean_curve
 from search.schedule.candidate import Candidate
 from search.schedule.early_stopping import Action, RungDecision
@@ -29,7 +29,7 @@ from space.config import Config, ImageTask
 from space.costs import find_cost
 from space.search_space import SearchSpace
 
-__all__ = ["Action", "New", "Resume", "RungDecision", "Scheduler", "Suggestion"]
+__all__ = ["Action", "New", "Resume", "RungDecision", "Scheduler", "Suggestion", "one_by_one"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,23 @@ class Resume(Suggestion):
 
     trials: tuple[TrialRecord, ...]
     """One a seed, those that have ended too."""
+
+
+def one_by_one(suggestion: Suggestion, trials: Sequence[TrialRecord]) -> list[Resume]:
+    """The seeds of a suggestion each alone, where a device had no room for all at once; else none.
+
+    Args:
+        suggestion: whose trials they are.
+        trials: as they ended.
+    """
+    no_room = {Failure.DOES_NOT_FIT, Failure.OUT_OF_MEMORY}
+    if len(trials) < 2 or not all(trial.failure in no_room for trial in trials):
+        return []
+    again = [replace(trial, state=State.RUNNING) for trial in trials]
+    return [
+        Resume(candidate=suggestion.candidate, origin=suggestion.origin, trials=(trial,))
+        for trial in again
+    ]
 
 
 class Scheduler:

@@ -120,6 +120,8 @@ class Coordinator:
         self._deadline = deadline
         self._is_late = False
         """Whether a trial was not begun because of the deadline."""
+        self._is_over = False
+        """Whether a trial was not begun: none is asked for any more."""
         self._said: set[str] = set()
         """Warnings that need not be said again."""
 
@@ -186,7 +188,9 @@ class Coordinator:
                 if not slot.looked_ahead:  # it failed before it started
                     slot.ahead = self._scheduler.suggest()
                 self._finish(slot)
-                self._start(slot, self._following(slot))
+                idle = [s for s in self._slots if s is not slot and s.suggestion is None]
+                for free in (slot, *idle):  # the scheduler knows more than when it had nothing
+                    self._start(free, self._following(free))
 
     def _warn(self, sentence: str, *, is_lasting: bool = True) -> None:
         """Notes what was not said before as something that lasts."""
@@ -199,9 +203,11 @@ class Coordinator:
         if suggestion and self._deadline is not None and time.monotonic() >= self._deadline:
             if not self._is_late:
                 self._reporter.note("the time is up: no further trial is started")
-            self._is_late, suggestion = True, None
-        if isinstance(suggestion, New) and suggestion.origin is Origin.SEARCH:
-            suggestion = None if self._search.enough() else suggestion
+            self._is_late = self._is_over = True
+            suggestion = None
+        is_searched = isinstance(suggestion, New) and suggestion.origin is Origin.SEARCH
+        if is_searched and self._search.enough():
+            suggestion, self._is_over = None, True
         slot = self._slots[slot.worker] = WorkerSlot(slot.worker, slot.clock, suggestion)
         match suggestion:
             case None:
@@ -316,12 +322,13 @@ class Coordinator:
         slot.suggestion = None
 
     def _following(self, slot: WorkerSlot) -> New | Resume | None:
-        """What a worker trains next: what it compiled ahead, else, at the end, what another did."""
+        """What a worker trains next: what it compiled ahead, else what another did, else the newest
+        suggestion."""
         for other in (slot, *self._slots):
             if other.ahead is not None:
                 suggestion, other.ahead = other.ahead, None
                 return suggestion
-        return None
+        return None if self._is_over else self._scheduler.suggest()
 
     def _refuse(self, suggestion: New, reason: str) -> TrialRecord:
         """Writes down a proposal that is not tried."""
