@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from space.costs import FLOPS, Cost, CostError, find_cost
 from space.families import DEFAULT_FAMILIES, AnyConfig, family_of, label_of
@@ -264,6 +264,8 @@ class WeightsRecord:
 class ImageResults:
     """Which images of a split one training predicts right, packed as they are stored."""
 
+    __pydantic_config__ = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")  # in spools
+
     trial: int
     """The trial's number in its study."""
     split: str
@@ -299,3 +301,14 @@ class TestReading:
     purpose: str
     command: str
     """As it was typed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptResults:
+    """What is kept of a study besides its trials and their curves."""
+
+    weights: tuple[WeightsRecord, ...] = ()
+    image_results: tuple[ImageResults, ...] = ()
+    confirmations: tuple[ConfirmationRecord, ...] = ()
+    readings: tuple[TestReading, ...] = ()
+    """Of test splits, the oldest first."""
