@@ -16,7 +16,7 @@ from dashboard.rungs import rungs_of
 from runs import pareto, winners
 from runs.frames import trials_frame
 from runs.lease import Holder
-from runs.record import Origin, State, StudyRecord, TrialRecord
+from runs.record import Origin, State, StudyRecord, TestReading, TrialRecord
 from runs.seeds import by_configuration, over_seeds
 from space.config import Config
 
@@ -44,6 +44,8 @@ class Snapshot:
     """Who runs the study, or ran it when its machine failed."""
     is_silent: bool = False
     """Whether the holder gives no sign of life, where there is no other way to tell."""
+    readings: Sequence[TestReading] = ()
+    """Of the study's test split, those for other studies too; none before its first."""
 
     @cached_property
     def is_run(self) -> bool:
@@ -73,12 +75,12 @@ class Snapshot:
 
     @cached_property
     def news(self) -> tuple[object, ...]:
-        """Differs from another snapshot's when a trial started or ended in between, or whoever runs
-        the study came or went."""
+        """Differs from another snapshot's when a trial started or ended in between, the test split
+        was read, or whoever runs the study came or went."""
         ends = [t.finished_at for t in self.trials if t.finished_at is not None]
         counts = tuple(sorted(Counter(t.state for t in self.trials).items()))
-        run = self.holder, self.is_run
-        return self.study.name, len(self.trials), counts, max(ends, default=None), run
+        run, size = (self.holder, self.is_run), (len(self.trials), len(self.readings))
+        return self.study.name, size, counts, max(ends, default=None), run
 
     @cached_property
     def found(self) -> list[TrialRecord]:
