@@ -20,6 +20,7 @@ from dashboard.wording import state_word
 from runs.reader import UnknownStudyError
 from runs.record import State, TrialRecord
 from runs.storage import StorageError
+from runs.test_readings import readings_line
 from space.quantities import counted
 
 
@@ -117,10 +118,15 @@ def _describe(snapshot: Snapshot) -> None:
         for state in State
         if snapshot.counts[state]
     ]
+    confirming = ""
+    if snapshot.confirming:
+        confirming = f"\n{counted(len(snapshot.confirming), 'trial')} with fresh seeds"
     st.text(
         f"{study.spec.get('dataset', 'an unnamed data set')}, {study.num_classes} classes\n"
-        f"since {moment(study.created_at)}\n{counted(len(snapshot.trials), 'trial')}: "
+        f"since {moment(study.created_at)}\n{counted(len(snapshot.searched), 'trial')}: "
         + ", ".join(counts)
+        + confirming
+        + f"\n{readings_line(snapshot.readings)}"
     )
 
 

@@ -87,7 +87,8 @@ def configuration(trial: TrialRecord) -> dict[str, str]:
 
 def circumstances(trial: TrialRecord) -> dict[str, str]:
     """When, where and for how long a trial ran, as far as it is known."""
-    facts = {"origin": trial.origin.value, "started": moment(trial.started_at)}
+    repeated = "" if trial.parent is None else f" of trial {trial.parent}"
+    facts = {"origin": f"{trial.origin.value}{repeated}", "started": moment(trial.started_at)}
     if trial.finished_at is not None:
         facts["ended"] = moment(trial.finished_at)
     facts |= _times(trial)

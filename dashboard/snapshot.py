@@ -16,7 +16,7 @@ from dashboard.rungs import rungs_of
 from runs import pareto, winners
 from runs.frames import trials_frame
 from runs.lease import Holder
-from runs.record import Origin, State, StudyRecord, TrialRecord
+from runs.record import Origin, State, StudyRecord, TestReading, TrialRecord
 from runs.seeds import by_configuration, over_seeds
 from space.config import Config
 
@@ -44,6 +44,8 @@ class Snapshot:
     """Who runs the study, or ran it when its machine failed."""
     is_silent: bool = False
     """Whether the holder gives no sign of life, where there is no other way to tell."""
+    readings: Sequence[TestReading] = ()
+    """Of the study's test split, those for other studies too; none before its first."""
 
     @cached_property
     def is_run(self) -> bool:
@@ -52,17 +54,33 @@ class Snapshot:
         return self.holder is not None and self.holder.lives is not False and not self.is_silent
 
     @cached_property
+    def searched(self) -> list[TrialRecord]:
+        """The trials of the search, baselines too: those that confirm others are left out."""
+        return [t for t in self.trials if t.in_search]
+
+    @cached_property
+    def confirming(self) -> list[TrialRecord]:
+        """The trials that confirm others with fresh seeds."""
+        return [t for t in self.trials if t.origin is Origin.CONFIRMATION]
+
+    @cached_property
+    def running(self) -> list[TrialRecord]:
+        """The trials that have not ended, of whatever origin."""
+        return [t for t in self.trials if t.state is State.RUNNING]
+
+    @cached_property
     def counts(self) -> Counter[State]:
-        return Counter(t.state for t in self.trials)
+        """How many trials of the search are in which state."""
+        return Counter(t.state for t in self.searched)
 
     @cached_property
     def news(self) -> tuple[object, ...]:
-        """Differs from another snapshot's when a trial started or ended in between, or whoever runs
-        the study came or went."""
+        """Differs from another snapshot's when a trial started or ended in between, the test split
+        was read, or whoever runs the study came or went."""
         ends = [t.finished_at for t in self.trials if t.finished_at is not None]
-        counts = tuple(sorted(self.counts.items()))
-        run = self.holder, self.is_run
-        return self.study.name, len(self.trials), counts, max(ends, default=None), run
+        counts = tuple(sorted(Counter(t.state for t in self.trials).items()))
+        run, size = (self.holder, self.is_run), (len(self.trials), len(self.readings))
+        return self.study.name, size, counts, max(ends, default=None), run
 
     @cached_property
     def found(self) -> list[TrialRecord]:
@@ -99,8 +117,8 @@ class Snapshot:
 
     @cached_property
     def several(self) -> dict[int, list[float]]:
-        """The accuracies behind the mean of each configuration of several seeds, finished or
-        stopped.
+        """The accuracies behind the mean of each configuration of several seeds that the search
+        finished or stopped.
 
         By the number under which the mean stands.
         """
@@ -108,6 +126,7 @@ class Snapshot:
             seeds[0].number: _accuracies(seeds)
             for seeds in self._configurations.values()
             if len(seeds) > 1
+            and seeds[0].in_search
             and (all(t.state is State.COMPLETE for t in seeds) or _are_stopped(seeds))
         }
 

@@ -18,18 +18,19 @@ def trials_frame(
 ) -> pd.DataFrame:
     """One row a trial, in the order given.
 
-    Columns: number, state, origin, family, label, on_front (whether the configuration, by the
-    mean of its seeds, is on the front of its own origin; of the search's only those that reach
-    `min_accuracy`), accuracy, loss, params, macs, flops, `cost` by its name where it is none of
-    these, seed, epochs, rung (after which it was, or would have been, stopped), the timings,
-    train_flop_per_second (3 x FLOPs x images a second), device_bytes, device_kind, git_revision,
-    failure (why it failed, in a word), timeout_seconds (the limit it ran into), error, started_at,
-    finished_at, and the fields of the configurations.
+    Columns: number, state, origin, family, label, on_front (whether the configuration, by the mean
+    of its seeds, is on the front of the search, or of the baselines; of the search's only those
+    that reach `min_accuracy`), accuracy, loss, params, macs, flops, `cost` by its name where it is
+    none of these, seed, epochs, parent (the number of the trial that it repeats), rung (after which
+    it was, or would have been, stopped), the timings, train_flop_per_second (3 x FLOPs x images a
+    second), device_bytes, device_kind, git_revision, failure (why it failed, in a word),
+    timeout_seconds (the limit it ran into), error, started_at, finished_at, and the fields of the
+    configurations.
     """
     rows = []
     on_front = {
         (trial.config, origin)
-        for origin in Origin
+        for origin in (Origin.SEARCH, Origin.BASELINE)
         for trial in front(
             over_seeds([t for t in trials if t.origin is origin]),
             min_accuracy if origin is Origin.SEARCH else 0.0,
@@ -55,6 +56,7 @@ def trials_frame(
                 cost.name: trial.cost(cost),
                 "seed": trial.seed,
                 "epochs": trial.epochs,
+                "parent": trial.parent,
                 "rung": trial.rung,
                 "wall_seconds": trial.wall_seconds,
                 "trace_seconds": timing and timing.trace_seconds,
@@ -87,7 +89,7 @@ def epochs_frame(epochs: Sequence[EpochRecord]) -> pd.DataFrame:
 
 _COLUMNS = [
     *("number", "state", "origin", "family", "label", "on_front", "accuracy", "loss", "params"),
-    *("macs", "flops", "seed", "epochs", "rung", "wall_seconds", "trace_seconds"),
+    *("macs", "flops", "seed", "epochs", "parent", "rung", "wall_seconds", "trace_seconds"),
     *("compile_seconds", "cache_hit", "train_seconds", "eval_seconds", "images_per_second"),
     *("train_flop_per_second", "device_bytes", "device_kind", "git_revision"),
     *("failure", "timeout_seconds", "error", "started_at", "finished_at"),

@@ -13,9 +13,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
-from runs import schema
+from runs import kept_rows, schema
 from runs.lease import Holder, find_holder
-from runs.record import EpochRecord, State, StudyRecord, TrialRecord, WeightsRecord
+from runs.record import (
+    ConfirmationRecord,
+    EpochRecord,
+    ImageResults,
+    KeptResults,
+    State,
+    StudyRecord,
+    TestReading,
+    TrialRecord,
+    WeightsRecord,
+)
 from runs.rows import epoch_record, study_record, trial_record
 from runs.storage import (
     AwayError,
@@ -28,7 +38,7 @@ from runs.storage import (
     parse_storage,
     reason,
 )
-from runs.tables import CostRow, EpochRow, StudyRow, TrialRow, WeightsRow
+from runs.tables import CostRow, EpochRow, StudyRow, TrialRow
 from space.errors import ConfigError, listed, nearest
 from space.families import UnknownFamilyError
 
@@ -189,20 +199,45 @@ class Reader:
         Raises:
             UnknownStudyError: there is no such study.
         """
+        found = self._of_study(study, kept_rows.weights_of)
+        return {record.trial: record for record in found}
 
-        def read(session: Session) -> dict[int, WeightsRecord]:
-            rows = session.execute(
-                sa.select(TrialRow.number, WeightsRow.digest, WeightsRow.size_bytes)
-                .join(TrialRow, WeightsRow.trial_id == TrialRow.id)
-                .where(TrialRow.study_id == self._study_row(session, study).id)
-                .order_by(TrialRow.number)
-            )
-            return {
-                number: WeightsRecord(trial=number, digest=digest, size_bytes=size_bytes)
-                for number, digest, size_bytes in rows
-            }
+    def image_results(self, study: str, split: str) -> dict[int, ImageResults]:
+        """Which images of a split the trials of a study predict right, by number.
 
-        return self._read(read)
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        found = self._of_study(study, kept_rows.image_results, split)
+        return {results.trial: results for results in found}
+
+    def confirmations(self, study: str) -> list[ConfirmationRecord]:
+        """The confirmations of a study, the oldest first.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        return self._of_study(study, kept_rows.confirmations)
+
+    def kept_results(self, study: str) -> KeptResults:
+        """All that is kept of a study besides its trials and their curves.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        return self._of_study(study, kept_rows.kept_of)
+
+    def test_readings(self, test_digest: str) -> list[TestReading]:
+        """The readings of a test split for any study of the database, the oldest first."""
+        return self._read(lambda session: kept_rows.readings_of(session, test_digest))
+
+    def study_readings(self, study: str) -> list[TestReading]:
+        """The readings of test splits for a study, the oldest first.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        return self._of_study(study, kept_rows.readings)
 
     def holder(self, study: str) -> Holder | None:
         """The process that runs the study, or ran it when its machine failed; None: none does."""
@@ -266,6 +301,10 @@ class Reader:
         for trial, name, value in session.execute(query.where(*where)):
             found.setdefault(trial, {})[name] = value
         return found
+
+    def _of_study(self, study: str, read: Callable[..., T], *rest: str) -> T:
+        """What `read` returns, given a session, the key of a study and the rest."""
+        return self._read(lambda session: read(session, self._study_row(session, study).id, *rest))
 
     def _study_row(self, session: Session, name: str) -> StudyRow:
         row = session.scalar(sa.select(StudyRow).where(StudyRow.name == name))

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from space.costs import FLOPS, Cost, CostError, find_cost
 from space.families import DEFAULT_FAMILIES, AnyConfig, family_of, label_of
@@ -42,6 +42,8 @@ class Origin(StrEnum):
 
     SEARCH = "search"  # the sampler
     BASELINE = "baseline"  # it was given
+    CONFIRMATION = "confirmation"  # a trial of the same study, trained again with a fresh seed
+    FINETUNE = "finetune"  # as given, its weights those of another training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +143,8 @@ class TrialRecord:
     seed: int
     epochs: int
     """How many epochs were asked for."""
+    parent: int | None = None
+    """Number of the trial of the same study that it repeats, or goes on from."""
     rung: int | None = None
     """The epoch after which it was stopped early; of a complete trial, after which it would have
     been, had it not been exempt, to see whether stopping is right."""
@@ -173,6 +177,11 @@ class TrialRecord:
     def family(self) -> str:
         """The kind of network, such as `mixer`."""
         return self.config.family
+
+    @property
+    def in_search(self) -> bool:
+        """Whether it is part of the search; one that confirms or goes on from a trial is not."""
+        return self.origin in {Origin.SEARCH, Origin.BASELINE}
 
     @property
     def flops(self) -> int:
@@ -249,3 +258,57 @@ class WeightsRecord:
     digest: str
     """SHA-256 of the file, in hexadecimal, which names it."""
     size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageResults:
+    """Which images of a split one training predicts right, packed as they are stored."""
+
+    __pydantic_config__ = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")  # in spools
+
+    trial: int
+    """The trial's number in its study."""
+    split: str
+    """`validation` or `test`."""
+    num_images: int
+    right: bytes
+    """One bit an image in the order of the split, as `numpy.packbits` packs them."""
+    classes: bytes | None = None
+    """The predicted class of every image, little-endian uint16; None where it was not kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmationRecord:
+    """What a confirmation of a study is to train, as it was fixed before its first training."""
+
+    number: int
+    """Position among the study's confirmations, from 0."""
+    began_at: datetime
+    plan: dict[str, Any]
+    """JSON: the candidates, who was left out, settings and the first seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestReading:
+    """A test split was opened to report results."""
+
+    test_digest: str
+    """SHA-256 of the images and labels of the split, in hexadecimal."""
+    study: str
+    trial: int | None
+    """Its number; None where trials of the whole study were tested."""
+    read_at: datetime
+    purpose: str
+    command: str
+    """As it was typed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptResults:
+    """What is kept of a study besides its trials and their curves."""
+
+    weights: tuple[WeightsRecord, ...] = ()
+    image_results: tuple[ImageResults, ...] = ()
+    confirmations: tuple[ConfirmationRecord, ...] = ()
+    readings: tuple[TestReading, ...] = ()
+    """Of test splits, the oldest first."""

@@ -13,16 +13,19 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from runs.record import (
+    ConfirmationRecord,
     Environment,
     EpochRecord,
     Failure,
+    ImageResults,
     Origin,
     State,
     StudyRecord,
+    TestReading,
     Timing,
     TrialRecord,
 )
-from runs.tables import StudyRow
+from runs.tables import ConfirmationRow, ReadingRow, StudyRow
 from space.config import Config
 from space.families import parse_config
 
@@ -39,7 +42,9 @@ _PLAIN = sorted(
     - {"costs"}  # which have a table of their own
 )
 _EPOCH = sorted({*_names(EpochRecord)} - {"trial"})
-_NUMBERS = ("number", "params", "macs", "seed", "epochs", "rung")
+_IMAGE_RESULTS = sorted({*_names(ImageResults)} - {"trial"})
+_READING = sorted({*_names(TestReading)} - {"study"})
+_NUMBERS = ("number", "params", "macs", "seed", "epochs", "rung", "parent")
 
 
 def digest(config: Config) -> str:
@@ -102,3 +107,25 @@ def epoch_columns(epoch: EpochRecord) -> dict[str, Any]:
 
 def epoch_record(row: Any, number: int) -> EpochRecord:
     return EpochRecord(trial=number, **{name: getattr(row, name) for name in _EPOCH})
+
+
+def image_result_columns(results: ImageResults) -> dict[str, Any]:
+    """All but the trial, which the row knows by its key."""
+    return {name: getattr(results, name) for name in _IMAGE_RESULTS}
+
+
+def image_results_of(row: Any, number: int) -> ImageResults:
+    return ImageResults(trial=number, **{name: getattr(row, name) for name in _IMAGE_RESULTS})
+
+
+def confirmation_record(row: ConfirmationRow) -> ConfirmationRecord:
+    return ConfirmationRecord(**{name: getattr(row, name) for name in _names(ConfirmationRecord)})
+
+
+def reading_columns(reading: TestReading) -> dict[str, Any]:
+    """All but the study, which the row knows by its key."""
+    return {name: getattr(reading, name) for name in _READING}
+
+
+def reading_record(row: ReadingRow, study: str) -> TestReading:
+    return TestReading(study=study, **{name: getattr(row, name) for name in _READING})

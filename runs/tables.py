@@ -202,6 +202,40 @@ class WeightsRow(Base):
     size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class ImageResultRow(Base):
+    """Which images of a split a trial predicts right, packed: see `runs.record.ImageResults`."""
+
+    __tablename__ = "run_image_result"
+    __table_args__ = (
+        sa.CheckConstraint("split IN ('validation', 'test')", name="split"),
+        sa.CheckConstraint("num_images > 0", name="num_images"),
+        sa.CheckConstraint('length("right") = (num_images + 7) / 8', name="right"),
+        sa.CheckConstraint("length(classes) = 2 * num_images", name="classes"),
+    )
+
+    trial_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("run_trial.id", ondelete="CASCADE"), primary_key=True
+    )
+    split: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    num_images: Mapped[int]
+    right: Mapped[bytes]
+    classes: Mapped[bytes | None]
+
+
+class ConfirmationRow(Base):
+    """A confirmation of a study: what it is to train, fixed before its first training."""
+
+    __tablename__ = "run_confirmation"
+    __table_args__ = (sa.CheckConstraint("number >= 0", name="number"),)
+
+    study_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("run_study.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    began_at: Mapped[datetime]
+    plan: Mapped[dict[str, Any]]
+
+
 class ReadingRow(Base):
     """A reading of a test split: when, of which trial or study, what for, by which command.
 

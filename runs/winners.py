@@ -189,6 +189,7 @@ def preset_of(
             "study": study.name,
             "study_began": study.created_at.isoformat(),
             "trial": trial.number,
+            **({} if trial.parent is None else {"parent": trial.parent}),
             "accuracy": trial.accuracy,
             "accuracy_split": "validation",
             "loss": trial.loss,

@@ -42,7 +42,7 @@ class StudyResult:
         return cls(study=reading.study, trials=reading.trials, where=store.where, ended=ended)
 
     def __repr__(self) -> str:
-        counts = Counter(trial.state.value for trial in self.trials)
+        counts = Counter(trial.state.value for trial in self.trials if trial.in_search)
         states = ", ".join(f"{count} {state}" for state, count in counts.items())
         return f"<StudyResult {self.name!r}: {states}; {len(self.front)} on the front>"
 

@@ -84,7 +84,7 @@ def test_columns_hold_what_the_records_hold() -> None:
         "channels_mlp_dim": 20,
     }
     assert {name: row[name] for name in expected} == expected
-    empty = {"failure", "timeout_seconds", *("mlp_dim", "num_heads", "classifier")}
+    empty = {"failure", "timeout_seconds", "parent", *("mlp_dim", "num_heads", "classifier")}
     assert set(trials_frame(TRIALS).columns) - set(expected) == empty
     assert row[[*empty]].isna().all()
     assert list(trials_frame(TRIALS).columns)[:9] == list(expected)[:9]
@@ -131,8 +131,8 @@ def test_a_study_that_has_hardly_begun_has_the_same_first_columns(trials: list[o
     frame = trials_frame(trials)
     assert len(frame) == len(trials)
     full = trials_frame(TRIALS)
-    assert list(frame.columns)[:30] == list(full.columns)[:30]
-    assert frame.columns[29] == "finished_at"
+    assert list(frame.columns)[:31] == list(full.columns)[:31]
+    assert frame.columns[30] == "finished_at"
 
 
 def test_a_frame_survives_csv() -> None:

@@ -30,7 +30,15 @@ from runs.reader import open_reader
 from runs.record import EpochRecord, Failure, Origin, State, StudyRecord, Timing, TrialRecord
 from runs.rows import epoch_columns, study_columns, trial_columns
 from runs.storage import APPLICATION_ID, StorageError, engine_for, parse_storage
-from runs.tables import Base, CostRow, ReadingRow, TrialRow, WeightsRow
+from runs.tables import (
+    Base,
+    ConfirmationRow,
+    CostRow,
+    ImageResultRow,
+    ReadingRow,
+    TrialRow,
+    WeightsRow,
+)
 from runs.writer import open_writer
 
 MIGRATIONS = Path(schema.__file__).parent / "migrations"
@@ -262,9 +270,10 @@ BEFORE = [
 CURVES = [epoch(number, trial=1) for number in (1, 2)]
 
 
-def test_a_database_of_the_schema_before_goes_on(storage: str) -> None:
+@pytest.mark.parametrize("revision", ["0006", "0007"])
+def test_a_database_of_a_schema_before_goes_on(storage: str, revision: str) -> None:
     """With the same rows, on which old and new tables agree, and on the same study."""
-    write_older(storage, "0006", BEFORE, CURVES)
+    write_older(storage, revision, BEFORE, CURVES)
     with open_writer(storage) as store, store.hold("digits"):
         assert (store.trials("digits"), store.epochs("digits")) == (BEFORE, CURVES)
         store.add_epoch("digits", epoch(1, trial=4))
@@ -388,12 +397,17 @@ REFUSED = {
     "ck_run_weights_digest": "UPDATE run_weights SET digest = 'abc'",
     "ck_run_weights_size": "UPDATE run_weights SET size_bytes = 0",
     "ck_run_test_reading_digest": "UPDATE run_test_reading SET test_digest = ''",
+    "ck_run_image_result_split": "UPDATE run_image_result SET split = 'train'",
+    "ck_run_image_result_num_images": "UPDATE run_image_result SET num_images = 0, classes = NULL",
+    "ck_run_image_result_right": "UPDATE run_image_result SET num_images = 17, classes = NULL",
+    "ck_run_image_result_classes": "UPDATE run_image_result SET num_images = 10",
+    "ck_run_confirmation_number": "UPDATE run_confirmation SET number = -1",
 }
 
 
 @pytest.fixture
 def with_every_table(storage: str) -> str:
-    """A complete trial, its curve, a cost, weights and a reading of its test split."""
+    """A complete trial, its curve, a cost, weights, results, and a reading of its test split."""
     with open_writer(storage) as store:
         store.add_study(study())
         store.add_trial("digits", trial(0))
@@ -405,6 +419,9 @@ def with_every_table(storage: str) -> str:
         reading = {"test_digest": "b" * 64, "study_id": 1, "purpose": "report", "command": "x --y"}
         session.add(ReadingRow(trial=0, read_at=NOON, **reading))
         session.add(ReadingRow(trial=None, read_at=NOON, **reading))
+        results = {"split": "test", "num_images": 9, "right": b"\xff\x80", "classes": bytes(18)}
+        session.add(ImageResultRow(trial_id=1, **results))
+        session.add(ConfirmationRow(study_id=1, number=0, began_at=NOON, plan={}))
     engine.dispose()
     return storage
 
@@ -438,6 +455,8 @@ def test_what_cannot_be_is_refused_by_the_schema(with_every_table: str, rule: st
         "UPDATE run_trial SET origin = 'finetune', parent = 7",
         "UPDATE run_test_reading SET trial = 7",
         "UPDATE run_cost SET trial_id = 7",
+        "UPDATE run_image_result SET trial_id = 7",
+        "UPDATE run_confirmation SET study_id = 7",
         "DELETE FROM run_study",
     ],
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -17,7 +18,18 @@ from sample_study import write_study
 
 import runs
 from runs.reader import Reader, UnknownStudyError, open_reader
-from runs.record import Failure, Origin, State, Timing, TrialRecord, WeightsRecord
+from runs.record import (
+    Failure,
+    ImageResults,
+    Origin,
+    State,
+    Timing,
+    TrialRecord,
+    WeightsRecord,
+)
+from runs.record import (
+    TestReading as ReadingOfTest,
+)
 from runs.storage import StorageError
 from runs.writer import Writer, open_writer
 
@@ -106,6 +118,85 @@ def test_trials_are_read_as_they_were_written(writer: Writer, reader: Reader) ->
         assert reader.trials(kind) == [record]
         assert type(reader.trial(kind, 0).config) is type(record.config)
         assert reader.trial(kind, 0).started_at.tzinfo is UTC
+
+
+def test_a_trial_names_the_one_it_repeats(writer: Writer, reader: Reader) -> None:
+    first = writer.add_trial("digits", trial(0))
+    again = [
+        trial(1 + i, config=first.config, seed=10 + i, origin=origin, parent=0)
+        for i, origin in enumerate((Origin.CONFIRMATION, Origin.FINETUNE))
+    ]
+    assert writer.add_trials("digits", again) == again
+    assert reader.trials("digits") == [first, *again]
+    with pytest.raises(sa.exc.IntegrityError):
+        writer.add_trial("digits", trial(3, origin=Origin.CONFIRMATION, parent=None))
+    assert len(reader.trials("digits")) == 3
+
+
+def results_of(trial: int, split: str = "validation", seed: int = 0) -> ImageResults:
+    """Of 1,003 images, with classes."""
+    numbers = np.random.default_rng(seed)
+    return ImageResults(
+        trial=trial,
+        split=split,
+        num_images=1_003,
+        right=np.packbits(numbers.random(1_003) < 0.5).tobytes(),
+        classes=numbers.integers(0, 2**16, 1_003, dtype="<u2").tobytes(),
+    )
+
+
+def test_image_results_come_with_the_end_of_their_trial(writer: Writer, reader: Reader) -> None:
+    writer.add_trials("digits", [running(0), running(1), running(2)])
+    first, second = results_of(0), replace(results_of(1, seed=1), classes=None)
+    writer.end_trials("digits", [trial(0), trial(1)], image_results=[first, second])
+    assert reader.image_results("digits", "validation") == {0: first, 1: second}
+    assert reader.image_results("digits", "test") == {}
+    with pytest.raises(sa.exc.IntegrityError):  # bits of so many images there are not
+        writer.end_trials("digits", [trial(2)], image_results=[replace(results_of(2), right=b"x")])
+    assert reader.trial("digits", 2).state is State.RUNNING
+    assert reader.image_results("digits", "validation").keys() == {0, 1}
+
+
+def test_a_reading_of_the_test_split_comes_with_all_it_showed_or_not_at_all(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.add_study(study("other"))
+    writer.add_trials("digits", [trial(0), trial(1)])
+    reading = ReadingOfTest(
+        test_digest="c" * 64,
+        study="digits",
+        trial=None,
+        read_at=AWARE,
+        purpose="confirmation 0",
+        command="python -m search.confirm --study 'digits ü'",
+    )
+    shown = [results_of(0, "test"), results_of(1, "test", seed=1)]
+    with pytest.raises(UnknownStudyError, match="no trial 7"):
+        writer.add_test_reading(reading, [*shown, results_of(7, "test")])
+    assert reader.study_readings("digits") == []
+    assert reader.image_results("digits", "test") == {}
+    writer.add_test_reading(reading, shown)
+    again = replace(reading, study="other", trial=None, purpose="evaluate")
+    writer.add_test_reading(again, [])
+    writer.add_test_reading(replace(reading, trial=1), [results_of(1, "test", seed=2)])
+    writer.add_test_reading(replace(again, test_digest="d" * 64), [])
+    assert reader.test_readings("c" * 64) == [reading, again, replace(reading, trial=1)]
+    assert reader.study_readings("digits") == [reading, replace(reading, trial=1)]
+    assert reader.test_readings("e" * 64) == []
+    assert reader.image_results("digits", "test") == {0: shown[0], 1: results_of(1, "test", 2)}
+    assert reader.image_results("digits", "validation") == {}
+
+
+def test_confirmations_are_numbered_in_their_study(writer: Writer, reader: Reader) -> None:
+    writer.add_study(study("other"))
+    plans = [{"candidates": [{"trial": 3}], "level": 0.95}, {"ü": None}]
+    for plan in plans:
+        writer.add_confirmation("digits", plan)
+    added = writer.add_confirmation("other", plans[0])
+    found = reader.confirmations("digits")
+    assert [(c.number, c.plan) for c in found] == list(enumerate(plans))
+    assert found[0].began_at <= found[1].began_at <= datetime.now(UTC)
+    assert reader.confirmations("other") == [added]
 
 
 def test_trials_become_what_they_are_updated_to(writer: Writer, reader: Reader) -> None:

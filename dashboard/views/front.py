@@ -61,7 +61,7 @@ def page() -> None:
 
 def _nothing_yet(snapshot: Snapshot) -> None:
     """Why there is no front: nothing has ended yet, or what ended has failed, and of what."""
-    failed = [trial for trial in snapshot.trials if trial.state is State.FAILED]
+    failed = [trial for trial in snapshot.searched if trial.state is State.FAILED]
     if not failed:
         running = counted(snapshot.counts[State.RUNNING], "trial")
         word = state_word(State.RUNNING, is_run=snapshot.is_run)
@@ -69,7 +69,7 @@ def _nothing_yet(snapshot: Snapshot) -> None:
             f"No configuration has finished yet, {running} {word}. The front will appear by itself."
         )
         return
-    number = counted(len(snapshot.trials), "trial")
+    number = counted(len(snapshot.searched), "trial")
     st.warning(f"No configuration has finished: {len(failed):,} of {number} failed.")
     [(reason, times)] = Counter(trial.error for trial in failed).most_common(1)
     st.text(f"The commonest reason, of {counted(times, 'trial')}:")

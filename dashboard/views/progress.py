@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import streamlit as st
 from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
@@ -19,7 +21,7 @@ from dashboard.progress_figures import (
 from dashboard.snapshot import Snapshot
 from dashboard.wording import training_flops
 from runs.accounting import Account, account
-from runs.record import State
+from runs.record import State, TrialRecord
 from runs.stopped import stopped
 from space.families import labels
 from space.quantities import counted, format_seconds
@@ -33,7 +35,7 @@ _ENDS = (State.COMPLETE, State.FAILED, State.PRUNED)
 def page() -> None:
     snapshot = chosen.now().snapshot
     st.header("Progress")
-    running = snapshot.counts[State.RUNNING]
+    running = snapshot.running
     st.subheader("Interrupted" if running and not snapshot.is_run else "Running now")
     st.fragment(_running, run_every=reading.SECONDS if running else None)(snapshot)
     st.subheader("Hypervolume")
@@ -46,7 +48,7 @@ def page() -> None:
     st.subheader("Early stopping")
     _early_stopping(snapshot)
     st.subheader("Trials ended")
-    times = endings(snapshot.trials)
+    times = endings(snapshot.searched)
     if times:
         st.plotly_chart(endings_figure(times), key="endings")
     else:
@@ -64,7 +66,7 @@ def page() -> None:
 def _running(snapshot: Snapshot) -> None:
     with errors_shown():
         st.text(_who_runs(snapshot))
-        under_way = [t for t in snapshot.trials if t.state is State.RUNNING]
+        under_way = snapshot.running
         if not under_way:
             st.text("No trial.")
             return
@@ -88,7 +90,7 @@ def _who_runs(snapshot: Snapshot) -> str:
     gone = "Nobody runs this study now"
     if holder:
         gone = f"It was run by {holder}, which {f'has given {sign}' if silent else 'is gone'}"
-    if snapshot.counts[State.RUNNING] or not snapshot.trials:
+    if snapshot.running or not snapshot.trials:
         return f"{gone}; its command goes on with it."
     return f"{gone}. All its trials have ended; a greater --trials would add more."
 
@@ -154,7 +156,7 @@ def _where_compared(snapshot: Snapshot) -> str:
 
 
 def _time(snapshot: Snapshot) -> None:
-    found = account(snapshot.trials)
+    found = account(snapshot.searched)
     if found.trials:
         _account(found)
         untimed = sum(snapshot.counts[state] for state in _ENDS) - found.trials
@@ -167,11 +169,24 @@ def _time(snapshot: Snapshot) -> None:
         )
     else:
         st.text("No trial has ended yet.")
+    if snapshot.confirming:
+        st.caption(_confirming(snapshot.confirming))
     timed = [trial for trial in snapshot.trials if trial.timing is not None]
     if timed:
         st.markdown("**Training speed reached**")
         trials_chart(speed_figure(timed), key="speed")
         st.caption("3 × FLOPs × images a second, as measured. Click a point to open the trial.")
+
+
+def _confirming(trials: Sequence[TrialRecord]) -> str:
+    """What fresh seeds took, which no figure of the search has in it."""
+    spent = account(trials)
+    flops = sum(trial.training_flops or 0.0 for trial in trials)
+    return (
+        f"Besides, {counted(len(trials), 'trial')} with fresh seeds took "
+        f"{format_seconds(spent.wall_seconds)} and {training_flops(flops)} training FLOPs to "
+        "confirm what the search found: no figure of the search has them in it."
+    )
 
 
 def _account(found: Account) -> None:

@@ -48,7 +48,8 @@ def page() -> None:
     if trial.error:
         st.code(trial.error, language=None, wrap_lines=True)
     with st.container(horizontal=True):
-        for other in snapshot.seeds_of(trial):
+        repeated = [t for t in snapshot.trials if t.number == trial.parent]
+        for other in [*repeated, *snapshot.seeds_of(trial)]:
             if other.number != trial.number:
                 open_button(other, key=f"open {other.number}")
         preset_button(snapshot, trial, key="preset")
@@ -98,7 +99,8 @@ def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
     if len(seeds) > 1:
         st.caption(seeds_sentence(seeds, is_run=snapshot.is_run))
     mean, other = snapshot.mean_of(trial), nearest_in_cost(trial, snapshot.compared, cost)
-    if mean is not None and other is not None and trial.family in snapshot.study.families:
+    is_searched = trial.in_search and trial.family in snapshot.study.families
+    if mean is not None and other is not None and is_searched:
         points = 100 * ((mean.accuracy or 0.0) - (other.accuracy or 0.0))
         st.caption(
             f"{'The mean: ' if len(seeds) > 1 else ''}{points:+.2f} points against {other.label} "
@@ -130,8 +132,9 @@ def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
 
 
 def _rungs_passed(snapshot: Snapshot, trial: TrialRecord, epochs: int) -> list[int]:
-    """Those of the first so many epochs after which the trial was compared; baselines never are."""
-    if trial.origin is Origin.BASELINE:
+    """Those of the first so many epochs after which the trial was compared, as only those of the
+    search's own are."""
+    if trial.origin is not Origin.SEARCH:
         return []
     return [rung for rung in rungs_of(snapshot.study.spec, trial.epochs) if rung <= epochs]
 

@@ -109,7 +109,7 @@ def trial_line(trial: TrialRecord, cost: Cost = FLOPS) -> str:
 
 def _running(running: Running, cost: Cost) -> str:
     trial, epoch = running.trial, running.last_epoch
-    kind = "baseline" if trial.origin is Origin.BASELINE else "trial"
+    kind = "trial" if trial.origin is Origin.SEARCH else trial.origin.value
     line = f"{kind} {trial.number}  {trial.label}  {cost.shortly(trial.cost(cost) or 0)}  "
     if epoch is None:
         return line + "compiling"

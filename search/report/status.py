@@ -118,8 +118,9 @@ class StudyStatus:
 
     @property
     def trials(self) -> list[TrialRecord]:
-        """All there are, in the order of their numbers."""
-        return sorted(self._state.trials.values(), key=lambda trial: trial.number)
+        """All of the search, in the order of their numbers."""
+        searched = (trial for trial in self._state.trials.values() if trial.in_search)
+        return sorted(searched, key=lambda trial: trial.number)
 
     @property
     def finished(self) -> int:

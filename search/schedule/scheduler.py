@@ -77,7 +77,8 @@ class Scheduler:
         max_flops: no configuration has more.
         max_cost: the study's ceiling, where it minimises another cost.
         baselines: to be trained before the search.
-        history: all trials of the study; those to be trained on are running.
+        history: all trials of the study; those to be trained on are running. What is not part of
+            the search is left out.
         curves: accuracies by epoch, by number; looked at again while the study runs.
         num_trials: configurations of the search's own that are to be finished in the end.
         refuse: writes down a proposal that may not be tried, and why.
@@ -100,7 +101,7 @@ class Scheduler:
         rule: StoppingRule = stopping_decision,
     ) -> None:
         self._cost = find_cost(spec.cost)
-        groups = by_configuration(history)
+        groups = by_configuration([t for t in history if t.in_search])
         searched = [t for t in history if t.origin is Origin.SEARCH]
         running = {t.config for t in searched if t.state is State.RUNNING}
         # in the order of their starts: what was tried again ended after trials of higher numbers

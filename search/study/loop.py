@@ -142,7 +142,8 @@ class Coordinator:
         again = {
             trial.number: trial
             for trial in trials
-            if (trial.origin is Origin.SEARCH or trial.config in search.baselines)
+            if trial.in_search
+            and (trial.origin is Origin.SEARCH or trial.config in search.baselines)
             and search.retry.takes(trial)
         }
         if again:
