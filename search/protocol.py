@@ -12,6 +12,9 @@ from search.spec.recipe import Recipe
 from space.config import Config
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from search.data import ImageData
 
 
@@ -40,6 +43,8 @@ class TrialRequest:
     """If there is a checkpoint of these trials, they go on from there."""
     weights_facts: Mapping[str, str] | None = None
     """What their weights' files are to say of the study; None where no weights are kept."""
+    predicts: bool = False
+    """Whether the class that each trial predicts of every validation image is wanted."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,15 @@ class EpochDone:
     """An epoch was trained and validated, by every trial that is still sound."""
 
     epochs: tuple[EpochRecord, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Of a trial that finishes next: what it makes of the validation images."""
+
+    trial: int
+    classes: npt.NDArray[np.uint16]
+    """[num_validation], in the order of the split, after the last epoch it trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +145,7 @@ class WorkerDied:
         return self.failure is not Failure.TIMEOUT
 
 
-Event = Started | Warned | EpochDone | Finished | Failed | WeightsOffered | WeightsSent
+Event = Started | Warned | EpochDone | Predicted | Finished | Failed | WeightsOffered | WeightsSent
 """Of the trials of a request; `RequestDone` or `WorkerDied` come after the last."""
 
 

@@ -12,8 +12,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from search.protocol import WeightsSent
-
 
 def device_fails(pipe: Connection) -> None:
     """Trains as any worker does, on a device that fails within the trial of seed 1."""
@@ -71,13 +69,13 @@ def replaced_by(pipe: Connection, starts: Path, replacement: Callable[[Connectio
     work(pipe)
 
 
-def freezes_in_weights(pipe: Connection) -> None:
-    """Trains as any worker does, and stops in the middle of the message with its weights."""
+def freezes_in(kind: type, pipe: Connection) -> None:
+    """Trains as any worker does, and stops in the middle of the first message of a kind."""
     import search.workers.worker as worker
 
     class Channel(worker._WorkerChannel):
         def tell(self, message: object) -> None:
-            if isinstance(message, WeightsSent):
+            if isinstance(message, kind):
                 size = struct.pack("!i", 10**6)  # how a message begins that has so many bytes
                 os.write(pipe.fileno(), size + b"the beginning")
                 os.kill(os.getpid(), signal.SIGSTOP)

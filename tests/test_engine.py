@@ -21,6 +21,7 @@ from search.protocol import (
     Event,
     Failed,
     Finished,
+    Predicted,
     Started,
     TrialRequest,
     WeightsOffered,
@@ -216,7 +217,8 @@ def test_a_seed_that_diverges_fails_and_the_others_train_on(
         return train(wanted, replace(program, epoch=epoch), *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine_module, "train", broken)
-    events = list(engine.run(request(0, 1, 2)))
+    events = list(engine.run(replace(request(0, 1, 2), predicts=True)))
+    assert [event.trial for event in events if isinstance(event, Predicted)] == [10, 12]
     (failed,) = [event for event in events if isinstance(event, Failed)]
     assert failed.trial == 11
     assert "not finite at step 9 (epoch 1)" in failed.reason

@@ -167,6 +167,21 @@ def test_two_epochs_are_what_a_plain_loop_makes_of_the_same_batches(
     )
 
 
+def test_the_class_of_every_validation_image_is_the_one_that_its_accuracy_counts(
+    images: ImageData, data: DeviceData, program: Program
+) -> None:
+    state, metrics, *_ = one_epoch(program, random_state(), data, 1)
+    params = jax.tree.map(lambda leaf: leaf[0], state.params)
+    logits = build(MIXER).apply({"params": params}, normalised(images.validation_images, images))
+    classes = np.asarray(metrics.validation_classes)
+    assert (classes.shape, classes.dtype) == ((1, 2, EVAL_BATCH), np.uint16)
+    found = classes.ravel()[: len(images.validation_labels)]
+    assert len(set(found.tolist())) > 2
+    np.testing.assert_array_equal(found, np.argmax(logits, -1))
+    right = np.mean(found == images.validation_labels)
+    np.testing.assert_allclose(metrics.validation_accuracy, [right], rtol=1e-7)
+
+
 @pytest.mark.parametrize("step", range(STEPS))
 def test_the_first_step_with_a_loss_that_is_not_finite_is_the_one_named(
     data: DeviceData, program: Program, step: int

@@ -9,22 +9,33 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from postgres import new_database
 from records import WIDE_SPACE, at
 from records import study as a_study
-from test_loop import VIT, Listener, Quick, search
+from test_loop import SEEDS, VIT, Listener, Quick, Repeating, search
 
 from runs import winners
+from runs.image_results import image_results_of
 from runs.reader import Reader, open_reader
-from runs.record import State, TrialRecord, WeightsRecord
+from runs.record import ImageResults, State, TrialRecord, WeightsRecord
 from runs.repair.check import check
 from runs.seeds import behind
 from runs.weights_folder import WeightsFolder
 from runs.writer import Writer, open_writer
-from search.protocol import Event, Finished, TrialRequest, WeightsOffered, WeightsSent
+from search.protocol import (
+    Event,
+    Finished,
+    Predicted,
+    TrialRequest,
+    WeightsOffered,
+    WeightsSent,
+    WorkerDied,
+)
 from search.run import main
 from search.study.kept_weights import KeptWeights
 from search.study.state import StudyState
@@ -48,6 +59,8 @@ class Offering(Quick):
             if isinstance(event, Finished):
                 seed = request.seeds[request.numbers.index(event.trial)]
                 event = replace(event, accuracy=0.8 * luck + seed / 1000)
+                if request.predicts:
+                    yield Predicted(event.trial, np.array([seed % 10, 1, 2], np.uint16))
             yield event
         if request.weights_facts is not None:
             yield WeightsOffered()
@@ -243,11 +256,14 @@ class Killed(Writer):
         *,
         weights: Sequence[WeightsRecord] = (),
         without: Collection[int] = (),
+        image_results: Sequence[ImageResults] = (),
     ) -> list[str]:
         if trials[0].number == 3:
             assert weights
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().end_trials(study, trials, weights=weights, without=without)
+        return super().end_trials(
+            study, trials, weights=weights, without=without, image_results=image_results
+        )
 
 
 def run_and_die(storage: str, folder: str) -> None:
@@ -287,6 +303,96 @@ def test_killed_between_file_and_row_a_study_leaves_an_orphan_and_goes_on(tmp_pa
         assert set(store.weights("s")) == set(range(11))
     assert len(files(folder)) == 11, "trained again, it has the same weights"
     assert of_weights(storage) == ([], [])
+
+
+LABELS = np.array([0, 1, 0])
+
+
+def confirm(store: Writer, folder: Path, trainer: Quick | None = None) -> Listener:
+    """Trains trial 1 twice again, and keeps weights of the front."""
+    searched, listener = search(store, trainer=trainer or Offering())
+    replace(
+        searched,
+        scheduler=Repeating,
+        weights=KeptWeights(searched.study, WeightsFolder(folder), only_front=True),
+        image_results=partial(image_results_of, split="validation", labels=LABELS),
+    ).go(num_trials=0)
+    return listener
+
+
+def confirmations(store: Reader) -> list[TrialRecord]:
+    return [t for t in store.trials("s") if t.parent is not None]
+
+
+def test_all_weights_of_a_confirmation_are_kept_and_those_of_the_search_stay_as_they_were(
+    lite: Writer, tmp_path: Path
+) -> None:
+    run(lite, tmp_path / "w", 8)
+    before = lite.weights("s")
+    assert 0 < len(before) < 8, "of the front alone"
+    assert lite.trial("s", 1).seed not in SEEDS
+    confirm(lite, tmp_path / "w")
+    ends = confirmations(lite)
+    assert [(t.state, t.seed) for t in ends] == [(State.COMPLETE, seed) for seed in SEEDS]
+    assert set(lite.weights("s")) == set(before) | {t.number for t in ends}
+    assert len(files(tmp_path / "w")) == len(before) + len(ends)
+    results = lite.image_results("s", "validation")
+    assert {n: bin(found.right[0]) for n, found in results.items()} == {
+        ends[0].number: "0b11000000",  # 0, 1 and 2 predicted where there are 0, 1 and 0
+        ends[1].number: "0b1000000",
+    }
+    run(lite, tmp_path / "w", 12)
+    assert {t.number for t in ends} <= set(lite.weights("s")), "the search takes none away"
+
+
+def test_a_confirmation_whose_weights_cannot_be_written_has_failed_and_has_no_results(
+    lite: Writer, tmp_path: Path
+) -> None:
+    run(lite, tmp_path / "w", 4, which="none")
+    (tmp_path / "w").write_text("a file where the folder should be")
+    listener = confirm(lite, tmp_path / "w")
+    (note,) = (note for note in listener.notes if "weights" in note)
+    assert note.endswith("see that it can be written: confirmations that end meanwhile have failed")
+    for trial in confirmations(lite):
+        assert (trial.state, trial.accuracy) == (State.FAILED, None)
+        assert trial.error == "its weights could not be kept, from which the test is predicted"
+        assert trial.may_be_tried_again
+    assert [t.state for t in listener.ends[-2:]] == [State.FAILED] * 2
+    assert lite.image_results("s", "validation") == {}
+    assert check(f"sqlite:///{tmp_path}/s.db").problems == ()
+
+
+@dataclass
+class DiesInWeights(Offering):
+    """A trainer whose worker dies when it is to send weights, so many times."""
+
+    deaths: int = 1
+
+    def run(
+        self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[Event]:
+        for event in super().run(request, goes_on):
+            if isinstance(event, WeightsSent) and event.trial != request.numbers[0] and self.deaths:
+                self.deaths -= 1
+                yield WorkerDied("killed by SIGKILL")  # type: ignore[misc]
+                return
+            yield event
+
+
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_worker_that_dies_before_it_has_sent_the_weights_of_a_confirmation_trains_again(
+    lite: Writer, tmp_path: Path, deaths: int
+) -> None:
+    run(lite, tmp_path / "w", 4, which="none")
+    trainer = DiesInWeights(deaths=deaths)
+    listener = confirm(lite, tmp_path / "w", trainer)
+    assert len(trainer.requested) == 2
+    first, second = confirmations(lite)
+    assert first.state is State.COMPLETE
+    assert second.state is (State.COMPLETE if deaths == 1 else State.FAILED)
+    kept = {t.number for t in (first, second) if t.state is State.COMPLETE}
+    assert set(lite.weights("s")) == set(lite.image_results("s", "validation")) == kept
+    assert not any("results are stored" in note for note in listener.notes)
 
 
 @pytest.mark.parametrize(

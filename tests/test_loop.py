@@ -8,7 +8,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,7 +45,9 @@ from search.protocol import (
     WorkerDied,
     Workers,
 )
+from search.schedule.candidate import Candidate
 from search.schedule.optuna_adapter import OptunaAdapter
+from search.schedule.scheduler import New, Resume, Scheduler
 from search.spec.recipe import Recipe
 from search.spec.retry import RetryPolicy
 from search.spec.rungs import NO_RUNGS, RungSpec
@@ -813,3 +815,67 @@ def test_a_study_that_has_found_enough_begins_nothing_but_what_was_given_or_had_
     assert [t.state for t in store.trials("s")] == [State.COMPLETE] * 3
     searched.go(num_trials=4)
     assert sum(t.state is State.COMPLETE for t in store.trials("s")) == 5
+
+
+SEEDS = (30, 31)
+
+
+class Repeating(Scheduler):
+    """Has trial 1 trained again, with `SEEDS`; what was interrupted of that goes on."""
+
+    def __init__(self, spec: StudySpec, *_: object, history: Sequence[TrialRecord], **__: object):
+        (first,) = (t for t in history if t.number == 1)
+        begun = [t for t in history if t.parent == 1]
+        told = {"candidate": Candidate.recorded(first), "origin": Origin.CONFIRMATION}
+        self.due: list[New | Resume] = []
+        if not begun:
+            self.due = [New(**told, seeds=SEEDS, parent=1)]  # type: ignore[arg-type]
+        elif any(t.state is State.RUNNING for t in begun):
+            self.due = [Resume(**told, trials=tuple(begun))]  # type: ignore[arg-type]
+        self._families = {}
+
+    def suggest(self) -> New | Resume | None:
+        return self.due.pop(0) if self.due else None
+
+    @property
+    def exhausted(self) -> bool:
+        return False
+
+
+def confirm(store: Writer, **changes: Any) -> tuple[Listener, Quick]:
+    """Trains trial 1 of a study again."""
+    trainer = changes.pop("trainer", None) or Quick()
+    searched, listener = search(store, trainer=trainer)
+    replace(searched, scheduler=Repeating, **changes).go(num_trials=0)
+    return listener, trainer
+
+
+def test_trials_have_the_seeds_and_the_parent_that_the_scheduler_gives_them(store: Writer) -> None:
+    search(store)[0].go(num_trials=3)
+    trainer = KilledIn(epoch=2)
+    with suppress(KeyboardInterrupt):
+        confirm(store, trainer=trainer)
+    begun = store.trials("s")[3:]
+    assert [(t.seed, t.parent, t.origin, t.state) for t in begun] == [
+        (seed, 1, Origin.CONFIRMATION, State.RUNNING) for seed in SEEDS
+    ]
+    assert not any(request.predicts for request in trainer.requested), "nobody takes the classes"
+    confirm(store)
+    ended = store.trials("s")[3:]
+    assert [(t.seed, t.parent, t.state) for t in ended] == [
+        (seed, 1, State.COMPLETE) for seed in SEEDS
+    ]
+    assert {t.config for t in ended} == {store.trial("s", 1).config}
+
+
+def test_a_study_goes_on_without_its_confirmations(store: Writer, tmp_path: Path) -> None:
+    """As one that has none, though one of them is under way."""
+    search(store)[0].go(num_trials=3)
+    with suppress(KeyboardInterrupt):
+        confirm(store, trainer=KilledIn(epoch=2))
+    search(store)[0].go(num_trials=6)
+    assert [t.state for t in store.trials("s") if t.parent == 1] == [State.RUNNING] * 2
+    with open_writer(f"sqlite:///{tmp_path}/other.db") as through:
+        search(through)[0].go(num_trials=6)
+        searched = [t.config for t in store.trials("s") if t.parent is None]
+        assert searched == configs(through, State.COMPLETE)

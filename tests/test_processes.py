@@ -18,7 +18,7 @@ import pytest
 from broken_workers import (
     device_fails,
     ends,
-    freezes_in_weights,
+    freezes_in,
     hangs,
     replaced_by,
     starts_late,
@@ -34,10 +34,12 @@ from search.protocol import (
     Event,
     Failed,
     Finished,
+    Predicted,
     RequestDone,
     Started,
     TrialRequest,
     WeightsOffered,
+    WeightsSent,
     WorkerDied,
 )
 from search.spec.recipe import Recipe
@@ -88,9 +90,13 @@ def curve(events: list[Event]) -> list[tuple[float, ...]]:
     ]
 
 
+def predicted(events: list[Event]) -> list[list[int]]:
+    return [event.classes.tolist() for event in events if isinstance(event, Predicted)]
+
+
 @needs_two_cores
 def test_two_processes_train_side_by_side_what_one_would(two: Processes) -> None:
-    requests = [request(0), request(1, LARGE)]
+    requests = [request(0), replace(request(1, LARGE), predicts=True)]
     for worker, wanted in enumerate(requests):
         two.compile_ahead(worker, wanted.config, wanted.recipe, 1)
         two.start(worker, wanted)
@@ -103,7 +109,9 @@ def test_two_processes_train_side_by_side_what_one_would(two: Processes) -> None
             here.start(0, wanted)
             alone = until_idle(here, 1)[0]
             assert curve(told[worker]) == [pytest.approx(row) for row in curve(alone)]
-            assert [type(e) for e in told[worker]] == [Started, EpochDone, EpochDone, Finished]
+            ends = [Predicted, Finished] if wanted.predicts else [Finished]
+            assert [type(e) for e in told[worker]] == [Started, EpochDone, EpochDone, *ends]
+            assert predicted(told[worker]) == predicted(alone)
     assert two.environment == here.environment
 
 
@@ -237,7 +245,8 @@ def test_a_process_whose_device_fails_is_replaced_and_the_other_trains_on() -> N
 
 @pytest.mark.fault("a worker that freezes (SIGSTOP) as it sends weights")
 def test_a_process_that_freezes_within_its_weights_is_replaced_and_the_result_is_there() -> None:
-    workers = Processes(count=1, device_kind="cpu", silent_seconds=10, work=freezes_in_weights)
+    work = partial(freezes_in, WeightsSent)
+    workers = Processes(count=1, device_kind="cpu", silent_seconds=10, work=work)
     with closing(workers):
         workers.start_workers(images.load("digits", train_limit=256))
         workers._handles[0]._silent_seconds = 1
@@ -248,7 +257,18 @@ def test_a_process_that_freezes_within_its_weights_is_replaced_and_the_result_is
             if isinstance(event, WeightsOffered):
                 workers.decide(0, goes_on=True)
         assert told == [Started, EpochDone, EpochDone, Finished, WeightsOffered]
-        assert event == WorkerDied("it stopped for 1 s as it sent weights")
+        assert event == WorkerDied("it stopped for 1 s as it sent results")
+
+
+@pytest.mark.fault("a worker that freezes (SIGSTOP) as it sends what it predicted")
+def test_a_process_that_freezes_within_its_classes_is_replaced() -> None:
+    work = partial(freezes_in, Predicted)
+    workers = Processes(count=1, device_kind="cpu", silent_seconds=10, work=work)
+    with closing(workers):
+        workers.start_workers(images.load("digits", train_limit=256))
+        workers._handles[0]._silent_seconds = 1
+        workers.start(0, replace(request(0), predicts=True))
+        assert first_loss(workers) == (0, WorkerDied("it stopped for 1 s as it sent results"))
 
 
 @pytest.mark.parametrize(

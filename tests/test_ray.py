@@ -27,6 +27,7 @@ from search.protocol import (
     EpochDone,
     Event,
     Finished,
+    Predicted,
     RequestDone,
     Started,
     TrialRequest,
@@ -119,7 +120,7 @@ def process_of(workers: RayWorkers, worker: int) -> int:
 
 @needs_ray
 def test_actors_train_side_by_side_what_one_process_would(two: RayWorkers) -> None:
-    requests = [request(0), request(1, LARGE)]
+    requests = [replace(r, predicts=True) for r in (request(0), request(1, LARGE))]
     for worker, wanted in enumerate(requests):
         two.start(worker, wanted)
     told = until_idle(two, 2)
@@ -132,9 +133,15 @@ def test_actors_train_side_by_side_what_one_process_would(two: RayWorkers) -> No
                 Started,
                 EpochDone,
                 EpochDone,
+                Predicted,
                 Finished,
                 RequestDone,
             ]
+            here, there = (
+                [e.classes.tolist() for e in events if isinstance(e, Predicted)]
+                for events in (alone, told[worker])
+            )
+            assert there == here
     assert two.environment.device_kind == device.device_kind
 
 

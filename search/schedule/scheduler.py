@@ -51,7 +51,12 @@ class Suggestion:
 
 @dataclass(frozen=True, kw_only=True)
 class New(Suggestion):
-    """A configuration without trials."""
+    """A configuration for which trials are to be made, one a seed."""
+
+    seeds: tuple[int, ...] | None = None
+    """None for those of the study."""
+    parent: int | None = None
+    """Number of the trial that they repeat."""
 
     @property
     def sampler_attrs(self) -> dict[str, object]:

@@ -1,14 +1,25 @@
-"""Which weights of a study's trials are kept: those of its front, all, or none."""
+"""Which weights of a study's trials are kept: those of its front, all, or none.
+
+Those of its confirmations always are: the test images are predicted from them.
+"""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from runs import winners
-from runs.record import StudyRecord, TrialRecord, WeightsRecord
+from runs.record import (
+    ImageResults,
+    Origin,
+    State,
+    StudyRecord,
+    TrialRecord,
+    WeightsRecord,
+)
 from runs.weights_folder import WeightsFolder, weights_folder
 from runs.writer import Writer
 from search.study.state import StudyState
@@ -69,7 +80,8 @@ class KeptWeights:
     Args:
         study: as it is in the database.
         folder: of the files.
-        only_front: False keeps the weights of every complete trial, baselines included.
+        only_front: of the search's trials; False keeps the weights of every complete trial,
+            baselines included. Of trials that are no part of the search all are kept.
     """
 
     def __init__(self, study: StudyRecord, folder: WeightsFolder, *, only_front: bool) -> None:
@@ -92,7 +104,7 @@ class KeptWeights:
 
     def wants(self, trials: Sequence[TrialRecord], state: StudyState) -> bool:
         """Whether the weights of trials of one configuration are kept, as things stand."""
-        return not self._only_front or _is_on(self._front_with(trials, state), trials)
+        return self._keeps_all(trials) or _is_on(self._front_with(trials, state), trials)
 
     def end_trials(
         self,
@@ -101,8 +113,12 @@ class KeptWeights:
         contents: Mapping[int, bytes],
         state: StudyState,
         say: Callable[[str], None],
-    ) -> None:
+        *,
+        image_results: Sequence[ImageResults] = (),
+    ) -> list[TrialRecord]:
         """Writes how trials of one configuration ended, and what is kept of their weights.
+
+        A confirmation is complete with its weights or not at all.
 
         Args:
             store: where results are written.
@@ -110,9 +126,13 @@ class KeptWeights:
             contents: the files that were sent, by trial.
             state: of the study; need not have the trials as they ended.
             say: told why a file cannot be written.
+            image_results: of these trials.
+
+        Returns:
+            The trials as they were written.
         """
         left: list[TrialRecord] = []
-        if self._only_front:
+        if not self._keeps_all(trials):
             before, self._front = self._others(trials, state), self._front_with(trials, state)
             left = [
                 t
@@ -122,13 +142,26 @@ class KeptWeights:
             ]
             if not _is_on(self._front, trials):  # another has driven it off meanwhile
                 contents = {}
-        written = self._write(contents, say)
+        written = self._write(contents, trials[0].origin, say)
         without = [trial.number for trial in left]
-        gone = store.end_trials(self._study.name, trials, weights=written, without=without)
+        kept = {record.trial for record in written}
+        ended = [t if t.number in kept else _without_weights(t) for t in trials]
+        complete = {t.number for t in ended if t.state is State.COMPLETE}
+        gone = store.end_trials(
+            self._study.name,
+            ended,
+            weights=written,
+            without=without,
+            image_results=[results for results in image_results if results.trial in complete],
+        )
         self._folder.remove(gone)
+        return ended
+
+    def _keeps_all(self, trials: Sequence[TrialRecord]) -> bool:
+        return not (self._only_front and trials[0].in_search)
 
     def _write(
-        self, contents: Mapping[int, bytes], say: Callable[[str], None]
+        self, contents: Mapping[int, bytes], origin: Origin, say: Callable[[str], None]
     ) -> list[WeightsRecord]:
         """Writes files; those that cannot be written are left out."""
         written = []
@@ -137,9 +170,12 @@ class KeptWeights:
                 written.append(self._folder.write(trial, content))
             except OSError as error:
                 todo = "free some space" if error.errno in _FULL else "see that it can be written"
+                lost = "results are stored, the weights of trials that end meanwhile are lost"
+                if origin is Origin.CONFIRMATION:
+                    lost = "confirmations that end meanwhile have failed"
                 say(
                     f"no weights can be written in {self._folder.path} ({error.strerror}); {todo}: "
-                    "results are stored, the weights of trials that end meanwhile are lost"
+                    f"{lost}"
                 )
         return written
 
@@ -159,6 +195,14 @@ class KeptWeights:
     def _front_of(self, means: Iterable[TrialRecord]) -> list[TrialRecord]:
         in_order = sorted(means, key=lambda mean: mean.number)
         return winners.front(in_order, self._study.min_accuracy, self._study.cost)
+
+
+def _without_weights(trial: TrialRecord) -> TrialRecord:
+    """As it ended, if its weights are not there."""
+    if trial.origin is not Origin.CONFIRMATION or trial.state is not State.COMPLETE:
+        return trial
+    error = "its weights could not be kept, from which the test is predicted"
+    return replace(trial, state=State.FAILED, error=error, accuracy=None, loss=None)
 
 
 def _is_on(front: Sequence[TrialRecord], trials: Sequence[TrialRecord]) -> bool:

@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from runs.checkpoints import keeps_checkpoint
-from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
+from runs.record import EpochRecord, ImageResults, Origin, State, StudyRecord, TrialRecord
 from runs.writer import Writer
 from search.protocol import (
     EpochDone,
     Event,
     Failed,
     Finished,
+    Predicted,
     Reporter,
     RequestDone,
     Started,
@@ -58,6 +60,8 @@ class Search:
         weights: which weights of complete trials are kept; None keeps none.
         retry: which trials that failed are tried again.
         enough: whether no further configuration of the search's own begins.
+        image_results: of a confirmation's number and the classes it predicts of the validation
+            images, as `runs.image_results.image_results_of` makes them; None where none are stored.
     """
 
     study: StudyRecord
@@ -75,6 +79,7 @@ class Search:
     weights: KeptWeights | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     enough: Callable[[], bool] = lambda: False
+    image_results: Callable[[int, Any], ImageResults] | None = None
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
         """Runs until `num_trials` configurations of the search's own are finished.
@@ -161,6 +166,8 @@ class Coordinator:
                 self._warn(sentence, is_lasting=is_lasting)
             case EpochDone(epochs):
                 self._hear(slot, epochs)
+            case Predicted(number, classes) if self._search.image_results:
+                slot.image_results[number] = self._search.image_results(number, classes)
             case Finished():
                 slot.finished(event)
             case Failed():
@@ -171,7 +178,7 @@ class Coordinator:
                 self._workers.decide(slot.worker, slot.wants_weights)
             case WeightsSent(number, content):
                 slot.weights[number] = content
-            case WorkerDied(reason) if event.may_retry and slot.under_way and not slot.has_lost:
+            case WorkerDied(reason) if event.may_retry and slot.is_unfinished and not slot.has_lost:
                 slot.has_lost, slot.setback = True, f"lost its worker ({reason})"
                 self._workers.start(slot.worker, self._request(slot))
             case RequestDone() | WorkerDied():
@@ -208,8 +215,7 @@ class Coordinator:
                 slot.setback = "had failed" if has_failed else "was interrupted"
                 slot.was_elsewhere = True
             case New():
-                spec = self._search.spec
-                records = [self._record(suggestion, spec.seed + i) for i in range(spec.seeds)]
+                records = [self._record(suggestion, seed) for seed in self._seeds(suggestion)]
                 trials = self._store.add_trials(self._name, records)
         self._state.put(trials)
         slot.take(trials)
@@ -292,7 +298,10 @@ class Coordinator:
             for trial in slot.running.values()
         ]
         if kept := self._search.weights:
-            kept.end_trials(self._store, ended, slot.weights, self._state, self._warn)
+            results = [*slot.image_results.values()]
+            ended = kept.end_trials(
+                self._store, ended, slot.weights, self._state, self._warn, image_results=results
+            )
         else:
             self._store.update_trials(self._name, ended)
         for sentence in slot.lost_weights:
@@ -334,12 +343,18 @@ class Coordinator:
             rungs=slot.suggestion.rungs,
             checkpointing=checkpoints.of(slot.first) if checkpoints else None,
             weights_facts=self._search.weights.facts if self._search.weights else None,
+            predicts=slot.suggestion.origin is Origin.CONFIRMATION
+            and self._search.image_results is not None,
         )
+
+    def _seeds(self, suggestion: New) -> Sequence[int]:
+        spec = self._search.spec
+        return suggestion.seeds or range(spec.seed, spec.seed + spec.seeds)
 
     def _num_seeds(self, suggestion: New | Resume) -> int:
         """How many trials of a suggestion are to be trained."""
         if isinstance(suggestion, New):
-            return self._search.spec.seeds
+            return len(self._seeds(suggestion))
         return sum(t.state is State.RUNNING for t in suggestion.trials)
 
     def _record(self, suggestion: New, seed: int) -> TrialRecord:
@@ -353,6 +368,7 @@ class Coordinator:
             macs=suggestion.candidate.macs,
             costs=suggestion.candidate.costs,
             seed=seed,
+            parent=suggestion.parent,
             epochs=self._search.spec.recipe.epochs,
             environment=self._workers.environment,
             sampler_attrs=suggestion.sampler_attrs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from runs.record import EpochRecord, State, TrialRecord
+from runs.record import EpochRecord, ImageResults, Origin, State, TrialRecord
 from search.protocol import Failed, Finished, RequestDone, WorkerDied
 from search.schedule.scheduler import New, Resume, RungDecision
 
@@ -35,6 +35,8 @@ class WorkerSlot:
     """Whether it was asked for the weights of the trials."""
     weights: dict[int, bytes] = field(default_factory=dict)
     """What it has sent of them, by trial."""
+    image_results: dict[int, ImageResults] = field(default_factory=dict)
+    """Which validation images they predict right, by trial, where it was asked."""
     looked_ahead: bool = False
     """Whether it was settled what comes next."""
     ahead: New | Resume | None = None
@@ -54,6 +56,21 @@ class WorkerSlot:
         """The trials that have not ended."""
         return [t for t in self.running.values() if t.state is State.RUNNING]
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a trial has not ended, or one to be tested has not sent the weights for it."""
+        return bool(self.under_way or (self._confirms and self._without_weights))
+
+    @property
+    def _confirms(self) -> bool:
+        return self.suggestion is not None and self.suggestion.origin is Origin.CONFIRMATION
+
+    @property
+    def _without_weights(self) -> list[int]:
+        """Numbers of the complete trials that have sent none."""
+        complete = [n for n, trial in self.running.items() if trial.state is State.COMPLETE]
+        return [number for number in complete if number not in self.weights]
+
     def again(self, epochs: Sequence[EpochRecord]) -> None:
         """Another attempt goes on from what these epochs trained, or from the start."""
         last = max((epoch.epoch for epoch in epochs), default=0)
@@ -63,13 +80,13 @@ class WorkerSlot:
             fresh = dict.fromkeys((*unknown, "finished_at")) | {"rung": rung}
             self.running[number] = replace(trial, state=State.RUNNING, **fresh)  # type: ignore[arg-type]
         self.stop_reason = None
+        self.weights, self.image_results = {}, {}
 
     @property
     def lost_weights(self) -> list[str]:
         """A sentence on weights that were asked for and never came; none where all came."""
-        complete = [n for n, trial in self.running.items() if trial.state is State.COMPLETE]
-        lost = [str(number) for number in complete if number not in self.weights]
-        if not self.wants_weights or not lost:
+        lost = [*map(str, self._without_weights)]
+        if not self.wants_weights or not lost or self._confirms:  # which have failed without them
             return []
         trials = f"trial{'s' if len(lost) > 1 else ''} {', '.join(lost)}"
         return [f"the weights of {trials} are lost with their worker; the results are stored"]

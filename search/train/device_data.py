@@ -37,8 +37,13 @@ class DeviceData(NamedTuple):
 
     def normalise(self, images: jax.Array) -> jax.Array:
         """uint8 pixels to float32 of mean 0 and standard deviation 1 a channel."""
-        mean, std = (value[None, None, None] for value in (self.mean, self.std))
-        return (images.astype(jnp.float32) - mean) / std
+        return normalised(images, self.mean, self.std)
+
+
+def normalised(images: jax.Array, mean: jax.Array, std: jax.Array) -> jax.Array:
+    """uint8 pixels [..., size, size, channels] to float32, by mean and deviation a channel."""
+    mean, std = (value[None, None, None] for value in (mean, std))
+    return (images.astype(jnp.float32) - mean) / std
 
 
 def put(data: ImageData, device: jax.Device) -> DeviceData:

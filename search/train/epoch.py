@@ -35,7 +35,8 @@ class TrainState(NamedTuple):
 
 
 class EpochMetrics(NamedTuple):
-    """Scalars of one epoch, means over the images seen; one of each a seed."""
+    """What is known of one epoch, a seed along the leading axis; losses and accuracies are means
+    over the images seen."""
 
     train_loss: jax.Array
     train_accuracy: jax.Array
@@ -46,6 +47,8 @@ class EpochMetrics(NamedTuple):
     """At the last step."""
     bad_step: jax.Array
     """The first step of the epoch whose loss was not finite; -1 if none."""
+    validation_classes: jax.Array
+    """uint16 [seeds, batches, batch], predicted of every validation image, and of the padding."""
 
 
 Epoch = Callable[..., tuple[TrainState, EpochMetrics]]
@@ -151,19 +154,20 @@ def _one_epoch(network: Any, recipe: Recipe) -> Epoch:
         state, losses, corrects, bad_step = jax.lax.fori_loop(0, steps, body, nothing)
         return state, losses / steps, corrects / steps, bad_step
 
-    def validate(params: Any, data: DeviceData) -> tuple[jax.Array, jax.Array]:
+    def validate(params: Any, data: DeviceData) -> tuple[jax.Array, jax.Array, jax.Array]:
         def body(_: None, batch: tuple[jax.Array, jax.Array]) -> tuple[None, Any]:
             images, labels = batch
             logits = network.apply({"params": params}, data.normalise(images))
             real = labels >= 0
             losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
             loss = jnp.sum(jnp.where(real, losses, 0.0))
-            return None, (loss, jnp.sum(real & (jnp.argmax(logits, -1) == labels)))
+            classes = jnp.argmax(logits, -1)
+            return None, (loss, jnp.sum(real & (classes == labels)), classes.astype(jnp.uint16))
 
         batches = (data.validation_images, data.validation_labels)
-        _, (losses, corrects) = jax.lax.scan(body, None, batches)
+        _, (losses, corrects, classes) = jax.lax.scan(body, None, batches)
         count = jnp.sum(data.validation_labels >= 0)
-        return jnp.sum(losses) / count, jnp.sum(corrects) / count
+        return jnp.sum(losses) / count, jnp.sum(corrects) / count, classes
 
     def epoch(
         state: TrainState,
@@ -179,7 +183,7 @@ def _one_epoch(network: Any, recipe: Recipe) -> Epoch:
             lambda state: (state, jnp.float32(0), jnp.float32(0), jnp.int32(-1)),
             state,
         )
-        validation_loss, validation_accuracy = validate(state.params, data)
+        validation_loss, validation_accuracy, validation_classes = validate(state.params, data)
         return state, EpochMetrics(
             train_loss=train_loss,
             train_accuracy=train_accuracy,
@@ -187,6 +191,7 @@ def _one_epoch(network: Any, recipe: Recipe) -> Epoch:
             validation_accuracy=validation_accuracy,
             learning_rate=learning_rate(state.step - 1, hyper),
             bad_step=bad_step,
+            validation_classes=validation_classes,
         )
 
     return epoch

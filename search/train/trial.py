@@ -7,9 +7,11 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from runs.record import EpochRecord, Failure, Timing
 from search.protocol import (
@@ -17,6 +19,7 @@ from search.protocol import (
     Event,
     Failed,
     Finished,
+    Predicted,
     Started,
     TrialRequest,
     WeightsOffered,
@@ -30,6 +33,9 @@ from search.train.epoch import EpochMetrics, TrainState, initial_state, shuffle
 from search.train.optimizer import hyper_of
 from search.train.program import Program
 from search.train.weights import weights_bytes
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _MOST_TRIES = 5
 _SECONDS_FOR_TRIES = 0.05
@@ -49,9 +55,10 @@ def train(
     After the epoch of a rung, `goes_on` is asked, and again when trials are complete whose weights
     may be wanted (`WeightsOffered`): they are sent where it says so. After any epoch in which
     `is_interrupted` became true, a checkpoint is kept and the events end. A trial whose loss is
-    not finite ends as `Failed`; the others train on. What only concerns the time is shared out
-    evenly among trials that train together. Trials that go on from a checkpoint end as if they had
-    never stopped, on a CPU bit for bit.
+    not finite ends as `Failed`; the others train on. A trial that `predicts` is `Predicted` just
+    before it is `Finished`. What only concerns the time is shared out evenly among trials that
+    train together. Trials that go on from a checkpoint end as if they had never stopped, on a CPU
+    bit for bit.
 
     Raises:
         jax.errors.JaxRuntimeError: `RESOURCE_EXHAUSTED` where the device has no room.
@@ -80,12 +87,12 @@ def train(
             epoch_seconds=tuple(watch.all_seconds),
         )
 
-    warming_up = epoch(0, learn=False)
+    metrics = epoch(0, learn=False)
     yield Started(before.epochs if before else ())
     yield from manager.warnings()
-    jax.device_get(warming_up)
+    _measured(metrics)
     # no step is taken, so this is what a validation costs
-    eval_seconds_once = _least_seconds(lambda: jax.device_get(epoch(0, learn=False)))
+    eval_seconds_once = _least_seconds(lambda: _measured(epoch(0, learn=False)))
 
     failures = before.failures if before else ()
     yield from failures
@@ -107,7 +114,8 @@ def train(
     manager.begin(last)
     for number in range(last + 1, recipe.epochs + 1):
         began = time.perf_counter()
-        measured = jax.device_get(epoch(number, learn=True))
+        metrics = epoch(number, learn=True)
+        measured = _measured(metrics)
         watch.add_epoch(time.perf_counter() - began, sound.values())
         records = {
             trial: EpochRecord(
@@ -151,8 +159,11 @@ def train(
         if manager.is_due(number):
             manager.keep(checkpoint(number))
         yield from manager.warnings()
-    for trial in sound.values():
+    classes = _classes(metrics, data) if request.predicts else None
+    for i, trial in sound.items():
         final = next(record for record in reversed(curve) if record.trial == trial)
+        if classes is not None:
+            yield Predicted(trial, classes[i])
         yield Finished(
             trial=trial,
             accuracy=final.validation_accuracy,
@@ -165,6 +176,17 @@ def train(
             params = jax.device_get(state.params)
             for i, trial in sound.items():
                 yield WeightsSent(trial, weights_bytes(params, i, _facts(request, i, data)))
+
+
+def _measured(metrics: EpochMetrics) -> EpochMetrics:
+    """With the scalars as NumPy arrays, once the epoch is over; the classes stay on the device."""
+    return EpochMetrics._make([*jax.device_get(metrics[:-1]), metrics.validation_classes])
+
+
+def _classes(metrics: EpochMetrics, data: DeviceData) -> npt.NDArray[np.uint16]:
+    """[seeds, num_validation], without those of the padding."""
+    classes, labels = jax.device_get((metrics.validation_classes, data.validation_labels))
+    return np.asarray(classes[:, labels >= 0])
 
 
 def _facts(request: TrialRequest, i: int, data: DeviceData) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from flax.traverse_util import flatten_dict
+from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save
 
 
@@ -22,6 +22,11 @@ def weights_bytes(params: Any, seed: int, facts: Mapping[str, str]) -> bytes:
     arrays = flatten_dict({"params": params}, sep="/")
     content = save({name: np.asarray(array[seed], np.float32) for name, array in arrays.items()})
     return _with_header(content, facts)
+
+
+def params_of(arrays: Mapping[str, Any]) -> Any:
+    """The parameter tree of a network from the arrays of its file (`runs.weights_folder`)."""
+    return unflatten_dict(dict(arrays), sep="/")["params"]
 
 
 def _with_header(content: bytes, facts: Mapping[str, str]) -> bytes:

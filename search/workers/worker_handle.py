@@ -10,7 +10,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from search.protocol import Ready, RequestDone, WeightsOffered, WorkerDied
+from search.protocol import Ready, RequestDone, TrialRequest, WeightsOffered, WorkerDied
 from search.workers.spawned import WorkerProcess
 
 
@@ -37,7 +37,7 @@ class WorkerHandle:
         self.starts_left = starts_left
         self._silent_seconds = silent_seconds
         self._may_send_much = False
-        """Whether its messages may be larger than a pipe holds: weights were offered."""
+        """Whether its messages may be larger than a pipe holds: weights, or many classes."""
         self.ready: Ready | None = None
         """What it told when it had its device and the images; None while it starts."""
         self.is_ending = False
@@ -73,6 +73,8 @@ class WorkerHandle:
     def send(self, message: object) -> None:
         """To a process that is ready; another one would take it for its setup."""
         if self.is_ready:
+            if isinstance(message, TrialRequest):
+                self._may_send_much = message.predicts
             self._send(message)
 
     def receive(self) -> Any:
@@ -92,7 +94,7 @@ class WorkerHandle:
 
     def _watchdog(self) -> threading.Timer:
         """Kills a process that freezes within a message, for the rest of which all would wait."""
-        why = f"it stopped for {self._silent_seconds:.0f} s as it sent weights"
+        why = f"it stopped for {self._silent_seconds:.0f} s as it sent results"
         watchdog = threading.Timer(self._silent_seconds, self.kill, [WorkerDied(why)])
         watchdog.daemon = True
         watchdog.start()
