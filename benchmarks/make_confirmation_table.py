@@ -179,7 +179,7 @@ def trained(
     program = compile_program(config, recipe, on_device, jnp.float32, num_seeds=len(seeds))
     hyper = hyper_of(recipe, steps_per_epoch(recipe.batch_size, on_device.num_train))
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    state = jax.device_put(initial_state(config, seeds))
+    state = jax.device_put(initial_state(config, seeds, recipe))
     for number in range(1, recipe.epochs + 1):
         order, step_keys = shuffle(keys, jnp.int32(number), num_train=on_device.num_train)
         state, metrics = program.epoch(state, on_device, hyper, order, step_keys, jnp.bool(True))
@@ -191,7 +191,7 @@ def trained(
 
     rows = []
     for i, seed in enumerate(seeds):
-        params = jax.tree.map(itemgetter(i), state.params)
+        params = jax.tree.map(itemgetter(i), state.validated)
         right = {
             name: np.asarray(predict(params, pixels)) == labels
             for name, (pixels, labels) in splits.items()

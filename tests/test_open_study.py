@@ -353,6 +353,34 @@ def test_a_study_from_before_early_stopping_goes_on_without_it(
         opened(store, with_changes(SPEC, name="old"), data)
 
 
+def test_a_study_whose_recipe_had_fewer_fields_goes_on_with_their_defaults(
+    store: Writer, data: ImageData
+) -> None:
+    """Those of the tables in it too; a field that it had keeps its value."""
+    spec = with_changes(
+        SPEC, {("recipe", "weight_decay"): 0.1, ("recipe", "augmentation", "flip"): True}
+    )
+    old = study_of(store, spec, plan(spec, data.task), data)
+    recipe = dict(old.spec["recipe"])
+    recipe["augmentation"] = {
+        name: recipe["augmentation"][name]
+        for name in ("crop_padding", "flip", "cutout", "mixup_alpha", "cutmix_alpha")
+    }
+    for name in ("optimizer", "schedule", "ema"):
+        del recipe[name]
+    store.add_study(replace(old, spec=old.spec | {"recipe": recipe}))
+    opened(store, spec, data)
+    for field, value, sentence in (
+        ("ema", 0.99, r"recipe\.ema is 0\.0 there, 0\.99 asked"),
+        ("optimizer", "sgd", r"recipe\.optimizer is adamw there, sgd asked"),
+        ("weight_decay", 0.2, r"recipe\.weight_decay is 0\.1 there, 0\.2 asked"),
+    ):
+        with pytest.raises(StudyError, match=sentence):
+            opened(store, with_changes(spec, {("recipe", field): value}), data)
+    with pytest.raises(StudyError, match=r"recipe\.augmentation\.rotate is 0\.0 there, 10\.0"):
+        opened(store, with_changes(spec, {("recipe", "augmentation", "rotate"): 10.0}), data)
+
+
 def test_a_study_from_before_there_were_families_is_one_of_mixers(
     store: Writer, data: ImageData
 ) -> None:

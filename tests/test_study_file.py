@@ -68,8 +68,12 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         [recipe]
         epochs = 5
         learning_rate = 1
+        optimizer = "muon"
+        schedule = "linear"
+        ema = 0.999
         [recipe.augmentation]
         flip = true
+        rotate = 15
         """,
     )
     spec = read_study(path)
@@ -77,7 +81,13 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
     assert spec.space["mixer"].num_blocks == (2, 4, 6, 8)
     assert spec.max_flops == 1_500_000_000
     assert spec.baselines == ("vit_ti4_cifar",)
+    assert (spec.recipe.optimizer, spec.recipe.schedule, spec.recipe.ema) == (
+        "muon",
+        "linear",
+        0.999,
+    )
     assert spec.recipe.augmentation.flip
+    assert spec.recipe.augmentation.rotate == 15.0
     assert (spec.recipe.epochs, spec.recipe.learning_rate, spec.seed) == (5, 1.0, 3)
     assert (spec.data.image_size, spec.data.resize, spec.data.skip_broken) == (64, "pad", True)
     assert (spec.data.label, spec.data.validation) == ("coarse_label", "own")
@@ -112,6 +122,14 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         (
             'name = "a"\ndataset = "digits"\nrecipe.learning_rate = -1',
             ["line 3", "recipe.learning_rate", "greater than 0"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\n[recipe]\noptimizer = "adam"',
+            ["line 4", "recipe.optimizer", "'adamw', 'sgd' or 'muon', not 'adam'"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\n[recipe]\nema = 1.0',
+            ["line 4", "recipe.ema", "less than 1, not 1.0"],
         ),
         ('name = "a"\ndataset = "digits"\nmax_flops = "20X"', ["line 3", "max_flops", "20X"]),
         ('name = "a"\ndataset = "digits"\n[rungs]\ncont = 2', ["line 4", "'count'", "spared"]),
@@ -227,7 +245,14 @@ FLOATS = {
     "recipe.label_smoothing": "[recipe]\nlabel_smoothing = {}",
     "recipe.clip_norm": "[recipe]\nclip_norm = {}",
     "recipe.augmentation.mixup_alpha": "[recipe.augmentation]\nmixup_alpha = {}",
+    "recipe.ema": "[recipe]\nema = {}",
     "recipe.augmentation.cutmix_alpha": "[recipe.augmentation]\ncutmix_alpha = {}",
+    "recipe.augmentation.rotate": "[recipe.augmentation]\nrotate = {}",
+    "recipe.augmentation.shear": "[recipe.augmentation]\nshear = {}",
+    "recipe.augmentation.translate": "[recipe.augmentation]\ntranslate = {}",
+    "recipe.augmentation.brightness": "[recipe.augmentation]\nbrightness = {}",
+    "recipe.augmentation.contrast": "[recipe.augmentation]\ncontrast = {}",
+    "recipe.augmentation.saturation": "[recipe.augmentation]\nsaturation = {}",
 }
 """Every field of a study that takes a fraction, by its name, as TOML sets it."""
 

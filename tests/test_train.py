@@ -50,7 +50,7 @@ def train(
     """Of one seed the final state and the curve; of several, with a leading axis for the seed."""
     seeds = seeds or (0,)
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    state = jax.device_put(initial_state(config, seeds), may_alias=False)
+    state = jax.device_put(initial_state(config, seeds, recipe), may_alias=False)
     hyper = hyper_of(recipe, steps_per_epoch(recipe.batch_size, data.num_train))
     curve = []
     for epoch in range(1, recipe.epochs + 1):
@@ -182,7 +182,7 @@ def test_one_step_is_optax_adamw_with_decay_on_kernels_only(data: DeviceData) ->
     }
     whole = data._replace(**images_and_labels)
     program = compile_program(MIXER, recipe, whole, jnp.float32)
-    before = jax.tree.map(lambda leaf: leaf[0], initial_state(MIXER, [0]).params)
+    before = jax.tree.map(lambda leaf: leaf[0], initial_state(MIXER, [0], RECIPE).params)
     state, _ = train(program, whole, recipe)
 
     def loss(params: dict[str, object]) -> jax.Array:
@@ -233,7 +233,7 @@ def test_the_batches_of_an_epoch_are_the_order_it_is_given(
     hyper = hyper_of(RECIPE, 9)
 
     def losses(labels: jax.Array) -> float:
-        state = jax.device_put(initial_state(MIXER, [0]), may_alias=False)
+        state = jax.device_put(initial_state(MIXER, [0], RECIPE), may_alias=False)
         changed = data._replace(train_labels=labels)
         _, metrics = program.epoch(state, changed, hyper, order, step_keys, jnp.bool(True))
         return float(metrics.train_loss[0])
@@ -263,7 +263,7 @@ def test_seeds_trained_at_once_are_the_seeds_trained_alone(
 
 def test_without_learning_nothing_changes(program: Program, data: DeviceData) -> None:
     state, curve = train(program, data, learn=False)
-    before = jax.tree.map(lambda leaf: leaf[0], initial_state(MIXER, [0]))
+    before = jax.tree.map(lambda leaf: leaf[0], initial_state(MIXER, [0], RECIPE))
     jax.tree.map(np.testing.assert_array_equal, state, before)
     assert [epoch["bad_step"] for epoch in curve] == [-1] * 3
 

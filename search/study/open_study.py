@@ -71,6 +71,7 @@ def study_of(
     if "families" not in study.spec:  # it knew one, whose ranges were all there is of a space
         there["space"] = dict.fromkeys(DEFAULT_FAMILIES, study.spec.get("space"))
     there = {name: value for name, value in there.items() if name not in NOTES}
+    there["recipe"] = _filled_up(there["recipe"], defaults["recipe"])
     asked_name, began = tfds_name(spec.dataset), dataset_of(study)
     if began and asked_name:
         same = agree(began, asked_name)
@@ -90,6 +91,16 @@ def study_of(
             f"{study.data_digest}, these are {data.digest}){_way_out(study, data)}"
         )
     return study if asked is None else replace(study, spec=study.spec | {"asked": asked})
+
+
+def _filled_up(there: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """A table, and the tables in it, with the fields that an older version did not know."""
+    return {
+        name: _filled_up(there[name], value)
+        if isinstance(value, dict) and name in there
+        else there.get(name, value)
+        for name, value in (there | defaults).items()
+    }
 
 
 def _way_out(study: StudyRecord, data: ImageData) -> str:

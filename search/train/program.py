@@ -65,7 +65,7 @@ def compile_program(
     keys = jax.device_put(jnp.stack([jax.random.key(0)] * num_seeds), device)
     order, step_keys = jax.eval_shape(lambda: shuffle(keys, jnp.int32(0), num_train=data.num_train))
     hyper = hyper_of(recipe, steps_per_epoch(recipe.batch_size, data.num_train))
-    state = state_shapes(config, num_seeds)
+    state = state_shapes(config, num_seeds, recipe)
     recipe = without_arguments(recipe)  # from here on: nothing that is not in the program's name
     function = epoch_of(config, recipe, dtype, num_seeds)
     state_leaves, state_tree = jax.tree.flatten(state)
