@@ -87,6 +87,13 @@ class StudyRecord:
         """Cost of the reference point: the most expensive configuration the study may try."""
         return float(self.spec.get("cost_ceiling", self.flops_ceiling))
 
+    def recipe_of(self, family: str) -> dict[str, Any] | None:
+        """The recipe its networks of a family are trained by, at the family's learning rate; None
+        where its specification has none."""
+        recipe: dict[str, Any] | None = self.spec.get("recipe")
+        rate = self.spec.get("learning_rates", {}).get(family)
+        return recipe if recipe is None or rate is None else recipe | {"learning_rate": rate}
+
     @property
     def min_accuracy(self) -> float:
         """Less accurate trials count as useless, however cheap; 0 where the study asks for none."""

@@ -221,6 +221,7 @@ FLOATS = {
     "min_accuracy": "min_accuracy = {}",
     "validation_fraction": "validation_fraction = {}",
     "rungs.spared": "[rungs]\nspared = {}",
+    "learning_rates.mixer": "[learning_rates]\nmixer = {}",
     "recipe.learning_rate": "[recipe]\nlearning_rate = {}",
     "recipe.warmup": "[recipe]\nwarmup = {}",
     "recipe.weight_decay": "[recipe]\nweight_decay = {}",
@@ -250,7 +251,7 @@ def test_no_float_of_a_study_is_left_out_of_the_test_above() -> None:
             if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
                 yield from floats(kind, f"{where}{name}.")
             elif float in (kind, *typing.get_args(kind)) or "float" in str(kind):
-                yield f"{where}{name}"
+                yield f"{where}{name}" + ".mixer" * (typing.get_origin(kind) is dict)
 
     assert set(floats(StudySpec)) == set(FLOATS)
 
@@ -320,6 +321,8 @@ def test_a_sentence_that_says_all_is_not_followed_by_the_value(
         ({"trials": -1, "seeds": 0}, "--trials: .*; --seeds: .* or equal to 1, not 0"),
         ({"name": "a/b"}, "--study-name: a study's name has no slash"),
         ({"epochs": 1, "rungs": RungSpec(count=1)}, "rungs: count=1 with eta=3 needs at least 3"),
+        ({"learning_rates": {"vti": 1e-3}}, "learning_rates: family 'vti' is unknown .*'vit'"),
+        ({"learning_rates": {"vit": 0}}, "learning_rates.vit: input should be greater than 0"),
     ],
 )
 def test_a_change_that_cannot_be_is_named_as_it_was_asked_for(

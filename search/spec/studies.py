@@ -11,7 +11,7 @@ import pydantic
 from pydantic import Field, PositiveInt
 
 from search.spec.data_spec import DataSpec
-from search.spec.recipe import Augmentation, Recipe
+from search.spec.recipe import Augmentation, Positive, Recipe
 from search.spec.rungs import RungSpec
 from search.spec.spaces import Families, RangesByFamily, check_families, ranges_by_family
 from space.config import Frozen
@@ -49,6 +49,8 @@ class StudySpec(Frozen):
     data: DataSpec = DataSpec()
     """How its images are read."""
     recipe: Recipe = Recipe()
+    learning_rates: dict[str, Positive] = Field(default_factory=dict)
+    """By family, in the place of the recipe's rate; a family that is not named has that."""
     trials: Annotated[int, Field(ge=0)] = 40
     """Configurations to train; baselines come on top, and with 0 are all there is."""
     baselines: Annotated[int, Field(ge=0)] | tuple[str, ...] = 4
@@ -97,6 +99,12 @@ class StudySpec(Frozen):
     @classmethod
     def _families_are_known(cls, given: Any) -> Any:
         return check_families(given)
+
+    @pydantic.field_validator("learning_rates")
+    @classmethod
+    def _rates_are_of_families(cls, rates: dict[str, float]) -> dict[str, float]:
+        check_families(list(rates))
+        return rates
 
     @pydantic.field_validator("space", mode="before")
     @classmethod
@@ -166,6 +174,12 @@ class StudySpec(Frozen):
         if self.cost == FLOPS.name:  # a limit of FLOPs has two names
             fields |= {"max_cost": None, "max_flops": self.flops_limit}
         return fields
+
+
+def recipe_for(spec: StudySpec, family: str) -> Recipe:
+    """How the study trains networks of a family: its recipe, at the family's learning rate."""
+    rate = spec.learning_rates.get(family)
+    return spec.recipe if rate is None else spec.recipe.model_copy(update={"learning_rate": rate})
 
 
 def check_name(name: str) -> str:

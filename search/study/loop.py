@@ -30,7 +30,7 @@ from search.protocol import (
 )
 from search.schedule.scheduler import New, Resume, Scheduler
 from search.spec.retry import RetryPolicy, causes
-from search.spec.studies import StudySpec
+from search.spec.studies import StudySpec, recipe_for
 from search.study.checkpoint_folder import CheckpointFolder
 from search.study.kept_weights import KeptWeights
 from search.study.state import StudyState
@@ -248,7 +248,8 @@ class Coordinator:
             return
         slot.ahead, slot.looked_ahead = self._scheduler.suggest(), True
         if slot.ahead is not None:
-            config, recipe = slot.ahead.config, self._search.spec.recipe
+            config = slot.ahead.config
+            recipe = recipe_for(self._search.spec, config.family)
             self._workers.compile_ahead(slot.worker, config, recipe, self._num_seeds(slot.ahead))
 
     def _hear(self, slot: WorkerSlot, epochs: tuple[EpochRecord, ...]) -> None:
@@ -329,7 +330,7 @@ class Coordinator:
             numbers=tuple(t.number for t in trials),
             seeds=tuple(t.seed for t in trials),
             config=slot.suggestion.config,
-            recipe=self._search.spec.recipe,
+            recipe=recipe_for(self._search.spec, slot.suggestion.config.family),
             rungs=slot.suggestion.rungs,
             checkpointing=checkpoints.of(slot.first) if checkpoints else None,
             weights_facts=self._search.weights.facts if self._search.weights else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -71,6 +72,8 @@ def study_of(
     if "families" not in study.spec:  # it knew one, whose ranges were all there is of a space
         there["space"] = dict.fromkeys(DEFAULT_FAMILIES, study.spec.get("space"))
     there = {name: value for name, value in there.items() if name not in NOTES}
+    if not spec.learning_rates:  # not said: as it began
+        fixed["learning_rates"] = there["learning_rates"]
     asked_name, began = tfds_name(spec.dataset), dataset_of(study)
     if began and asked_name:
         same = agree(began, asked_name)
@@ -82,7 +85,8 @@ def study_of(
     if different:
         raise StudyError(
             f"study {spec.name!r} is in {store.where} with another specification: "
-            f"{'; '.join(different)}; ask for the same, or name another study with --study-name"
+            f"{'; '.join(different)}; ask for the same, go on with what is there (--resume "
+            f"{shlex.quote(spec.name)}), or name another study with --study-name"
         )
     if study.data_digest != data.digest:
         raise StudyError(

@@ -103,6 +103,8 @@ def run_study(
             "stop_when_flat": stop_when_flat,
         }
         study = study_of(store, spec, planned, images, asked)
+        rates = study.spec.get("learning_rates", {})  # as it began
+        spec = spec.model_copy(update={"learning_rates": rates})
         baselines = planned.baselines if with_baselines else ()
         what = (
             f"{planned.num_affordable(images.task):,} configurations of at most "
