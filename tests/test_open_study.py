@@ -417,7 +417,8 @@ def test_a_study_of_two_families_has_one_ceiling_and_all_their_configurations(
     assert reachable(spec, both, data.task) == both.num_configurations
     assert {config.family for config in mixers.baselines} == {"vit"}
     assert {config.family for config in vits.baselines} == {"mixer"}
-    assert both.baselines == ()
+    assert {config.family for config in both.baselines} == {"mixer"}
+    assert all(c.channels_mlp_dim == 4 * c.hidden_dim for c in both.baselines)
 
 
 ONE = with_changes(

@@ -58,6 +58,7 @@ class Search:
         weights: which weights of complete trials are kept; None keeps none.
         retry: which trials that failed are tried again.
         enough: whether no further configuration of the search's own begins.
+        spent: by family, FLOPs x epochs of training before the search.
     """
 
     study: StudyRecord
@@ -75,6 +76,7 @@ class Search:
     weights: KeptWeights | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     enough: Callable[[], bool] = lambda: False
+    spent: Mapping[str, int] = field(default_factory=dict)
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
         """Runs until `num_trials` configurations of the search's own are finished.
@@ -109,6 +111,7 @@ class Coordinator:
             curves=self._state.curves,
             num_trials=num_trials,
             refuse=self._refuse,
+            spent=search.spent,
         )
         now = time.perf_counter()
         self._slots = [WorkerSlot(worker, now) for worker in range(search.workers.count)]

@@ -25,7 +25,9 @@ BEFORE_THE_FIELD = {
 }
 """How studies were run before these fields were part of their specification."""
 
-NOTES = frozenset({"asked", "cost_ceiling", "dataset_version", "decoder"})
+NOTES = frozenset(
+    {"asked", "cost_ceiling", "dataset_version", "decoder", "rate_of", "rate_studies"}
+)
 """What a record's specification holds beyond the fields of a `StudySpec`."""
 
 
