@@ -47,7 +47,7 @@ def test_the_built_in_studies_are_a_table_for_programs_too(
     assert run(["--list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     (digits,) = (row for row in rows if row["study"] == "mixer_digits")
-    assert (digits["dataset"], digits["trials"], digits["image_size"]) == ("digits", 8, 8)
+    assert (digits["dataset"], digits["trials"], digits["image_size"]) == ("digits", 12, 8)
     assert not undocumented(rows)
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
+from search.spec.assignments import parse_assignments
 from search.spec.recipe import Recipe
 from search.spec.rungs import RungSpec
 from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
@@ -307,6 +308,19 @@ def test_a_sentence_that_says_all_is_not_followed_by_the_value(
     with pytest.raises(StudyError) as caught:
         read_study(path)
     assert str(caught.value) == f"study file {path}, line {line}: {sentence}"
+
+
+def test_fewer_families_leave_the_ranges_of_the_others_behind() -> None:
+    both = with_changes(
+        STUDIES["mixer_digits"], space={"mixer": {"num_blocks": [1]}, "vit": {"num_heads": [2]}}
+    )
+    for fewer in (
+        with_changes(both, families=("vit",)),
+        with_changes(both, parse_assignments(['families=["vit"]'], both)),
+    ):
+        assert fewer.space == {"vit": ViTRanges(num_heads=(2,))}
+    more = with_changes(STUDIES["mixer_smoke"], families=("mixer", "vit"))
+    assert more.space == STUDIES["mixer_smoke"].space | {"vit": ViTRanges()}
 
 
 @pytest.mark.parametrize(
