@@ -209,6 +209,7 @@ def _searched(size: Size, dataset: str) -> StudySpec:
     spec = with_changes(
         base,
         name="searched",
+        families=("mixer",),
         trials=10_000,
         epochs=size.study_epochs,
         max_flops=size.max_flops,

@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=20, help="configurations a family, from 2 on")
     parser.add_argument("--seeds", type=int, default=40, help=f"a multiple of {TOGETHER}")
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--max-flops", type=int, default=2_000_000)
     parser.add_argument("--name", default="digits_confirmation")
     words = list(sys.argv[1:] if argv is None else argv)
@@ -68,7 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     use_xla_options()
     use_compile_cache(lambda line: print(line, file=sys.stderr))
-    recipe = STUDIES["mixer_digits"].recipe.model_copy(update={"epochs": args.epochs})
+    recipe = STUDIES["mixer_digits"].recipe.model_copy(
+        update={"epochs": args.epochs, "learning_rate": args.learning_rate}
+    )
     data = images.load("digits")
     test = images.load_test("digits")
     splits = {"validation": (data.validation_images, data.validation_labels), "test": test}
@@ -243,7 +246,8 @@ bits packed by `numpy.packbits`, one an image in the order of the split, 1 where
 right. What the rows have in common is in the file's metadata.
 
 {families}
-- {about["recipe"]["epochs"]} epochs by the recipe of `mixer_digits`, seeds 0 to \
+- {about["recipe"]["epochs"]} epochs by the recipe of `mixer_digits` at a learning rate of \
+{about["recipe"]["learning_rate"]:g}, seeds 0 to \
 {table["seed"].max()}; {about["num_validation"]} validation and {about["num_test"]} test images.
 - For testing statistics: nothing about the families follows from a set this small.
 - Made by `{about["command"]}` on {about["date"]}, revision {about["revision"]}, on

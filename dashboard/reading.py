@@ -119,7 +119,7 @@ def _storage() -> str | None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _study_names(storage: str | None, marker: Marker) -> list[str]:
     with open_reader(storage) as store:
-        return [study.name for study in store.studies()]
+        return [study.name for study in store.studies() if study.rates_of is None]
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

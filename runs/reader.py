@@ -309,7 +309,10 @@ class Reader:
     def _study_row(self, session: Session, name: str) -> StudyRow:
         row = session.scalar(sa.select(StudyRow).where(StudyRow.name == name))
         if row is None:
-            known = list(session.scalars(sa.select(StudyRow.name).order_by(StudyRow.id.desc())))
+            rows = session.execute(
+                sa.select(StudyRow.name, StudyRow.spec).order_by(StudyRow.id.desc())
+            )
+            known = [known for known, spec in rows if "rate_of" not in spec]
             names = listed([repr(name) for name in known], 10)
             there = f"there are: {names}" if known else "there is none yet"
             raise UnknownStudyError(

@@ -197,7 +197,7 @@ def preset_of(
             **seed,
             "dataset": study.spec.get("dataset"),
             **({"data": study.spec["data"]} if "data" in study.spec else {}),
-            "recipe": study.spec.get("recipe"),
+            "recipe": study.recipe_of(trial.family),
             "device_kind": environment and environment.device_kind,
             "versions": environment and environment.versions,
             "git_revision": environment and environment.git_revision,

@@ -50,6 +50,7 @@ def run_study(
     data_dir: Path | str | None = None,
     archive: Path | str | None = None,
     baselines: bool = True,
+    tune_rate: bool | None = None,
     device: str = "auto",
     workers_per_device: int = 1,
     engine: str = "auto",
@@ -79,6 +80,9 @@ def run_study(
         data_dir: folder with prepared data sets.
         archive: the data set's original archive, where it has to be prepared.
         baselines: False leaves those that are missing for another time.
+        tune_rate: whether a learning rate a family is found first, by short trainings at half, once
+            and twice the recipe's; None: where the study searches several families, asks for 20
+            trials or more, and gives no `learning_rates`. A study that has begun keeps its rates.
         device: `auto`, `cpu`, `gpu`, `cuda`, `rocm` or `tpu`.
         workers_per_device: how many workers share an accelerator.
         engine: `local` for processes of this machine, `ray` for actors on a Ray cluster; `auto`
@@ -113,6 +117,12 @@ def run_study(
     weights.check()
     if stop_when_flat is not None and stop_when_flat < 1:
         raise StudyError(f"--stop-when-flat {stop_when_flat}: give a number of trials, 1 or more")
+    if tune_rate and spec.learning_rates:
+        given = ", ".join(f"{name} {rate:g}" for name, rate in spec.learning_rates.items())
+        raise StudyError(
+            f"--tune-rate: the study has learning rates ({given}); leave that out to train by "
+            "them, or take learning_rates out of the study"
+        )
     stopping = Stopping()
     began = time.monotonic()
     opened = _open_workers(
@@ -136,6 +146,7 @@ def run_study(
                 data_dir=None if data_dir is None else as_path(data_dir),
                 archive=None if archive is None else as_path(archive),
                 with_baselines=baselines,
+                tune_rate=tune_rate,
                 checkpoints=checkpoints,
                 weights=weights,
                 retry=RetryPolicy(failed=retry_failed, trial_seconds=trial_seconds),

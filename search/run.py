@@ -126,6 +126,14 @@ def run(
             show_default="baselines",
         ),
     ] = None,
+    tune_rate: Annotated[
+        bool | None,
+        typer.Option(
+            "--tune-rate/--no-tune-rate",
+            help="Find a learning rate a family before the search, by short trainings.",
+            show_default="where families are compared by 20 trials or more",
+        ),
+    ] = None,
     assignments: options.Set = None,
     storage: Storage = None,
     data_dir: options.DataDir = None,
@@ -187,8 +195,12 @@ def run(
     with_baselines = asked.get("baselines", True) if baselines is None else baselines
     if stop_when_flat is None:
         stop_when_flat = asked.get("stop_when_flat")
+    if tune_rate is None and not spec.learning_rates:
+        tune_rate = asked.get("tune_rate")
     if dry_run:
-        found = forecast(spec, storage, data_dir, with_baselines=with_baselines)
+        found = forecast(
+            spec, storage, data_dir, with_baselines=with_baselines, tune_rate=tune_rate
+        )
         show(found, console, as_json=as_json)
         return
     with goes_on_with_the_same_command(console, "search.run"):
@@ -200,6 +212,7 @@ def run(
             data_dir=data_dir,
             archive=archive,
             baselines=with_baselines,
+            tune_rate=tune_rate,
             device=device,
             workers_per_device=workers_per_device,
             engine=engine,

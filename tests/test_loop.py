@@ -94,10 +94,12 @@ class Quick:
     """A trainer whose accuracies follow from FLOPs and seed, without training."""
 
     announced: list[tuple[Config, int]] = field(default_factory=list)
+    ahead: list[Recipe] = field(default_factory=list)
     requested: list[TrialRequest] = field(default_factory=list)
 
     def compile_ahead(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
         self.announced.append((config, num_seeds))
+        self.ahead.append(recipe)
 
     def run(
         self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
@@ -248,6 +250,15 @@ def test_a_study_has_the_trials_asked_for_and_every_epoch_of_them(store: Writer)
     assert [t.origin for t in trials] == [Origin.BASELINE] + [Origin.SEARCH] * 5
     assert len(store.epochs("s")) == 6 * 3
     assert {e.epoch for e in store.epochs("s", trials[0].number)} == {1, 2, 3}
+
+
+def test_every_family_trains_at_its_own_learning_rate(store: Writer) -> None:
+    trainer = Quick()
+    rates = {"vit": 0.25}
+    search(store, trainer=trainer, baselines=(VIT,), learning_rates=rates)[0].go(num_trials=2)
+    trained = {(r.config.family, r.recipe.learning_rate) for r in trainer.requested}
+    assert trained == {("vit", 0.25), ("mixer", SPEC.recipe.learning_rate)}
+    assert trainer.ahead == [r.recipe for r in trainer.requested[1:]]
 
 
 def test_the_same_call_again_adds_nothing(store: Writer) -> None:

@@ -74,6 +74,28 @@ def test_a_study_of_a_version_that_knew_fewer_fields_goes_on(
         opened(store, with_changes(SPEC, name="old", seeds=2), data)
 
 
+def test_a_study_goes_on_with_the_learning_rates_it_began_with(
+    store: Writer, data: ImageData
+) -> None:
+    began = with_changes(SPEC, learning_rates={"mixer": 1e-3})
+    opened(store, began, data)
+    again = study_of(store, SPEC, plan(SPEC, data.task), data)
+    assert again.spec["learning_rates"] == {"mixer": 1e-3}
+    with pytest.raises(StudyError, match=r"learning_rates\.mixer is 0\.001 there, 0\.002 asked"):
+        opened(store, with_changes(SPEC, learning_rates={"mixer": 2e-3}), data)
+
+
+def test_a_study_from_before_rates_by_family_has_that_of_its_recipe(
+    store: Writer, data: ImageData
+) -> None:
+    old = study_of(store, SPEC, plan(SPEC, data.task), data)
+    fields = {name: value for name, value in old.spec.items() if name != "learning_rates"}
+    store.add_study(replace(old, spec=fields))
+    opened(store, SPEC, data)
+    with pytest.raises(StudyError, match=r"learning_rates\.mixer is None there, 0\.002 asked"):
+        opened(store, with_changes(SPEC, learning_rates={"mixer": 2e-3}), data)
+
+
 def test_other_images_are_another_study(store: Writer, data: ImageData) -> None:
     opened(store, SPEC, data)
     with pytest.raises(StudyError, match=r"began on other images of digits .*use the same images"):
@@ -423,7 +445,8 @@ def test_a_study_of_two_families_has_one_ceiling_and_all_their_configurations(
     assert reachable(spec, both, data.task) == both.num_configurations
     assert {config.family for config in mixers.baselines} == {"vit"}
     assert {config.family for config in vits.baselines} == {"mixer"}
-    assert both.baselines == ()
+    assert {config.family for config in both.baselines} == {"mixer"}
+    assert all(c.channels_mlp_dim == 4 * c.hidden_dim for c in both.baselines)
 
 
 ONE = with_changes(

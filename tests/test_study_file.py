@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
+from search.spec.assignments import parse_assignments
 from search.spec.recipe import Recipe
 from search.spec.rungs import RungSpec
 from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
@@ -239,6 +240,7 @@ FLOATS = {
     "min_accuracy": "min_accuracy = {}",
     "validation_fraction": "validation_fraction = {}",
     "rungs.spared": "[rungs]\nspared = {}",
+    "learning_rates.mixer": "[learning_rates]\nmixer = {}",
     "recipe.learning_rate": "[recipe]\nlearning_rate = {}",
     "recipe.warmup": "[recipe]\nwarmup = {}",
     "recipe.weight_decay": "[recipe]\nweight_decay = {}",
@@ -275,7 +277,7 @@ def test_no_float_of_a_study_is_left_out_of_the_test_above() -> None:
             if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
                 yield from floats(kind, f"{where}{name}.")
             elif float in (kind, *typing.get_args(kind)) or "float" in str(kind):
-                yield f"{where}{name}"
+                yield f"{where}{name}" + ".mixer" * (typing.get_origin(kind) is dict)
 
     assert set(floats(StudySpec)) == set(FLOATS)
 
@@ -333,6 +335,19 @@ def test_a_sentence_that_says_all_is_not_followed_by_the_value(
     assert str(caught.value) == f"study file {path}, line {line}: {sentence}"
 
 
+def test_fewer_families_leave_the_ranges_of_the_others_behind() -> None:
+    both = with_changes(
+        STUDIES["mixer_digits"], space={"mixer": {"num_blocks": [1]}, "vit": {"num_heads": [2]}}
+    )
+    for fewer in (
+        with_changes(both, families=("vit",)),
+        with_changes(both, parse_assignments(['families=["vit"]'], both)),
+    ):
+        assert fewer.space == {"vit": ViTRanges(num_heads=(2,))}
+    more = with_changes(STUDIES["mixer_smoke"], families=("mixer", "vit"))
+    assert more.space == STUDIES["mixer_smoke"].space | {"vit": ViTRanges()}
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -345,6 +360,8 @@ def test_a_sentence_that_says_all_is_not_followed_by_the_value(
         ({"trials": -1, "seeds": 0}, "--trials: .*; --seeds: .* or equal to 1, not 0"),
         ({"name": "a/b"}, "--study-name: a study's name has no slash"),
         ({"epochs": 1, "rungs": RungSpec(count=1)}, "rungs: count=1 with eta=3 needs at least 3"),
+        ({"learning_rates": {"vti": 1e-3}}, "learning_rates: family 'vti' is unknown .*'vit'"),
+        ({"learning_rates": {"vit": 0}}, "learning_rates.vit: input should be greater than 0"),
     ],
 )
 def test_a_change_that_cannot_be_is_named_as_it_was_asked_for(

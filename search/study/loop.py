@@ -32,7 +32,7 @@ from search.protocol import (
 )
 from search.schedule.scheduler import New, Resume, Scheduler
 from search.spec.retry import RetryPolicy, causes
-from search.spec.studies import StudySpec
+from search.spec.studies import StudySpec, recipe_for
 from search.study.checkpoint_folder import CheckpointFolder
 from search.study.kept_weights import KeptWeights
 from search.study.state import StudyState
@@ -62,6 +62,7 @@ class Search:
         enough: whether no further configuration of the search's own begins.
         image_results: of a confirmation's number and the classes it predicts of the validation
             images, as `runs.image_results.image_results_of` makes them; None where none are stored.
+        spent: by family, FLOPs x epochs of training before the search.
     """
 
     study: StudyRecord
@@ -80,6 +81,7 @@ class Search:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     enough: Callable[[], bool] = lambda: False
     image_results: Callable[[int, Any], ImageResults] | None = None
+    spent: Mapping[str, int] = field(default_factory=dict)
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
         """Runs until `num_trials` configurations of the search's own are finished.
@@ -114,6 +116,7 @@ class Coordinator:
             curves=self._state.curves,
             num_trials=num_trials,
             refuse=self._refuse,
+            spent=search.spent,
         )
         now = time.perf_counter()
         self._slots = [WorkerSlot(worker, now) for worker in range(search.workers.count)]
@@ -255,7 +258,8 @@ class Coordinator:
             return
         slot.ahead, slot.looked_ahead = self._scheduler.suggest(), True
         if slot.ahead is not None:
-            config, recipe = slot.ahead.config, self._search.spec.recipe
+            config = slot.ahead.config
+            recipe = recipe_for(self._search.spec, config.family)
             self._workers.compile_ahead(slot.worker, config, recipe, self._num_seeds(slot.ahead))
 
     def _hear(self, slot: WorkerSlot, epochs: tuple[EpochRecord, ...]) -> None:
@@ -339,7 +343,7 @@ class Coordinator:
             numbers=tuple(t.number for t in trials),
             seeds=tuple(t.seed for t in trials),
             config=slot.suggestion.config,
-            recipe=self._search.spec.recipe,
+            recipe=recipe_for(self._search.spec, slot.suggestion.config.family),
             rungs=slot.suggestion.rungs,
             checkpointing=checkpoints.of(slot.first) if checkpoints else None,
             weights_facts=self._search.weights.facts if self._search.weights else None,

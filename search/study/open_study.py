@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +25,9 @@ BEFORE_THE_FIELD = {
 }
 """How studies were run before these fields were part of their specification."""
 
-NOTES = frozenset({"asked", "cost_ceiling", "dataset_version", "decoder"})
+NOTES = frozenset(
+    {"asked", "cost_ceiling", "dataset_version", "decoder", "rate_of", "rate_studies"}
+)
 """What a record's specification holds beyond the fields of a `StudySpec`."""
 
 
@@ -72,6 +75,8 @@ def study_of(
         there["space"] = dict.fromkeys(DEFAULT_FAMILIES, study.spec.get("space"))
     there = {name: value for name, value in there.items() if name not in NOTES}
     there["recipe"] = _filled_up(there["recipe"], defaults["recipe"])
+    if not spec.learning_rates:  # not said: as it began
+        fixed["learning_rates"] = there["learning_rates"]
     asked_name, began = tfds_name(spec.dataset), dataset_of(study)
     if began and asked_name:
         same = agree(began, asked_name)
@@ -83,7 +88,8 @@ def study_of(
     if different:
         raise StudyError(
             f"study {spec.name!r} is in {store.where} with another specification: "
-            f"{'; '.join(different)}; ask for the same, or name another study with --study-name"
+            f"{'; '.join(different)}; ask for the same, go on with what is there (--resume "
+            f"{shlex.quote(spec.name)}), or name another study with --study-name"
         )
     if study.data_digest != data.digest:
         raise StudyError(

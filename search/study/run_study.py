@@ -38,6 +38,7 @@ from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import study_of
 from search.study.plan import epoch_steps, plan, reachable
+from search.study.rate_tuning import is_to_be_tuned, spent_on_rates, tune_rates
 from search.study.state import StudyState
 from search.study.study_images import images_of
 from space.families import label_of
@@ -53,6 +54,7 @@ def run_study(
     data_dir: Path | None = None,
     archive: Path | None = None,
     with_baselines: bool = True,
+    tune_rate: bool | None = None,
     checkpoints: Checkpoints | None = None,
     weights: WeightsOptions | None = None,
     retry: RetryPolicy | None = None,
@@ -71,6 +73,8 @@ def run_study(
         data_dir: folder with prepared data sets; None for TFDS's.
         archive: the data set's original archive, where it has to be prepared.
         with_baselines: False leaves baselines that are missing for another time.
+        tune_rate: whether a learning rate a family is found before the search; None: where several
+            families are searched, no rates are given, and enough trials are asked for.
         checkpoints: where and how often trials under way are kept.
         weights: of which complete trials they are kept, and where.
         retry: which trials that failed are tried again; None for those that had a time limit.
@@ -101,8 +105,11 @@ def run_study(
             "trials": spec.trials,
             "baselines": with_baselines,
             "stop_when_flat": stop_when_flat,
+            "tune_rate": tune_rate,
         }
         study = study_of(store, spec, planned, images, asked)
+        rates = study.spec.get("learning_rates", {})  # as it began
+        spec = spec.model_copy(update={"learning_rates": rates})
         baselines = planned.baselines if with_baselines else ()
         what = (
             f"{planned.num_affordable(images.task):,} configurations of at most "
@@ -128,6 +135,30 @@ def run_study(
         workers = start_workers(images)
         store.put_study(study)  # nothing refuses it any more
         state = StudyState.read(store, study.name)
+        each = f", {workers.count} workers" if workers.count > 1 else ""
+        say(f"on {workers.environment.device_kind}{each}; results in {store.where}")
+        checkpoints, retry = checkpoints or Checkpoints(), retry or RetryPolicy()
+        if is_to_be_tuned(spec, has_trials=bool(state.trials), asked=tune_rate):
+            with _kept(workers):
+                found = tune_rates(
+                    spec,
+                    planned,
+                    images,
+                    workers,
+                    console,
+                    say,
+                    storage=storage,
+                    checkpoints=checkpoints,
+                    retry=retry,
+                    deadline=deadline,
+                    check_stop=check_stop,
+                )
+            if found:
+                study = store.put_study(found.recorded(study, spec))
+                spec = spec.model_copy(update={"learning_rates": found.chosen})
+                seen = 3 * steps * spec.recipe.batch_size
+                for sentence in found.lines(seen * spent_on_rates(store, study).total()):
+                    say(sentence)
         status = StudyStatus(
             study,
             state,
@@ -135,8 +166,6 @@ def run_study(
             baselines=len(baselines),
             images_per_epoch=steps * spec.recipe.batch_size,
         )
-        each = f", {workers.count} workers" if workers.count > 1 else ""
-        say(f"on {workers.environment.device_kind}{each}; results in {store.where}")
         if status.trials and spec.trials:
             say(f"going on: {counts_line(status)}")
         with open_reporter(console, status) as reporter, _kept(workers):
@@ -151,9 +180,10 @@ def run_study(
                 reporter=reporter,
                 state=state,
                 check_stop=check_stop,
-                checkpoints=(checkpoints or Checkpoints()).of(study, storage),
+                checkpoints=checkpoints.of(study, storage),
                 weights=(weights or WeightsOptions()).of(study, storage),
-                retry=retry or RetryPolicy(),
+                retry=retry,
+                spent=spent_on_rates(store, study),
                 enough=partial(status.is_flat, stop_when_flat),
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
