@@ -52,6 +52,7 @@ class StudyRecord:
     spec: dict[str, Any]
     """The full specification, as `StudySpec.model_dump(mode="json")` gives it, with the notes
     `dataset_version` and `decoder` on what was read, where the data set has versions,
+    `num_validation`, on how many images accuracies are counted,
     `cost_ceiling` where the study minimises another cost than FLOPs, and `asked`: how many trials
     it was to have, and how it was to end, when it was last started."""
     num_classes: int

@@ -24,7 +24,7 @@ BEFORE_THE_FIELD = {
 }
 """How studies were run before these fields were part of their specification."""
 
-NOTES = frozenset({"asked", "cost_ceiling", "dataset_version", "decoder"})
+NOTES = frozenset({"asked", "cost_ceiling", "dataset_version", "decoder", "num_validation"})
 """What a record's specification holds beyond the fields of a `StudySpec`."""
 
 
@@ -51,6 +51,7 @@ def study_of(
     read = {
         "dataset_version": data.version,
         "decoder": data.decoder,
+        "num_validation": len(data.validation_labels),
         "asked": asked,
         "cost_ceiling": None if plan.cost is FLOPS else plan.cost_ceiling,
     }
@@ -89,7 +90,10 @@ def study_of(
             f"study {spec.name!r} began on other images of {spec.dataset} (digest "
             f"{study.data_digest}, these are {data.digest}){_way_out(study, data)}"
         )
-    return study if asked is None else replace(study, spec=study.spec | {"asked": asked})
+    if asked is None:
+        return study
+    noted = {"num_validation": len(data.validation_labels), "asked": asked}
+    return replace(study, spec=study.spec | noted)
 
 
 def _way_out(study: StudyRecord, data: ImageData) -> str:
