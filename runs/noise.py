@@ -17,9 +17,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.stats import t
 
 from runs.confirmation.image_results import Floats
 from runs.confirmation.intervals import Interval
@@ -183,7 +184,7 @@ def num_validation(study: StudyRecord, trials: Sequence[TrialRecord]) -> int | N
 
 def wilson(accuracy: Floats, num_images: int, level: float = LEVEL) -> tuple[Floats, Floats]:
     """The ends of Wilson's interval of each accuracy, shares of so many images."""
-    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
     middle = (accuracy + z2 / (2 * num_images)) / (1 + z2 / num_images)
     spread = accuracy * (1 - accuracy) / num_images + z2 / (4 * num_images**2)
     half = np.sqrt(z2 * spread) / (1 + z2 / num_images)

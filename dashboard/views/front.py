@@ -63,8 +63,8 @@ def page() -> None:
         "Click a point, or a row below, to open the trial."
     )
     _best_within(snapshot, series, limit)
-    _equal_cost(snapshot, marks)
     _table(snapshot, axis, marks)
+    _equal_cost(snapshot, marks)
 
 
 def _unconverged(snapshot: Snapshot) -> dict[int, Unconverged]:
