@@ -230,14 +230,14 @@ def undecided(
 
 def places_sentence(num_members: int, num_undecided: int, noise: Noise) -> str:
     """How many members of a front could change places, and what the intervals speak of."""
-    images = f"the {noise.num_images:,} validation images"
-    if noise.pooled is None:
-        of = f"of {images} only, until seeds are repeated"
-    else:
-        scatter = f"{100 * noise.pooled.deviation:.1f} points"
-        repeated = counted(noise.num_repeated, "configuration")
-        of = f"of {images} and of the seeds, which scatter by {scatter} (pooled over {repeated})"
+    of = f"of the {noise.num_images:,} validation images only, until seeds are repeated"
+    if noise.pooled is not None:
+        of = (
+            f"of the {noise.num_images:,} validation images and of the seeds, which scatter by "
+            f"{100 * noise.pooled.deviation:.1f} points "
+            f"(pooled over {counted(noise.num_repeated, 'configuration')})"
+        )
     return (
         f"{num_undecided} of {counted(num_members, 'member')} of the front could change places; "
-        f"the ± are 95 %, {of}"
+        f"± is a 95 % interval, {of}"
     )

@@ -147,8 +147,8 @@ def test_a_difference_has_the_noise_of_both_sides() -> None:
 
 def test_the_sentence_counts_members_and_says_what_the_bars_are_of() -> None:
     assert places_sentence(5, 2, Noise(num_images=5_000)) == (
-        "2 of 5 members of the front could change places; the ± are 95 %, of the 5,000 validation "
-        "images only, until seeds are repeated"
+        "2 of 5 members of the front could change places; ± is a 95 % interval, of the 5,000 "
+        "validation images only, until seeds are repeated"
     )
     noise = noise_of(IMAGES, seeds(0, 0.88, 0.90, 0.92))
     assert places_sentence(1, 0, noise).endswith(
