@@ -8,7 +8,7 @@ HTML.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +33,7 @@ STATES = {
 MANY = 5_000
 """From so many points on a figure is drawn by the graphics card: SVG takes seconds."""
 
-_UNCONVERGED = "circle-open-dot"
-"""The symbol of a training that had not converged."""
+_NOT_CONVERGED = "Not converged"
 
 _HOVER = (
     "<b>Trial %{customdata[0]}</b><br>%{hovertext}<br>%{y:.2f} % accuracy<br>%{customdata[3]}"
@@ -56,7 +55,7 @@ class Series:
     noise: Noise | None = None
     """Of the study: members of the front have bars then, where their intervals are known."""
     unconverged: Collection[int] = ()
-    """Numbers of trials whose training had not converged; they are hollow, with a dot."""
+    """Numbers of trials whose training had not converged; their points are hollow."""
 
 
 def front_figure(
@@ -86,8 +85,6 @@ def front_figure(
     for one in series:
         if one.has_front:
             figure.add_trace(_stair(one))
-    if any(t.number in one.unconverged for one in series for t in one.points.trials):
-        figure.add_trace(_key_of_unconverged())
     if limit is not None:
         figure.add_vline(x=limit, line={"dash": "dot", "width": 1, "color": "#888888"})
         for one in series:
@@ -98,6 +95,14 @@ def front_figure(
         for index, trial in enumerate(one.points.trials):
             if trial.number == chosen:
                 figure.add_trace(_mark(one, index, f"Trial {chosen}", "circle-open"))
+    hollow = [
+        (one, [i for i, t in enumerate(one.points.trials) if t.number in one.unconverged])
+        for one in series
+    ]
+    for one, indices in hollow:
+        if indices:
+            is_known = any(drawn.name == _NOT_CONVERGED for drawn in figure.data)
+            figure.add_trace(_hollow(one, indices, in_legend=not is_known))
     axis = series[0].points.axis
     dress(figure, height=520, x=axis.title, y="Validation accuracy (%)")
     shown = [float(x) for one in series for x in one.points.x]
@@ -193,9 +198,6 @@ def _cloud(series: Series) -> go.Scatter | go.Scattergl:
         marker |= {"symbol": "circle-open", "opacity": 1.0}
     if series.is_stopped:
         marker |= {"symbol": "x", "opacity": 0.3}
-    elif series.unconverged:
-        whole = marker.get("symbol", "circle")
-        marker |= {"symbol": _symbols(series, range(len(points.trials)), str(whole))}
     draw = go.Scattergl if len(points.trials) >= MANY else go.Scatter
     return draw(
         **_columns(series, range(len(points.trials))),
@@ -230,7 +232,7 @@ def _stair(series: Series) -> go.Scatter:
         name=f"{series.name} front",
         mode="lines+markers",
         line={"color": series.color, "shape": "hv", "width": 2},
-        marker={"color": series.color, "size": 9, "symbol": _symbols(series, members, "circle")},
+        marker={"color": series.color, "size": 9},
         error_y=_bars(series, members),
     )
 
@@ -253,22 +255,15 @@ def _has_intervals(series: Series) -> bool:
     return series.has_front and known
 
 
-def _symbols(series: Series, indices: Iterable[int], whole: str) -> list[str]:
-    """Of each trial, by whether its training had converged."""
-    numbers = [series.points.trials[i].number for i in indices]
-    return [_UNCONVERGED if number in series.unconverged else whole for number in numbers]
-
-
-def _key_of_unconverged() -> go.Scatter:
-    """An entry of the legend, and nothing on the figure."""
+def _hollow(series: Series, indices: Sequence[int], *, in_legend: bool) -> go.Scatter:
+    """White hearts for points whose training had not converged; the legend has them once."""
     return go.Scatter(
-        x=[None],
-        y=[None],
-        name="Not converged",
+        **_columns(series, indices),
+        name=_NOT_CONVERGED,
+        legendgroup=_NOT_CONVERGED,
+        showlegend=in_legend,
         mode="markers",
-        marker={"symbol": _UNCONVERGED, "size": 9, "color": "#888888"},
-        hoverinfo="skip",
-        customdata=[],
+        marker={"color": "#FFFFFF", "size": 5, "line": {"color": "#888888", "width": 1}},
     )
 
 

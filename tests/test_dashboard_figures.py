@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -174,12 +175,13 @@ def test_what_had_not_converged_is_hollow_and_the_legend_says_so() -> None:
     points = points_of(MIXERS, FLOPS)
     one = Series(name="Mixer", color=MIXER, points=points, unconverged={5})
     figure = front_figure([one])
-    for name, hollow in (("Mixer", 1), ("Mixer front", 0)):
-        symbols = ["circle"] * len(trace(figure, name).x)
-        symbols[hollow] = "circle-open-dot"
-        assert list(trace(figure, name).marker.symbol) == symbols
     assert trace(figure, "Mixer").customdata[1][3] == "not converged<br>"
-    assert trace(figure, "Not converged").marker.symbol == "circle-open-dot"
+    heart = trace(figure, "Not converged")
+    assert (list(heart.x), list(heart.y)) == ([5e6], [60])
+    assert heart.customdata[0][0] == 5, "a click on it opens the trial"
+    vit_too = replace(series()[1], unconverged={0})
+    both = [d for d in front_figure([one, vit_too]).data if d.name == "Not converged"]
+    assert [d.showlegend for d in both] == [True, False]
     assert "Not converged" not in [drawn.name for drawn in front_figure(series()).data]
 
 

@@ -219,10 +219,15 @@ def _equal_cost(snapshot: Snapshot, marks: Mapping[int, Unconverged]) -> None:
     if not comparisons:
         return
     st.subheader(f"At equal {cost.label}")
+    bars = ""
+    if noise.num_images is not None:
+        bars = (
+            f"± and the interval of the difference, in points, are 95 %, {noise.covers}; the "
+            "intervals hold together. "
+        )
     st.caption(
-        f"The most accurate of each family within a budget, 95 % {noise.covers}: the difference is "
-        "in points, and its intervals hold together. Both were chosen for these accuracies; "
-        f"`python -m search.confirm --study {snapshot.study.name}` trains them with fresh seeds."
+        f"The most accurate of each family within a budget. {bars}Both sides were chosen for these "
+        "accuracies: `python -m search.confirm` trains them with fresh seeds."
     )
     for found in comparisons:
         st.dataframe(equal_cost_table(found, cost, marks), hide_index=True, height="content")
