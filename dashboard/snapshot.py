@@ -14,8 +14,10 @@ import pandas as pd
 from dashboard.points import Floats
 from dashboard.rungs import rungs_of
 from runs import pareto, winners
+from runs.equal_cost import Comparison, at_equal_cost, compared_families
 from runs.frames import trials_frame
 from runs.lease import Holder
+from runs.noise import Noise, noise_of, undecided
 from runs.record import Origin, State, StudyRecord, TestReading, TrialRecord
 from runs.seeds import by_configuration, over_seeds
 from space.config import Config
@@ -129,6 +131,25 @@ class Snapshot:
             and seeds[0].in_search
             and (all(t.state is State.COMPLETE for t in seeds) or _are_stopped(seeds))
         }
+
+    @cached_property
+    def noise(self) -> Noise:
+        """What the accuracies may be off by."""
+        return noise_of(self.study, self.trials)
+
+    @cached_property
+    def undecided(self) -> set[int] | None:
+        """Numbers of the members of the front that could change places; None where not known."""
+        found = undecided(self.front, self.found, self.noise, self.study.cost)
+        return None if found is None else {trial.number for trial in found}
+
+    @cached_property
+    def comparisons(self) -> list[list[Comparison]]:
+        """The families at equal cost, a list a pair of them."""
+        return [
+            at_equal_cost(*pair, self.noise, self.study.cost)
+            for pair in compared_families(self.study, self.found, self.given)
+        ]
 
     @cached_property
     def rungs(self) -> list[int]:

@@ -54,9 +54,10 @@ class StudyRecord:
     spec: dict[str, Any]
     """The full specification, as `StudySpec.model_dump(mode="json")` gives it, with the notes
     `dataset_version` and `decoder` on what was read, where the data set has versions,
-    `cost_ceiling` where the study minimises another cost than FLOPs, `rate_studies` where other
-    studies found its learning rates (each has `rate_of`, its name), and `asked`: how many trials it
-    was to have, and how it was to end, when it was last started."""
+    `num_validation`, on how many images accuracies are counted, `cost_ceiling` where the study
+    minimises another cost than FLOPs, `rate_studies` where other studies found its learning rates
+    (each has `rate_of`, its name), and `asked`: how many trials it was to have, and how it was to
+    end, when it was last started."""
     num_classes: int
     """K: guessing is right once in K times, the accuracy of the reference point."""
     data_digest: str

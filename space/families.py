@@ -86,13 +86,6 @@ def labels(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def common_label(configs: Iterable[Config], otherwise: str) -> str:
-    """What all these networks are, such as `ViT`; another word where they are of several families,
-    or none is there."""
-    found = {family_of(config).label for config in configs}
-    return found.pop() if len(found) == 1 else otherwise
-
-
 def baseline_family(searched: Iterable[str]) -> Family:
     """The family whose published proportions the searched ones are compared with.
 

@@ -164,6 +164,18 @@ def test_a_new_study_is_stratified_and_notes_what_it_read(store: Writer, folder:
     assert (data.split, said) == ("stratified", [])
 
 
+def test_how_many_images_accuracies_are_counted_on_is_noted_of_older_studies_too(
+    store: Writer, folder: Path
+) -> None:
+    before = began(store, SWATCHES, folder, without={"num_validation"})
+    assert "num_validation" not in before.spec
+    data, _ = goes_on(store, SWATCHES, folder)
+    again = study_of(store, SWATCHES, plan(SWATCHES, data.task), data, {"trials": 2})
+    assert again.spec["num_validation"] == len(data.validation_labels) > 0
+    assert store.put_study(again).spec == again.spec
+    goes_on(store, SWATCHES, folder)
+
+
 def test_a_study_keeps_its_split_unless_another_is_asked_for(store: Writer, folder: Path) -> None:
     """Before there was a choice, every split was random."""
     before = began(store, SWATCHES, folder, without={"split", "dataset_version", "decoder"})

@@ -26,7 +26,10 @@ BEFORE_THE_FIELD = {
 """How studies were run before these fields were part of their specification."""
 
 NOTES = frozenset(
-    {"asked", "cost_ceiling", "dataset_version", "decoder", "rate_of", "rate_studies"}
+    {
+        *("asked", "cost_ceiling", "dataset_version", "decoder"),
+        *("num_validation", "rate_of", "rate_studies"),
+    }
 )
 """What a record's specification holds beyond the fields of a `StudySpec`."""
 
@@ -54,6 +57,7 @@ def study_of(
     read = {
         "dataset_version": data.version,
         "decoder": data.decoder,
+        "num_validation": len(data.validation_labels),
         "asked": asked,
         "cost_ceiling": None if plan.cost is FLOPS else plan.cost_ceiling,
     }
@@ -96,7 +100,10 @@ def study_of(
             f"study {spec.name!r} began on other images of {spec.dataset} (digest "
             f"{study.data_digest}, these are {data.digest}){_way_out(study, data)}"
         )
-    return study if asked is None else replace(study, spec=study.spec | {"asked": asked})
+    if asked is None:
+        return study
+    noted = {"num_validation": len(data.validation_labels), "asked": asked}
+    return replace(study, spec=study.spec | noted)
 
 
 def _filled_up(there: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from rich.console import Console
 
+from runs.convergence import sentence as unconverged_line
+from runs.convergence import train_losses, unconverged
 from runs.database_retry import DatabaseRetry
 from runs.lease import LeaseLostError
+from runs.noise import Noise, noise_of
 from runs.spool import refuse_spooled, spooled
 from runs.writer import open_writer
 from search.data import Arrays, ImageData
 from search.data.balance import shares_line
 from search.protocol import Workers
+from search.report.noise_lines import comparison_lines, front_line, shown
 from search.report.progress import open_reporter, print_line
 from search.report.status import StudyStatus
 from search.report.summary import (
@@ -187,9 +191,16 @@ def run_study(
                 enough=partial(status.is_flat, stop_when_flat),
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
+        noise = noise_of(study, status.trials)
+        marks = unconverged(study, shown(status), train_losses(mirror.epochs), noise)
         if status.front:
-            console.print(front_table(status))
-        for line in _closing_lines(status, spec, stop_when_flat):
+            console.print(front_table(status, noise, marks))
+        for line in [
+            *_closing_lines(status, spec, stop_when_flat, noise),
+            front_line(status, noise),
+            *comparison_lines(status, noise, marks),
+            unconverged_line(marks),
+        ]:
             if line:
                 say(line)
         for command in next_commands(study.name, storage, found=bool(status.front)):
@@ -198,12 +209,12 @@ def run_study(
 
 
 def _closing_lines(
-    status: StudyStatus, spec: StudySpec, stop_when_flat: int | None
+    status: StudyStatus, spec: StudySpec, stop_when_flat: int | None, noise: Noise
 ) -> list[str | None]:
     """How it went, and what was found."""
     went = [retried_line(status), failures_line(status), stopping_line(status), time_line(status)]
     if spec.trials == 0:
-        return [*went, *accuracy_lines(status)]
+        return [*went, *accuracy_lines(status, noise)]
     return [
         counts_line(status),
         *went,
