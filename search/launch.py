@@ -105,11 +105,11 @@ def run_study(
     """
     console = progress if isinstance(progress, Console) else Console(quiet=not progress)
     spec = study if isinstance(study, StudySpec) else find_study(str(study))
-    seconds = None if timeout is None else _seconds("--timeout", timeout)
-    trial_seconds = _seconds("--trial-timeout", trial_timeout)
+    seconds = None if timeout is None else seconds_of("--timeout", timeout)
+    trial_seconds = seconds_of("--trial-timeout", trial_timeout)
     checkpoints = Checkpoints(
         None if checkpoint_dir is None else as_path(checkpoint_dir),
-        _seconds("--checkpoint-every", checkpoint_every),
+        seconds_of("--checkpoint-every", checkpoint_every),
         keep_checkpoints,
     )
     checkpoints.check()
@@ -125,8 +125,8 @@ def run_study(
         )
     stopping = Stopping()
     began = time.monotonic()
-    opened = _open_workers(
-        _Where(_count(workers), workers_per_device, device, engine, ray_address),
+    opened = open_engine(
+        Where(count_of(workers), workers_per_device, device, engine, ray_address),
         trial_seconds,
         storage,
         stopping,
@@ -165,7 +165,7 @@ def run_study(
         return StudyResult.read(store, spec.name, status.ended(stop_when_flat))
 
 
-class _Where(NamedTuple):
+class Where(NamedTuple):
     """Where trials are trained, as it was asked for."""
 
     workers: int | None
@@ -175,8 +175,8 @@ class _Where(NamedTuple):
     ray_address: str | None
 
 
-def _open_workers(
-    where: _Where,
+def open_engine(
+    where: Where,
     trial_seconds: float,
     storage: str | None,
     stopping: Stopping,
@@ -218,7 +218,7 @@ def _open_workers(
     )
 
 
-def _ray_workers(where: _Where, trial_seconds: float, storage: str | None) -> OpenWorkers:
+def _ray_workers(where: Where, trial_seconds: float, storage: str | None) -> OpenWorkers:
     """Actors on a Ray cluster."""
     if storage and has_password(storage):
         raise StudyError(
@@ -238,7 +238,7 @@ def _ray_workers(where: _Where, trial_seconds: float, storage: str | None) -> Op
     )
 
 
-def _seconds(option: str, duration: str | float) -> float:
+def seconds_of(option: str, duration: str | float) -> float:
     """A duration, whose error names the option."""
     text = duration if isinstance(duration, str) else f"{duration:f}s"
     try:
@@ -247,7 +247,7 @@ def _seconds(option: str, duration: str | float) -> float:
         raise StudyError(f"{option}: {error}") from None
 
 
-def _count(workers: int | str) -> int | None:
+def count_of(workers: int | str) -> int | None:
     """How many workers; None for as many as there are accelerators."""
     if workers == "auto":
         return None

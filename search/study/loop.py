@@ -30,6 +30,7 @@ from search.protocol import (
     WorkerDied,
     Workers,
 )
+from search.schedule.confirmation import ConfirmationScheduler
 from search.schedule.scheduler import New, Resume, Scheduler
 from search.spec.retry import RetryPolicy, causes
 from search.spec.studies import StudySpec, recipe_for
@@ -60,6 +61,8 @@ class Search:
         weights: which weights of complete trials are kept; None keeps none.
         retry: which trials that failed are tried again.
         enough: whether no further configuration of the search's own begins.
+        takes_up: which trials that failed may be tried again; None for the search's own and its
+            baselines.
         image_results: of a confirmation's number and the classes it predicts of the validation
             images, as `runs.image_results.image_results_of` makes them; None where none are stored.
         spent: by family, FLOPs x epochs of training before the search.
@@ -75,11 +78,12 @@ class Search:
     reporter: Reporter
     state: StudyState | None = None
     check_stop: Callable[[], None] = lambda: None
-    scheduler: Callable[..., Scheduler] = Scheduler
+    scheduler: Callable[..., Scheduler | ConfirmationScheduler] = Scheduler
     checkpoints: CheckpointFolder | None = None
     weights: KeptWeights | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     enough: Callable[[], bool] = lambda: False
+    takes_up: Callable[[TrialRecord], bool] | None = None
     image_results: Callable[[int, Any], ImageResults] | None = None
     spent: Mapping[str, int] = field(default_factory=dict)
 
@@ -150,14 +154,16 @@ class Coordinator:
         again = {
             trial.number: trial
             for trial in trials
-            if trial.in_search
-            and (trial.origin is Origin.SEARCH or trial.config in search.baselines)
-            and search.retry.takes(trial)
+            if (search.takes_up or self._is_of_the_search)(trial) and search.retry.takes(trial)
         }
         if again:
             said = counted(len(again), "trial")
             self._reporter.note(f"tried again: {said}; {causes(list(again.values()))}")
         return [replace(t, state=State.RUNNING) if t.number in again else t for t in trials]
+
+    def _is_of_the_search(self, trial: TrialRecord) -> bool:
+        is_baseline = trial.origin is Origin.BASELINE and trial.config in self._search.baselines
+        return trial.origin is Origin.SEARCH or is_baseline
 
     def _handle(self, slot: WorkerSlot, event: Event | RequestDone | WorkerDied) -> None:
         """One message of a worker that trains something."""

@@ -143,7 +143,7 @@ def run_study(
         say(f"on {workers.environment.device_kind}{each}; results in {store.where}")
         checkpoints, retry = checkpoints or Checkpoints(), retry or RetryPolicy()
         if is_to_be_tuned(spec, has_trials=bool(state.trials), asked=tune_rate):
-            with _kept(workers):
+            with kept(workers):
                 found = tune_rates(
                     spec,
                     planned,
@@ -172,7 +172,7 @@ def run_study(
         )
         if status.trials and spec.trials:
             say(f"going on: {counts_line(status)}")
-        with open_reporter(console, status) as reporter, _kept(workers):
+        with open_reporter(console, status) as reporter, kept(workers):
             Search(
                 study=study,
                 spec=spec,
@@ -225,7 +225,7 @@ def _closing_lines(
 
 
 @contextmanager
-def _kept(workers: Workers) -> Iterator[None]:
+def kept(workers: Workers) -> Iterator[None]:
     """Has trials under way kept, should the block be left early; the study is held until they are.
 
     Not where another process has taken the study over: their checkpoints are its own now.
