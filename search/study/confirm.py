@@ -73,7 +73,12 @@ def train(
         spooled(mirror, storage),
     ):
         record = unfinished(store, name, settings.kind)
-        if record is None and not settings.again and of_kind(store, name, settings.kind):
+        done = of_kind(store, name, settings.kind)
+        if record is None and done and not settings.again:
+            say(
+                f"confirmation {done[-1].number} of {name} is complete: this is what it found; "
+                "--again makes another, with other seeds"
+            )
             return True
         images = images_of(store, spec, data_dir=data_dir, archive=archive, given=data, report=say)
         planned = plan(spec, images.task)

@@ -15,8 +15,9 @@ from runs.database_retry import DatabaseRetry
 from runs.image_results import image_results_of
 from runs.reader import Reader
 from runs.record import ImageResults, StudyRecord, TestReading
+from runs.spool import spooled
 from runs.test_readings import check_may_read
-from runs.weights_folder import Weights, WeightsError, weights_folder, weights_in
+from runs.weights_folder import Weights, weights_folder, weights_in
 from runs.writer import open_writer
 from search import data as images
 from search.data import Arrays, ImageData
@@ -24,7 +25,6 @@ from search.spec.data_spec import DataSpec
 from search.study.confirm import judged_networks, of_kind, unfinished
 from search.study.study_images import dataset_of
 from space.config import Config
-from space.quantities import counted
 
 Predict = Callable[
     [Config, Sequence[Weights], npt.NDArray[np.uint8]],
@@ -78,26 +78,25 @@ def read_test(
         WeightsError: weights of a training are missing.
         DataError: the images cannot be read.
     """
-    with open_writer(storage, say) as store, store.hold(name, DatabaseRetry(say=say)):
+    with (
+        open_writer(storage, say) as store,
+        store.hold(name, DatabaseRetry(say=say)) as mirror,
+        spooled(mirror, storage),
+    ):
         record = unfinished(store, name)
         if record is None:
             return False
         study = store.study(name)
         networks = judged_networks(store, name, record)
+        if not networks:  # there is nothing to report of
+            return False
         folder = weights_folder(storage, weights_dir)
         there = store.weights(name)
         weights = {
             trial.number: weights_in(folder, there[trial.number])
             for network in networks
             for trial in network.complete
-            if trial.number in there
         }
-        if lost := [t.number for n in networks for t in n.complete if t.number not in weights]:
-            raise WeightsError(
-                f"the weights of {counted(len(lost), 'training')} of {name!r} are not kept (trial "
-                f"{lost[0]} is the first), so the test split cannot be read with them; confirm "
-                "anew with --again"
-            )
         split = _test_images(study, given, data_dir, say)
         if split is None:
             return False
