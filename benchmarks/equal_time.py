@@ -82,6 +82,7 @@ def run(side: str, seed: int, args: argparse.Namespace) -> dict[str, float]:
         if args.data_dir:
             options["--data-dir"] = args.data_dir
         command = [sys.executable, "-m", "search.run", "--no-baselines", *SIDES[side]]
+        command += ["--set", 'families=["mixer"]']
         command += [str(word) for option in options.items() for word in option]
         env = os.environ | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/cache"}
         subprocess.run(command, env=env, check=True, capture_output=True)

@@ -9,8 +9,6 @@ line, as soon as it is known: the report has all lines that were written before 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -26,15 +24,15 @@ import jax.numpy as jnp
 from runs.record import EpochRecord
 from search import data as images
 from search.bench.command import LADDER
-from search.bench.roofline import Ceilings, measure_ceilings, roofline
-from search.bench.speed import RoomError, epoch_seconds, measure, random_data, steps_at_once
+from search.bench.roofline import Ceilings, measure_ceilings
+from search.bench.speed import RoomError, epoch_seconds, measure, random_data
 from search.protocol import EpochDone, Failed, TrialRequest
 from search.spec.recipe import Recipe
 from search.train.device_data import put
 from search.train.devices import choose, compute_dtype, memory_bytes
 from search.train.program import compile_program
 from search.train.trial import train
-from search.train.xla_options import use_xla_options
+from search.train.xla_options import compiler_options, use_xla_options
 from space.config import Config, ImageTask, MixerConfig, ViTConfig
 from space.cost import cost
 from space.errors import MixerSearchError
@@ -49,16 +47,14 @@ Lines = Iterator[dict[str, Any]]
 
 _CIFAR = ImageTask(image_size=32, image_channels=3, num_classes=10)
 
-FLAGS = {
-    "as it is": "",
-    "no command buffers": "--xla_gpu_enable_command_buffer=",
-    "the loop over steps in a command buffer": "--xla_gpu_graph_min_graph_size=1 "
-    "--xla_gpu_enable_command_buffer=FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,WHILE,CONDITIONAL",
-    "two steps unrolled": "--xla_gpu_enable_while_loop_unrolling="
-    "WHILE_LOOP_UNROLLING_DOUBLE_BUFFER",
-    "no autotuning": "--xla_gpu_autotune_level=0",
+WAYS: dict[str, dict[str, Any]] = {
+    "as it is": compiler_options("gpu"),
+    "Triton's products": {},
+    "Triton's, none tried": {"xla_gpu_autotune_level": 0},
+    "none tried": {**compiler_options("gpu"), "xla_gpu_autotune_level": 0},
+    "less of LLVM": {**compiler_options("gpu"), "xla_llvm_disable_expensive_passes": True},
 }
-"""Ways to have XLA compile for a GPU, tried beside the one in use. A CPU passes over them."""
+"""Ways to have XLA compile for a GPU, the one in use first. A CPU passes over them."""
 
 BATCHES = (128, 1024, 4096)
 """Images a step, tried beside the report's own."""
@@ -179,58 +175,28 @@ def tokens(task: dict[str, Any]) -> Lines:
 
 
 def variants(task: dict[str, Any]) -> Lines:
-    """Other ways to compile, and other batch sizes, for a small and a large network."""
-    ways = [(name, flags, task["batch_size"]) for name, flags in FLAGS.items()]
-    ways += [(f"batch {batch}", "", batch) for batch in BATCHES]
-    for name, flags, batch_size in ways[: task["ways"]]:
-        for hidden_dim, num_blocks in _sizes(task):
-            config = mixer(_CIFAR, hidden_dim, num_blocks)
-            file = Path(task["file"]).with_suffix(".one")
-            changes = {"config": config.model_dump(), "batch_size": batch_size, "file": str(file)}
-            done = subprocess.run(
-                [sys.executable, __file__, "one", json.dumps(task | changes)],
-                env=os.environ | {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}"},
-                capture_output=True,
-                text=True,
+    """Other ways to compile, and other batch sizes, for a large and a small network.
+
+    Every way has a batch size of its own, a little larger than the one before: XLA remembers which
+    kernels were the fastest for a shape.
+    """
+    ways = [
+        (name, options, task["batch_size"] + 8 * i)
+        for i, (name, options) in enumerate(WAYS.items())
+    ]
+    ways += [(f"batch {batch}", WAYS["as it is"], batch) for batch in BATCHES]
+    for name, options, batch_size in ways[: task["ways"]]:
+        for config in _mixers(task):
+            yield {"variant": name, "options": options} | _trained(
+                task, config, batch_size, options=options
             )
-            if done.returncode:
-                found = {"name": label_of(config), "error": done.stderr.strip()[-300:]}
-            else:
-                found = json.loads(file.read_text())
-            yield {"variant": name, "flags": flags} | found
 
 
 def seeds(task: dict[str, Any]) -> Lines:
     """Several trainings of a network at once, as a confirmation has them."""
-    device = choose(task["device"])
-    dtype, batch_size = compute_dtype(device), task["batch_size"]
-    for hidden_dim, num_blocks in _sizes(task):
-        config = mixer(_CIFAR, hidden_dim, num_blocks)
-        least = roofline(config, batch_size, jnp.dtype(dtype).itemsize, _ceilings_of(task))
-        steps = steps_at_once(least.seconds, task["seconds_each"])
-        recipe = Recipe(batch_size=batch_size)
-        data = random_data(_CIFAR, steps * batch_size, device)
+    for config in _mixers(task):
         for num_seeds in SEEDS_AT_ONCE:
-            program = compile_program(config, recipe, data, dtype, num_seeds=num_seeds)
-            spent = epoch_seconds(
-                program, config, recipe, data, device, task["seconds_each"], num_seeds=num_seeds
-            )
-            step_seconds = median(spent) / steps
-            yield {
-                "name": label_of(config),
-                "macs": cost(config).macs,
-                "seeds": num_seeds,
-                "batch_size": batch_size,
-                "step_seconds": step_seconds,
-                "images_per_second": num_seeds * batch_size / step_seconds,
-                "compile_seconds": program.compile_seconds,
-                "device_bytes": program.device_bytes,
-            }
-
-
-def one(task: dict[str, Any]) -> Lines:
-    """A single network: for `variants`, whose every flag wants a process of its own."""
-    yield _speed(task, MixerConfig.model_validate(task["config"]))
+            yield _trained(task, config, task["batch_size"], num_seeds=num_seeds)
 
 
 def device(task: dict[str, Any]) -> Lines:
@@ -245,14 +211,41 @@ def device(task: dict[str, Any]) -> Lines:
 
 
 PARTS = {
-    part.__name__: part
-    for part in (device, ceilings, ladder, accuracy, seeds, tokens, variants, one)
+    part.__name__: part for part in (device, ceilings, ladder, accuracy, seeds, tokens, variants)
 }
 
 
-def _sizes(task: dict[str, Any]) -> list[tuple[int, int]]:
-    """Width and depth of a large and a small network; in a rehearsal the first alone."""
-    return [(task["hidden_dim"], task["num_blocks"]), (64, 4)][: task["networks"]]
+def _mixers(task: dict[str, Any]) -> list[MixerConfig]:
+    """A large and a small network; in a rehearsal the first alone."""
+    sizes = [(task["hidden_dim"], task["num_blocks"]), (64, 4)][: task["networks"]]
+    return [mixer(_CIFAR, *size) for size in sizes]
+
+
+def _trained(
+    task: dict[str, Any],
+    config: Config,
+    batch_size: int,
+    *,
+    num_seeds: int = 1,
+    options: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A network compiled once and trained for a while, on noise."""
+    device, recipe = choose(task["device"]), Recipe(batch_size=batch_size)
+    dtype = compute_dtype(device)
+    steps = task["steps"]
+    data = random_data(_CIFAR, steps * batch_size, device)
+    program = compile_program(config, recipe, data, dtype, num_seeds=num_seeds, options=options)
+    seconds = task["seconds_each"]
+    spent = epoch_seconds(program, config, recipe, data, device, seconds, num_seeds=num_seeds)
+    return {
+        "name": label_of(config),
+        "macs": cost(config).macs,
+        "seeds": num_seeds,
+        "batch_size": batch_size,
+        "images_per_second": num_seeds * batch_size * steps / median(spent),
+        "compile_seconds": program.compile_seconds,
+        "device_bytes": program.device_bytes,
+    }
 
 
 def _ceilings_of(task: dict[str, Any]) -> Ceilings:

@@ -43,6 +43,8 @@ class Size:
     """Ways to compile that are tried."""
     seconds_each: float
     """To train a network whose speed is measured."""
+    steps: int
+    """Training steps in one dispatch, where no roofline tells how many."""
     patch_sizes: tuple[int, ...]
     hidden_dim: int
     num_blocks: int
@@ -73,7 +75,8 @@ WHOLE = Size(
     train_limit=None,
     networks=99,
     ways=99,
-    seconds_each=1.5,
+    seconds_each=1.0,
+    steps=50,
     patch_sizes=(8, 4, 2, 1),
     hidden_dim=128,
     num_blocks=8,
@@ -104,6 +107,7 @@ REHEARSAL = Size(
     networks=1,
     ways=2,
     seconds_each=0.05,
+    steps=4,
     patch_sizes=(8,),
     hidden_dim=32,
     num_blocks=1,
@@ -160,6 +164,7 @@ def part_of(
         "ceilings": found,
         "batch_size": size.batch_size if name != "tokens" else min(128, size.batch_size),
         "seconds_each": size.seconds_each,
+        "steps": size.steps,
         "networks": size.networks,
         "ways": size.ways,
         "patch_sizes": size.patch_sizes,
@@ -204,6 +209,7 @@ def _searched(size: Size, dataset: str) -> StudySpec:
     spec = with_changes(
         base,
         name="searched",
+        families=("mixer",),
         trials=10_000,
         epochs=size.study_epochs,
         max_flops=size.max_flops,

@@ -159,10 +159,16 @@ def _seeds(parts: Report) -> list[str]:
 
 
 def _variants(parts: Report) -> list[str]:
-    return _speeds(
-        parts["variants"],
-        {"way": lambda row: row["variant"], "network": lambda row: row.get("name", "-")},
-    )
+    lines = [
+        "| way | network | MACs | batch | images/s | program | compile |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    return lines + [
+        f"| {row['variant']} | {row['name']} | {format_count(row['macs'])} | {row['batch_size']} | "
+        f"{row['images_per_second']:,.0f} | {_bytes(row['device_bytes'])} | "
+        f"{row['compile_seconds']:.1f} s |"
+        for row in parts["variants"]
+    ]
 
 
 def _tokens(parts: Report) -> list[str]:

@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=20, help="configurations a family, from 2 on")
     parser.add_argument("--seeds", type=int, default=40, help=f"a multiple of {TOGETHER}")
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--max-flops", type=int, default=2_000_000)
     parser.add_argument("--name", default="digits_confirmation")
     words = list(sys.argv[1:] if argv is None else argv)
@@ -68,7 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     use_xla_options()
     use_compile_cache(lambda line: print(line, file=sys.stderr))
-    recipe = STUDIES["mixer_digits"].recipe.model_copy(update={"epochs": args.epochs})
+    recipe = STUDIES["mixer_digits"].recipe.model_copy(
+        update={"epochs": args.epochs, "learning_rate": args.learning_rate}
+    )
     data = images.load("digits")
     test = images.load_test("digits")
     splits = {"validation": (data.validation_images, data.validation_labels), "test": test}
@@ -179,7 +182,7 @@ def trained(
     program = compile_program(config, recipe, on_device, jnp.float32, num_seeds=len(seeds))
     hyper = hyper_of(recipe, steps_per_epoch(recipe.batch_size, on_device.num_train))
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    state = jax.device_put(initial_state(config, seeds))
+    state = jax.device_put(initial_state(config, seeds, recipe))
     for number in range(1, recipe.epochs + 1):
         order, step_keys = shuffle(keys, jnp.int32(number), num_train=on_device.num_train)
         state, metrics = program.epoch(state, on_device, hyper, order, step_keys, jnp.bool(True))
@@ -191,7 +194,7 @@ def trained(
 
     rows = []
     for i, seed in enumerate(seeds):
-        params = jax.tree.map(itemgetter(i), state.params)
+        params = jax.tree.map(itemgetter(i), state.validated)
         right = {
             name: np.asarray(predict(params, pixels)) == labels
             for name, (pixels, labels) in splits.items()
@@ -243,7 +246,8 @@ bits packed by `numpy.packbits`, one an image in the order of the split, 1 where
 right. What the rows have in common is in the file's metadata.
 
 {families}
-- {about["recipe"]["epochs"]} epochs by the recipe of `mixer_digits`, seeds 0 to \
+- {about["recipe"]["epochs"]} epochs by the recipe of `mixer_digits` at a learning rate of \
+{about["recipe"]["learning_rate"]:g}, seeds 0 to \
 {table["seed"].max()}; {about["num_validation"]} validation and {about["num_test"]} test images.
 - For testing statistics: nothing about the families follows from a set this small.
 - Made by `{about["command"]}` on {about["date"]}, revision {about["revision"]}, on

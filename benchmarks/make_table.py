@@ -73,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.data_dir:
             options["--data-dir"] = args.data_dir
         command = [sys.executable, "-m", "search.run", "--no-baselines", "--no-rungs"]
+        command += ["--set", 'families=["mixer"]']
         command += [str(word) for option in options.items() for word in option]
         done = subprocess.run(command)
         if done.returncode:

@@ -83,6 +83,7 @@ def run(workers: int, caches: Path, args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         storage = f"sqlite:///{folder}/study.db"
         command = [sys.executable, "-m", "search.run", "--study", args.study]
+        command += ["--set", 'families=["mixer"]']
         command += ["--trials", str(args.trials), "--workers", str(workers), "--storage", storage]
         command += ["--sampler", "random", "--no-rungs", "--no-baselines"]
         if args.data_dir:

@@ -38,7 +38,9 @@ def main() -> None:
     args = parser.parse_args()
 
     changes = {"trials": args.configurations, "epochs": args.epochs, "seeds": args.seeds}
-    spec = with_changes(STUDIES[args.study], sampler="random", baselines=0, **changes)
+    spec = with_changes(
+        STUDIES[args.study], families=("mixer",), sampler="random", baselines=0, **changes
+    )
     facts = find_environment(choose())
     figures = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -127,6 +127,7 @@ def measure(sampler: str, args: argparse.Namespace) -> dict[str, float]:
         for trials, first in ((args.finished, "random"), (args.finished + args.measured, sampler)):
             spec = with_changes(
                 STUDIES["mixer_cifar"],
+                families=("mixer",),
                 sampler=first,
                 trials=trials,
                 epochs=args.epochs,

@@ -42,7 +42,7 @@ def our_steps(recipe, data, order, device):
     program = compile_program(CONFIG, recipe, data, compute_dtype(device))
     hyper = hyper_of(recipe, data.num_train // recipe.batch_size)
     keys = jax.device_put(jnp.stack([jax.random.key(0)]), device)
-    state = jax.device_put(initial_state(CONFIG, [0]), device, may_alias=False)
+    state = jax.device_put(initial_state(CONFIG, [0], recipe), device, may_alias=False)
 
     def run():
         nonlocal state

@@ -59,6 +59,7 @@ def main() -> None:
     changes = {"trials": args.trials, "epochs": args.epochs, "train_limit": args.train_limit}
     spec = with_changes(
         STUDIES[args.study],
+        families=("mixer",),
         sampler="random",
         max_flops=args.max_flops,
         baselines=0,

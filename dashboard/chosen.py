@@ -20,6 +20,7 @@ from dashboard.wording import state_word
 from runs.reader import UnknownStudyError
 from runs.record import State, TrialRecord
 from runs.storage import StorageError
+from runs.test_readings import readings_line
 from space.quantities import counted
 
 
@@ -125,6 +126,7 @@ def _describe(snapshot: Snapshot) -> None:
         f"since {moment(study.created_at)}\n{counted(len(snapshot.searched), 'trial')}: "
         + ", ".join(counts)
         + confirming
+        + f"\n{readings_line(snapshot.readings)}"
     )
 
 

@@ -21,6 +21,9 @@ COLUMNS: dict[str, Any] = {
     "Seed": NumberColumn(width=50),
     "Seeds": NumberColumn(width=60, help="How many the accuracy is the mean of."),
     "Accuracy": NumberColumn("Accuracy (%)", format="%.2f", help="Top-1 on the validation split."),
+    "±": NumberColumn(
+        "± (points)", format="%.2f", width=80, help="The longer half of the 95 % interval."
+    ),
     "FLOPs": NumberColumn("FLOPs (M)", format="%.3f", help="2 × MACs, one image, forward."),
     "Parameters": NumberColumn(format="localized"),
     "Images/s": NumberColumn(format="%.0f", help="Training images per second, as measured."),

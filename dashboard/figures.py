@@ -8,7 +8,7 @@ HTML.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 
 from dashboard.points import Points
 from dashboard.wording import for_plotly, mean_of_seeds
+from runs.noise import Noise
 from runs.record import EpochRecord, State
 from space.costs import FLOPS, PARAMS
 from space.quantities import format_count
@@ -31,6 +32,8 @@ STATES = {
 
 MANY = 5_000
 """From so many points on a figure is drawn by the graphics card: SVG takes seconds."""
+
+_NOT_CONVERGED = "Not converged"
 
 _HOVER = (
     "<b>Trial %{customdata[0]}</b><br>%{hovertext}<br>%{y:.2f} % accuracy<br>%{customdata[3]}"
@@ -49,6 +52,10 @@ class Series:
     """Whether the front is drawn through them, or they are hollow and alone."""
     is_stopped: bool = False
     """Whether they were stopped early: faint crosses where they were."""
+    noise: Noise | None = None
+    """Of the study: members of the front have bars then, where their intervals are known."""
+    unconverged: Collection[int] = ()
+    """Numbers of trials whose training had not converged; their points are hollow."""
 
 
 def front_figure(
@@ -56,7 +63,8 @@ def front_figure(
 ) -> go.Figure:
     """Accuracy against cost: every configuration a point, every front a stair.
 
-    A configuration of several seeds is at their mean, with a bar from the lowest to the highest.
+    A configuration of several seeds is at their mean, with a bar from the lowest to the highest;
+    on the front the bar is the interval, where that is known.
 
     Args:
         series: all on the same axis.
@@ -66,7 +74,12 @@ def front_figure(
     figure = go.Figure()
     for one in series:
         figure.add_trace(_cloud(one))
-        several = [i for i, accuracies in enumerate(one.points.seeds) if len(accuracies) > 1]
+        with_bars = set(one.points.front) if _has_intervals(one) else set()
+        several = [
+            i
+            for i, accuracies in enumerate(one.points.seeds)
+            if len(accuracies) > 1 and i not in with_bars
+        ]
         if several and not one.is_stopped:
             figure.add_trace(_spread(one, several))
     for one in series:
@@ -82,6 +95,14 @@ def front_figure(
         for index, trial in enumerate(one.points.trials):
             if trial.number == chosen:
                 figure.add_trace(_mark(one, index, f"Trial {chosen}", "circle-open"))
+    hollow = [
+        (one, [i for i, t in enumerate(one.points.trials) if t.number in one.unconverged])
+        for one in series
+    ]
+    for one, indices in hollow:
+        if indices:
+            is_known = any(drawn.name == _NOT_CONVERGED for drawn in figure.data)
+            figure.add_trace(_hollow(one, indices, in_legend=not is_known))
     axis = series[0].points.axis
     dress(figure, height=520, x=axis.title, y="Validation accuracy (%)")
     shown = [float(x) for one in series for x in one.points.x]
@@ -179,7 +200,7 @@ def _cloud(series: Series) -> go.Scatter | go.Scattergl:
         marker |= {"symbol": "x", "opacity": 0.3}
     draw = go.Scattergl if len(points.trials) >= MANY else go.Scatter
     return draw(
-        **_columns(points, range(len(points.trials))),
+        **_columns(series, range(len(points.trials))),
         name=series.name,
         mode="markers",
         marker=marker,
@@ -190,7 +211,7 @@ def _spread(series: Series, several: Sequence[int]) -> go.Scatter:
     accuracies = [series.points.seeds[i] for i in several]
     mean = series.points.accuracy[several]
     return go.Scatter(
-        **_columns(series.points, several),
+        **_columns(series, several),
         name=f"{series.name} seeds",
         showlegend=False,
         mode="markers",
@@ -205,42 +226,86 @@ def _spread(series: Series, several: Sequence[int]) -> go.Scatter:
 
 
 def _stair(series: Series) -> go.Scatter:
+    members = series.points.front
     return go.Scatter(
-        **_columns(series.points, series.points.front),
+        **_columns(series, members),
         name=f"{series.name} front",
         mode="lines+markers",
         line={"color": series.color, "shape": "hv", "width": 2},
         marker={"color": series.color, "size": 9},
+        error_y=_bars(series, members),
+    )
+
+
+def _bars(series: Series, members: Sequence[int]) -> dict[str, object] | None:
+    """The interval of each member of the front."""
+    if series.noise is None or not _has_intervals(series):
+        return None
+    intervals = [series.noise.interval(series.points.trials[i]) for i in members]
+    return {
+        "array": np.array([100 * (one.high - one.value) for one in intervals if one]),
+        "arrayminus": np.array([100 * (one.value - one.low) for one in intervals if one]),
+        "thickness": 1,
+        "width": 3,
+    }
+
+
+def _has_intervals(series: Series) -> bool:
+    known = series.noise is not None and series.noise.num_images is not None
+    return series.has_front and known
+
+
+def _hollow(series: Series, indices: Sequence[int], *, in_legend: bool) -> go.Scatter:
+    """White hearts for points whose training had not converged; the legend has them once."""
+    return go.Scatter(
+        **_columns(series, indices),
+        name=_NOT_CONVERGED,
+        legendgroup=_NOT_CONVERGED,
+        showlegend=in_legend,
+        mode="markers",
+        marker={"color": "#FFFFFF", "size": 5, "line": {"color": "#888888", "width": 1}},
     )
 
 
 def _mark(series: Series, index: int, name: str, symbol: str) -> go.Scatter:
     return go.Scatter(
-        **_columns(series.points, [index]),
+        **_columns(series, [index]),
         name=for_plotly(name),
         mode="markers",
         marker={"symbol": symbol, "size": 14, "color": series.color, "line": {"width": 2}},
     )
 
 
-def _columns(points: Points, indices: Sequence[int]) -> dict[str, object]:
+def _columns(series: Series, indices: Sequence[int]) -> dict[str, object]:
     """What a trace of trials needs. Number arrays travel as bytes, but a click brings back a row
     of `customdata` only where it is made of lists.
     """
+    points = series.points
     known = [(points.trials[i], i) for i in indices]
     return {
         "x": points.x[list(indices)],
         "y": 100 * points.accuracy[list(indices)],
-        "customdata": [[t.number, t.flops, t.params, _remarks(points, i)] for t, i in known],
+        "customdata": [[t.number, t.flops, t.params, _remarks(series, i)] for t, i in known],
         "hovertext": [for_plotly(t.label) for t, _ in known],
         "hovertemplate": _HOVER,
     }
 
 
-def _remarks(points: Points, index: int) -> str:
-    """Lines of the hover box: where there are several seeds, where the trial was stopped."""
+def _remarks(series: Series, index: int) -> str:
+    """Lines of the hover box: the interval of a member of the front, several seeds, where the trial
+    was stopped."""
+    points = series.points
     trial, accuracies = points.trials[index], points.seeds[index]
-    lines = [mean_of_seeds(accuracies)] if len(accuracies) > 1 else []
+    lines = []
+    if series.noise and series.has_front and index in points.front:
+        interval = series.noise.interval(trial)
+        if interval:
+            ends = f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %"
+            lines.append(f"95 %: {ends}, {series.noise.covers}")
+    if trial.number in series.unconverged:
+        lines.append("not converged")
+    if len(accuracies) > 1:
+        lines.append(mean_of_seeds(accuracies))
     if points.axis not in (FLOPS, PARAMS):
         lines.append(for_plotly(points.axis.shortly(float(points.x[index]))))
     if trial.state is State.PRUNED:

@@ -9,34 +9,33 @@ from statistics import fmean
 
 import pandas as pd
 
-from dashboard.wording import flop_per_second, memory, percent, state_word
+from dashboard.wording import flop_per_second, memory, percent, state_word, with_arm
+from runs.convergence import Unconverged
+from runs.equal_cost import Comparison
+from runs.noise import Noise, longer_arm
 from runs.record import EpochRecord, State, TrialRecord
-from runs.winners import nearest_in_cost
 from space.config import Config
 from space.cost import cost as bill_of
 from space.costs import FLOPS, PARAMS, Cost
-from space.families import common_label
+from space.families import family_of
 
 
 def front_table(
     front: Sequence[TrialRecord],
-    others: Sequence[TrialRecord],
-    several: Mapping[int, Sequence[float]] | None = None,
+    noise: Noise,
     cost: Cost = FLOPS,
     *,
+    several: Mapping[int, Sequence[float]] | None = None,
     name_families: bool = False,
+    remarks: Mapping[int, str] | None = None,
 ) -> pd.DataFrame:
-    """One row a trial, and beside it the nearest in cost of the others, and the difference.
+    """One row a trial.
 
     Columns: Trial, Configuration, FLOPs (millions), Parameters, the cost by its label where it is
-    another, Accuracy (percent); Seeds (how
-    many) where `several` has the accuracies behind a trial's mean, by its number; and where there
-    are others the Difference in percentage points (positive where the trial is more accurate)
-    and the other's label, cost (of FLOPs millions) and accuracy, in columns that name its family
-    (`ViT accuracy`).
+    another, Accuracy (percent); ± (half of its interval, in points) where it is known; Seeds (how
+    many) where `several` has the accuracies behind a trial's mean, by its number; and Remarks where
+    there are some, by number too.
     """
-    is_one_kind = len({trial.family for trial in others}) == 1
-    kind = common_label((t.config for t in others), "baseline")
     rows = []
     for trial in front:
         row = {
@@ -47,16 +46,36 @@ def front_table(
             **_own(trial, cost),
             "Accuracy": _percent(trial),
         }
+        if (arm := noise.half_width(trial)) is not None:
+            row["±"] = 100 * arm
         if several:
             row["Seeds"] = len(several.get(trial.number, [0.0]))
-        other = nearest_in_cost(trial, others, cost)
-        if other is not None:
-            row |= {
-                "Difference": _percent(trial) - _percent(other),
-                f"Nearest {kind}": other.short_label if is_one_kind else other.label,
-                f"{kind} {cost.label}": other.flops / 1e6 if cost is FLOPS else other.cost(cost),
-                f"{kind} accuracy": _percent(other),
-            }
+        if remarks:
+            row["Remarks"] = remarks.get(trial.number, "")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def equal_cost_table(
+    comparisons: Sequence[Comparison], cost: Cost, marks: Mapping[int, Unconverged]
+) -> pd.DataFrame:
+    """One row a budget: the best of two families within it, and what lies between them.
+
+    Columns: At most (the budget, written), a family's label and ± (each accuracy and half of its
+    interval), Difference (points), 95 % (its interval) and Verdict.
+    """
+    rows = []
+    for found in comparisons:
+        row: dict[str, str] = {"At most": cost.shortly(found.budget)}
+        for trial, arm in zip((found.one, found.other), found.arms, strict=True):
+            mark = f" ({marks[trial.number]})" if trial.number in marks else ""
+            label = family_of(trial.config).label
+            row[label] = f"{with_arm(trial.accuracy, arm)}{mark}"
+        row["Difference"] = f"{found.points:+.2f}"
+        if found.difference:
+            low, high = 100 * found.difference.low, 100 * found.difference.high
+            row["95 %"] = f"{low:+.2f} to {high:+.2f}"
+        row["Verdict"] = found.verdict(marks)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -220,8 +239,12 @@ def csv_of(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False)
 
 
-def trials_table(frame: pd.DataFrame, *, is_run: bool = True, cost: Cost = FLOPS) -> pd.DataFrame:
-    """The columns of `runs.frames.trials_frame` worth a look, the latest trial first."""
+def trials_table(
+    frame: pd.DataFrame, noise: Noise, *, is_run: bool = True, cost: Cost = FLOPS
+) -> pd.DataFrame:
+    """The columns of `runs.frames.trials_frame` worth a look, the latest trial first; beside the
+    accuracy its half-width, where that is known: of one training, so of the images only.
+    """
     columns = {
         "number": "Trial",
         "state": "State",
@@ -239,6 +262,10 @@ def trials_table(frame: pd.DataFrame, *, is_run: bool = True, cost: Cost = FLOPS
     }
     table = frame[list(columns)].iloc[::-1].rename(columns=columns)
     words = {state.value: state_word(state, is_run=is_run) for state in State}
+    if noise.num_images is not None:
+        arms = [longer_arm(noise.of_training(_or_none(a))) for a in table["Accuracy"]]
+        place = list(table.columns).index("Accuracy") + 1
+        table.insert(place, "±", [None if arm is None else 100 * arm for arm in arms])
     return table.assign(
         State=table["State"].map(words),
         Accuracy=100 * table["Accuracy"].astype(float),
@@ -254,6 +281,11 @@ def _own(trial: TrialRecord, cost: Cost) -> dict[str, float | None]:
 def moment(time: datetime) -> str:
     """To the second, in UTC."""
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _or_none(value: float | None) -> float | None:
+    """Pandas has nan where nothing is known."""
+    return None if value is None or pd.isna(value) else float(value)
 
 
 def _percent(trial: TrialRecord) -> float:

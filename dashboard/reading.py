@@ -15,6 +15,7 @@ from runs.lease import Holder, Watch
 from runs.reader import Reading, open_reader
 from runs.record import EpochRecord
 from runs.storage import parse_storage
+from runs.test_readings import all_readings
 
 SECONDS = 2.0
 """How often to look for news."""
@@ -118,7 +119,7 @@ def _storage() -> str | None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _study_names(storage: str | None, marker: Marker) -> list[str]:
     with open_reader(storage) as store:
-        return [study.name for study in store.studies()]
+        return [study.name for study in store.studies() if study.rates_of is None]
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -126,8 +127,8 @@ def _read(
     storage: str | None, study: str, marker: Marker, _before: Reading | None
 ) -> tuple[Reading, Snapshot]:
     with open_reader(storage) as store:
-        new = store.read(study, _before)
-    return new, Snapshot(new.study, new.trials, new.holder)
+        new, readings = store.read(study, _before), all_readings(store, study)
+    return new, Snapshot(new.study, new.trials, new.holder, readings=readings)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

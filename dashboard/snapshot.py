@@ -14,9 +14,11 @@ import pandas as pd
 from dashboard.points import Floats
 from dashboard.rungs import rungs_of
 from runs import pareto, winners
+from runs.equal_cost import Comparison, at_equal_cost, compared_families
 from runs.frames import trials_frame
 from runs.lease import Holder
-from runs.record import Origin, State, StudyRecord, TrialRecord
+from runs.noise import Noise, noise_of, undecided
+from runs.record import Origin, State, StudyRecord, TestReading, TrialRecord
 from runs.seeds import by_configuration, over_seeds
 from space.config import Config
 
@@ -44,6 +46,8 @@ class Snapshot:
     """Who runs the study, or ran it when its machine failed."""
     is_silent: bool = False
     """Whether the holder gives no sign of life, where there is no other way to tell."""
+    readings: Sequence[TestReading] = ()
+    """Of the study's test split, those for other studies too; none before its first."""
 
     @cached_property
     def is_run(self) -> bool:
@@ -73,12 +77,12 @@ class Snapshot:
 
     @cached_property
     def news(self) -> tuple[object, ...]:
-        """Differs from another snapshot's when a trial started or ended in between, or whoever runs
-        the study came or went."""
+        """Differs from another snapshot's when a trial started or ended in between, the test split
+        was read, or whoever runs the study came or went."""
         ends = [t.finished_at for t in self.trials if t.finished_at is not None]
         counts = tuple(sorted(Counter(t.state for t in self.trials).items()))
-        run = self.holder, self.is_run
-        return self.study.name, len(self.trials), counts, max(ends, default=None), run
+        run, size = (self.holder, self.is_run), (len(self.trials), len(self.readings))
+        return self.study.name, size, counts, max(ends, default=None), run
 
     @cached_property
     def found(self) -> list[TrialRecord]:
@@ -127,6 +131,25 @@ class Snapshot:
             and seeds[0].in_search
             and (all(t.state is State.COMPLETE for t in seeds) or _are_stopped(seeds))
         }
+
+    @cached_property
+    def noise(self) -> Noise:
+        """What the accuracies may be off by."""
+        return noise_of(self.study, self.trials)
+
+    @cached_property
+    def undecided(self) -> set[int] | None:
+        """Numbers of the members of the front that could change places; None where not known."""
+        found = undecided(self.front, self.found, self.noise, self.study.cost)
+        return None if found is None else {trial.number for trial in found}
+
+    @cached_property
+    def comparisons(self) -> list[list[Comparison]]:
+        """The families at equal cost, a list a pair of them."""
+        return [
+            at_equal_cost(*pair, self.noise, self.study.cost)
+            for pair in compared_families(self.study, self.found, self.given)
+        ]
 
     @cached_property
     def rungs(self) -> list[int]:

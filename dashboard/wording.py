@@ -14,6 +14,13 @@ def percent(accuracy: float | None) -> str:
     return "–" if accuracy is None else f"{100 * accuracy:.2f} %"
 
 
+def with_arm(accuracy: float | None, arm: float | None) -> str:
+    """The same with half of its interval, `91.24 ± 0.78 %`, where that is known."""
+    if accuracy is None or arm is None:
+        return percent(accuracy)
+    return f"{100 * accuracy:.2f} ± {100 * arm:.2f} %"
+
+
 def state_word(state: State, *, is_run: bool = True) -> str:
     """A state as every page calls it; what is under way in a study that nobody runs, is not."""
     if state is State.RUNNING and not is_run:

@@ -13,26 +13,20 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
-from runs import schema
+from runs import kept_rows, schema
 from runs.lease import Holder, find_holder
 from runs.record import (
     ConfirmationRecord,
     EpochRecord,
     ImageResults,
+    KeptResults,
     State,
     StudyRecord,
     TestReading,
     TrialRecord,
     WeightsRecord,
 )
-from runs.rows import (
-    confirmation_record,
-    epoch_record,
-    image_results_of,
-    reading_record,
-    study_record,
-    trial_record,
-)
+from runs.rows import epoch_record, study_record, trial_record
 from runs.storage import (
     AwayError,
     StorageError,
@@ -44,16 +38,7 @@ from runs.storage import (
     parse_storage,
     reason,
 )
-from runs.tables import (
-    ConfirmationRow,
-    CostRow,
-    EpochRow,
-    ImageResultRow,
-    ReadingRow,
-    StudyRow,
-    TrialRow,
-    WeightsRow,
-)
+from runs.tables import CostRow, EpochRow, StudyRow, TrialRow
 from space.errors import ConfigError, listed, nearest
 from space.families import UnknownFamilyError
 
@@ -214,20 +199,8 @@ class Reader:
         Raises:
             UnknownStudyError: there is no such study.
         """
-
-        def read(session: Session) -> dict[int, WeightsRecord]:
-            rows = session.execute(
-                sa.select(TrialRow.number, WeightsRow.digest, WeightsRow.size_bytes)
-                .join(TrialRow, WeightsRow.trial_id == TrialRow.id)
-                .where(TrialRow.study_id == self._study_row(session, study).id)
-                .order_by(TrialRow.number)
-            )
-            return {
-                number: WeightsRecord(trial=number, digest=digest, size_bytes=size_bytes)
-                for number, digest, size_bytes in rows
-            }
-
-        return self._read(read)
+        found = self._of_study(study, kept_rows.weights_of)
+        return {record.trial: record for record in found}
 
     def image_results(self, study: str, split: str) -> dict[int, ImageResults]:
         """Which images of a split the trials of a study predict right, by number.
@@ -235,18 +208,8 @@ class Reader:
         Raises:
             UnknownStudyError: there is no such study.
         """
-
-        def read(session: Session) -> dict[int, ImageResults]:
-            rows = session.execute(
-                sa.select(ImageResultRow.__table__, TrialRow.number)
-                .join(TrialRow, ImageResultRow.trial_id == TrialRow.id)
-                .where(TrialRow.study_id == self._study_row(session, study).id)
-                .where(ImageResultRow.split == split)
-                .order_by(TrialRow.number)
-            )
-            return {row.number: image_results_of(row, row.number) for row in rows}
-
-        return self._read(read)
+        found = self._of_study(study, kept_rows.image_results, split)
+        return {results.trial: results for results in found}
 
     def confirmations(self, study: str) -> list[ConfirmationRecord]:
         """The confirmations of a study, the oldest first.
@@ -254,19 +217,19 @@ class Reader:
         Raises:
             UnknownStudyError: there is no such study.
         """
+        return self._of_study(study, kept_rows.confirmations)
 
-        def read(session: Session) -> list[ConfirmationRecord]:
-            mine = ConfirmationRow.study_id == self._study_row(session, study).id
-            query = sa.select(ConfirmationRow).where(mine).order_by(ConfirmationRow.number)
-            return [confirmation_record(row) for row in session.scalars(query)]
+    def kept_results(self, study: str) -> KeptResults:
+        """All that is kept of a study besides its trials and their curves.
 
-        return self._read(read)
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        return self._of_study(study, kept_rows.kept_of)
 
     def test_readings(self, test_digest: str) -> list[TestReading]:
         """The readings of a test split for any study of the database, the oldest first."""
-        return self._read(
-            lambda session: self._readings(session, ReadingRow.test_digest == test_digest)
-        )
+        return self._read(lambda session: kept_rows.readings_of(session, test_digest))
 
     def study_readings(self, study: str) -> list[TestReading]:
         """The readings of test splits for a study, the oldest first.
@@ -274,11 +237,7 @@ class Reader:
         Raises:
             UnknownStudyError: there is no such study.
         """
-        return self._read(
-            lambda session: self._readings(
-                session, ReadingRow.study_id == self._study_row(session, study).id
-            )
-        )
+        return self._of_study(study, kept_rows.readings)
 
     def holder(self, study: str) -> Holder | None:
         """The process that runs the study, or ran it when its machine failed; None: none does."""
@@ -343,17 +302,17 @@ class Reader:
             found.setdefault(trial, {})[name] = value
         return found
 
-    def _readings(self, session: Session, where: sa.ColumnElement[bool]) -> list[TestReading]:
-        query = sa.select(ReadingRow, StudyRow.name).join(
-            StudyRow, ReadingRow.study_id == StudyRow.id
-        )
-        rows = session.execute(query.where(where).order_by(ReadingRow.id))
-        return [reading_record(row, name) for row, name in rows]
+    def _of_study(self, study: str, read: Callable[..., T], *rest: str) -> T:
+        """What `read` returns, given a session, the key of a study and the rest."""
+        return self._read(lambda session: read(session, self._study_row(session, study).id, *rest))
 
     def _study_row(self, session: Session, name: str) -> StudyRow:
         row = session.scalar(sa.select(StudyRow).where(StudyRow.name == name))
         if row is None:
-            known = list(session.scalars(sa.select(StudyRow.name).order_by(StudyRow.id.desc())))
+            rows = session.execute(
+                sa.select(StudyRow.name, StudyRow.spec).order_by(StudyRow.id.desc())
+            )
+            known = [known for known, spec in rows if "rate_of" not in spec]
             names = listed([repr(name) for name in known], 10)
             there = f"there are: {names}" if known else "there is none yet"
             raise UnknownStudyError(

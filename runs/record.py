@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from space.costs import FLOPS, Cost, CostError, find_cost
 from space.families import DEFAULT_FAMILIES, AnyConfig, family_of, label_of
@@ -54,8 +54,10 @@ class StudyRecord:
     spec: dict[str, Any]
     """The full specification, as `StudySpec.model_dump(mode="json")` gives it, with the notes
     `dataset_version` and `decoder` on what was read, where the data set has versions,
-    `cost_ceiling` where the study minimises another cost than FLOPs, and `asked`: how many trials
-    it was to have, and how it was to end, when it was last started."""
+    `num_validation`, on how many images accuracies are counted, `cost_ceiling` where the study
+    minimises another cost than FLOPs, `rate_studies` where other studies found its learning rates
+    (each has `rate_of`, its name), and `asked`: how many trials it was to have, and how it was to
+    end, when it was last started."""
     num_classes: int
     """K: guessing is right once in K times, the accuracy of the reference point."""
     data_digest: str
@@ -88,6 +90,20 @@ class StudyRecord:
     def cost_ceiling(self) -> float:
         """Cost of the reference point: the most expensive configuration the study may try."""
         return float(self.spec.get("cost_ceiling", self.flops_ceiling))
+
+    @property
+    def rates_of(self) -> str | None:
+        """The study whose learning rates this one was to find, by short trainings; most find
+        none."""
+        name: str | None = self.spec.get("rate_of")
+        return name
+
+    def recipe_of(self, family: str) -> dict[str, Any] | None:
+        """The recipe its networks of a family are trained by, at the family's learning rate; None
+        where its specification has none."""
+        recipe: dict[str, Any] | None = self.spec.get("recipe")
+        rate = self.spec.get("learning_rates", {}).get(family)
+        return recipe if recipe is None or rate is None else recipe | {"learning_rate": rate}
 
     @property
     def min_accuracy(self) -> float:
@@ -264,6 +280,8 @@ class WeightsRecord:
 class ImageResults:
     """Which images of a split one training predicts right, packed as they are stored."""
 
+    __pydantic_config__ = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")  # in spools
+
     trial: int
     """The trial's number in its study."""
     split: str
@@ -299,3 +317,14 @@ class TestReading:
     purpose: str
     command: str
     """As it was typed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptResults:
+    """What is kept of a study besides its trials and their curves."""
+
+    weights: tuple[WeightsRecord, ...] = ()
+    image_results: tuple[ImageResults, ...] = ()
+    confirmations: tuple[ConfirmationRecord, ...] = ()
+    readings: tuple[TestReading, ...] = ()
+    """Of test splits, the oldest first."""

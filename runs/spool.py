@@ -1,6 +1,7 @@
 """A spool: a study's results in a file, written when its database has failed for good.
 
-Lines of JSON: the study, its trials, their epochs, and a digest of the lines before. Nothing in it
+Lines of JSON: the study, its trials, their epochs, what else is kept, and a digest of the lines
+before. Nothing in it
 is run or unpickled, and what is not exactly what `write_spool` writes is refused.
 """
 
@@ -13,14 +14,24 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pydantic
 
 from runs.lease import LeaseLostError
-from runs.record import EpochRecord, State, StudyRecord, TrialRecord
+from runs.record import (
+    ConfirmationRecord,
+    EpochRecord,
+    ImageResults,
+    KeptResults,
+    State,
+    StudyRecord,
+    TestReading,
+    TrialRecord,
+    WeightsRecord,
+)
 from runs.storage import StorageError, beside, exists, parse_storage, without_password
 from runs.study_mirror import StudyMirror
 from space.errors import ConfigError, explain
@@ -29,11 +40,20 @@ from space.families import UnknownFamilyError
 _VERSION = 4
 _SINCE = {"failure": 2, "timeout_seconds": 2, "costs": 3, "parent": 4}
 """Fields of a trial that not all versions had, and the first that did: an older spool has none."""
+_KEPT_SINCE = 4
+"""The first version with what is kept besides trials and curves."""
 _WHERE = ("host", "hostaddr", "port", "dbname", "service")
 """Parameters of a URL that may say which server it is."""
 _STUDY = pydantic.TypeAdapter(StudyRecord)
 _TRIAL = pydantic.TypeAdapter(TrialRecord)
 _EPOCH = pydantic.TypeAdapter(EpochRecord)
+_KEPT: dict[str, pydantic.TypeAdapter[Any]] = {
+    "weights": pydantic.TypeAdapter(WeightsRecord),
+    "image_results": pydantic.TypeAdapter(ImageResults),
+    "confirmations": pydantic.TypeAdapter(ConfirmationRecord),
+    "readings": pydantic.TypeAdapter(TestReading),
+}
+"""Of what else is kept, by the name of its field and its lines."""
 
 
 class SpoolError(StorageError):
@@ -48,6 +68,7 @@ class Spool:
     trials: tuple[TrialRecord, ...]
     epochs: tuple[EpochRecord, ...]
     """Of all its trials, by trial and epoch."""
+    kept: KeptResults = field(default_factory=KeptResults)
 
 
 def spool_path(storage: str | None, study: str) -> Path:
@@ -96,7 +117,7 @@ def spooled(mirror: StudyMirror, storage: str | None) -> Iterator[None]:
             raise
         path = spool_path(storage, mirror.study.name)
         try:
-            write_spool(path, mirror.study, mirror.trials, mirror.epochs)
+            write_spool(path, mirror.study, mirror.trials, mirror.epochs, mirror.kept)
         except SpoolError as none:
             raise StorageError(
                 f"{error}. What the database has not taken is lost: {none}"
@@ -108,7 +129,11 @@ def spooled(mirror: StudyMirror, storage: str | None) -> Iterator[None]:
 
 
 def write_spool(
-    path: Path, study: StudyRecord, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]
+    path: Path,
+    study: StudyRecord,
+    trials: Sequence[TrialRecord],
+    epochs: Sequence[EpochRecord],
+    kept: KeptResults | None = None,
 ) -> None:
     """Writes all that is known of a study; the file appears under its name when it is whole.
 
@@ -117,7 +142,8 @@ def write_spool(
     """
     trials = sorted(trials, key=lambda trial: trial.number)
     epochs = sorted(epochs, key=lambda epoch: (epoch.trial, epoch.epoch))
-    body = _body(Spool(study=study, trials=tuple(trials), epochs=tuple(epochs)))
+    kept = kept or KeptResults()
+    body = _body(Spool(study=study, trials=tuple(trials), epochs=tuple(epochs), kept=kept))
     seal = json.dumps({"sha256": hashlib.sha256(body).hexdigest()}).encode()
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -163,6 +189,7 @@ def read_spool(path: Path) -> Spool:
                 study=strict_study(first["study"]),
                 trials=tuple(strict_trial(line["trial"]) for line in others if "trial" in line),
                 epochs=tuple(strict_epoch(line["epoch"]) for line in others if "epoch" in line),
+                kept=_kept_of(others),
             )
             _check(spool, body, version)
             return spool
@@ -206,6 +233,20 @@ def strict_epoch(fields: Any) -> EpochRecord:
     return _EPOCH.validate_json(json.dumps(fields), strict=True)
 
 
+def _kept_of(lines: Sequence[Any]) -> KeptResults:
+    """As `strict_study`."""
+    return KeptResults(
+        **{
+            kind: tuple(
+                adapter.validate_json(json.dumps(line[kind]), strict=True)
+                for line in lines
+                if kind in line
+            )
+            for kind, adapter in _KEPT.items()
+        }
+    )
+
+
 def _stem(study: str) -> str:
     """How the names of a study's spools begin."""
     clean = re.sub(r"[^A-Za-z0-9_-]+", "_", study)[:40]
@@ -241,6 +282,12 @@ def _body(spool: Spool, version: int = _VERSION) -> bytes:
         *({"trial": trial} for trial in trials),
         *({"epoch": plain(epoch)} for epoch in spool.epochs),
     ]
+    if version >= _KEPT_SINCE:
+        lines += [
+            {kind: adapter.dump_python(record, mode="json")}
+            for kind, adapter in _KEPT.items()
+            for record in getattr(spool.kept, kind)
+        ]
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
 
@@ -259,10 +306,34 @@ def _check(spool: Spool, body: bytes, version: int) -> None:
         raise ValueError("an epoch is there twice")
     if not {epoch.trial for epoch in spool.epochs} <= set(numbers):
         raise ValueError("an epoch is of no trial")
+    if not {trial.parent for trial in spool.trials} <= {None, *numbers}:
+        raise ValueError("a trial repeats one that is not there")
+    _check_kept(spool.kept, spool.study.name, set(numbers))
     times = [spool.study.created_at, *(trial.started_at for trial in spool.trials)]
     times += [trial.finished_at for trial in spool.trials if trial.finished_at]
+    times += [confirmation.began_at for confirmation in spool.kept.confirmations]
+    times += [reading.read_at for reading in spool.kept.readings]
     if any(time.tzinfo is None for time in times):
         raise ValueError("a time has no time zone")
+
+
+def _check_kept(kept: KeptResults, study: str, trials: set[int]) -> None:
+    """Raises ValueError where what is kept does not belong to these trials of a study."""
+    once: dict[str, list[object]] = {
+        "weights": [record.trial for record in kept.weights],
+        "image results": [(results.trial, results.split) for results in kept.image_results],
+        "confirmations": [confirmation.number for confirmation in kept.confirmations],
+    }
+    for what, keys in once.items():
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"{what} are there twice")
+    of = {record.trial for record in kept.weights}
+    of |= {results.trial for results in kept.image_results}
+    of |= {reading.trial for reading in kept.readings if reading.trial is not None}
+    if not of <= trials:
+        raise ValueError("something is kept of no trial")
+    if any(reading.study != study for reading in kept.readings):
+        raise ValueError("a reading of a test split is for another study")
 
 
 def _not_a_spool(path: Path, why: str) -> SpoolError:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runs.record import EpochRecord, StudyRecord, TrialRecord
+from runs.record import (
+    ConfirmationRecord,
+    EpochRecord,
+    ImageResults,
+    KeptResults,
+    StudyRecord,
+    TestReading,
+    TrialRecord,
+    WeightsRecord,
+)
 
 
 class StudyMirror:
@@ -17,6 +26,10 @@ class StudyMirror:
         self.study: StudyRecord | None = None
         self._trials: dict[int, TrialRecord] = {}
         self._epochs: dict[int, dict[int, EpochRecord]] = {}
+        self._weights: dict[int, WeightsRecord] = {}
+        self._image_results: dict[tuple[int, str], ImageResults] = {}
+        self._confirmations: list[ConfirmationRecord] = []
+        self._readings: list[TestReading] = []
 
     @property
     def trials(self) -> list[TrialRecord]:
@@ -31,6 +44,16 @@ class StudyMirror:
             for number in sorted(self._epochs)
             for epoch in sorted(self._epochs[number])
         ]
+
+    @property
+    def kept(self) -> KeptResults:
+        """Weights and image results in the order of their trials' numbers."""
+        return KeptResults(
+            weights=tuple(self._weights[number] for number in sorted(self._weights)),
+            image_results=tuple(self._image_results[key] for key in sorted(self._image_results)),
+            confirmations=tuple(self._confirmations),
+            readings=tuple(self._readings),
+        )
 
     def keep_trials(self, trials: Iterable[TrialRecord]) -> None:
         """Trials in the place of what was known of them."""
@@ -47,3 +70,15 @@ class StudyMirror:
             self._trials[trial.number] = trial
             self._epochs.pop(trial.number, None)
         self.keep_epochs(epochs)
+
+    def keep(self, more: KeptResults) -> None:
+        """More is kept: weights and image results in the place of what was of the same trials."""
+        self._weights |= {record.trial: record for record in more.weights}
+        self._image_results |= {(r.trial, r.split): r for r in more.image_results}
+        self._confirmations += more.confirmations
+        self._readings += more.readings
+
+    def drop_weights(self, trials: Iterable[int]) -> None:
+        """Of these no weights are kept any more."""
+        for number in trials:
+            self._weights.pop(number, None)

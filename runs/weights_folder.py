@@ -141,8 +141,16 @@ def read_weights(
             "search.run keeps those of complete trials that are on the front when they end "
             "(--keep-weights front), or of all (--keep-weights all)"
         )
-    there = weights_folder(storage, folder)
-    content, file = there.read(record), there.file(record.digest)
+    return weights_in(weights_folder(storage, folder), record)
+
+
+def weights_in(folder: WeightsFolder, record: WeightsRecord) -> Weights:
+    """The weights of a trial as the database lists them.
+
+    Raises:
+        WeightsError: their file is missing or damaged.
+    """
+    content, file = folder.read(record), folder.file(record.digest)
     return Weights(file=file, arrays=load(content), facts=read_facts(file) or {})
 
 

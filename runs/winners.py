@@ -83,22 +83,6 @@ def trials_since_gain(study: StudyRecord, trials: Sequence[TrialRecord]) -> int:
     return since
 
 
-def nearest_in_cost(
-    trial: TrialRecord, others: Sequence[TrialRecord], cost: Cost = FLOPS
-) -> TrialRecord | None:
-    """Whose cost is the nearest by ratio; of equally near ones the most accurate."""
-    own = trial.cost(cost)
-    costs = [(other, value) for other in others if (value := other.cost(cost)) is not None]
-    if own is None or not costs:
-        return None
-
-    def distance(pair: tuple[TrialRecord, float]) -> tuple[float, float]:
-        other, value = pair
-        return max(value, own) / min(value, own), -(other.accuracy or 0.0)
-
-    return min(costs, key=distance)[0]
-
-
 def pick(
     trials: Sequence[TrialRecord],
     rule: str,
@@ -197,7 +181,7 @@ def preset_of(
             **seed,
             "dataset": study.spec.get("dataset"),
             **({"data": study.spec["data"]} if "data" in study.spec else {}),
-            "recipe": study.spec.get("recipe"),
+            "recipe": study.recipe_of(trial.family),
             "device_kind": environment and environment.device_kind,
             "versions": environment and environment.versions,
             "git_revision": environment and environment.git_revision,

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
-from runs import schema
+from runs import kept_rows, schema
 from runs.backup import back_up
 from runs.database_retry import DatabaseRetry
 from runs.lease import Lease
@@ -25,19 +25,13 @@ from runs.record import (
     ConfirmationRecord,
     EpochRecord,
     ImageResults,
+    KeptResults,
     StudyRecord,
     TestReading,
     TrialRecord,
     WeightsRecord,
 )
-from runs.rows import (
-    epoch_columns,
-    image_result_columns,
-    reading_columns,
-    study_columns,
-    study_record,
-    trial_columns,
-)
+from runs.rows import epoch_columns, study_columns, study_record, trial_columns
 from runs.storage import (
     APPLICATION_ID,
     StorageError,
@@ -49,16 +43,7 @@ from runs.storage import (
     parse_storage,
 )
 from runs.study_mirror import StudyMirror
-from runs.tables import (
-    ConfirmationRow,
-    CostRow,
-    EpochRow,
-    ImageResultRow,
-    ReadingRow,
-    StudyRow,
-    TrialRow,
-    WeightsRow,
-)
+from runs.tables import ConfirmationRow, CostRow, EpochRow, StudyRow, TrialRow
 
 T = TypeVar("T")
 
@@ -109,6 +94,7 @@ class Writer(Reader):
             with suppress(UnknownStudyError):
                 self._mirror.study = self.study(study)
                 self._mirror.restart(self.trials(study), self.epochs(study))
+                self._mirror.keep(self.kept_results(study))
             yield self._mirror
         finally:
             self._lease, self._retry = None, DatabaseRetry()
@@ -212,20 +198,12 @@ class Writer(Reader):
         def write(session: Session) -> list[str]:
             for trial in trials:
                 self._update(session, study, trial)
-            gone = set[str]()
-            for number in {*without, *(kept.trial for kept in weights)}:
-                mine = WeightsRow.trial_id == self._trial_row(session, study, number).id
-                gone |= set(session.scalars(sa.select(WeightsRow.digest).where(mine)))
-                session.execute(sa.delete(WeightsRow).where(mine))
-            for kept in weights:
-                row = self._trial_row(session, study, kept.trial)
-                session.add(
-                    WeightsRow(trial_id=row.id, digest=kept.digest, size_bytes=kept.size_bytes)
-                )
-            self._put_image_results(session, study, image_results)
-            wanted = sa.select(WeightsRow.digest).where(WeightsRow.digest.in_(gone))
-            return sorted(gone - set(session.scalars(wanted))) if gone else []
+            keys = self._keys(session, study, {*without, *_trials_of(weights, image_results)})
+            kept_rows.put_image_results(session, keys, image_results)
+            return kept_rows.put_weights(session, keys, weights, without)
 
+        self._mirror.drop_weights(without)
+        self._mirror.keep(KeptResults(weights=(*weights,), image_results=(*image_results,)))
         self._mirror.keep_trials(trials)
         return self._write(write)
 
@@ -238,11 +216,13 @@ class Writer(Reader):
             mine = ConfirmationRow.study_id == study_id
             last = session.scalar(sa.select(sa.func.max(ConfirmationRow.number)).where(mine))
             number = 0 if last is None else last + 1
-            row = {"number": number, "began_at": began_at, "plan": plan}
-            session.add(ConfirmationRow(study_id=study_id, **row))
-            return ConfirmationRecord(number=number, began_at=began_at, plan=plan)
+            added = ConfirmationRecord(number=number, began_at=began_at, plan=plan)
+            kept_rows.add_confirmation(session, study_id, added)
+            return added
 
-        return self._write(write)
+        added = self._write(write)
+        self._mirror.keep(KeptResults(confirmations=(added,)))
+        return added
 
     def add_test_reading(self, reading: TestReading, results: Sequence[ImageResults]) -> None:
         """Adds a reading of a test split and what it showed of trials of its study, or neither.
@@ -252,9 +232,11 @@ class Writer(Reader):
 
         def write(session: Session) -> None:
             study_id = self._study_row(session, reading.study).id
-            session.add(ReadingRow(study_id=study_id, **reading_columns(reading)))
-            self._put_image_results(session, reading.study, results)
+            kept_rows.add_reading(session, study_id, reading)
+            keys = self._keys(session, reading.study, _trials_of((), results))
+            kept_rows.put_image_results(session, keys, results)
 
+        self._mirror.keep(KeptResults(readings=(reading,), image_results=(*results,)))
         self._write(write)
 
     def restart_trials(
@@ -271,9 +253,17 @@ class Writer(Reader):
         self._write(write)
 
     def restore_trials(
-        self, study: StudyRecord, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]
+        self,
+        study: StudyRecord,
+        trials: Sequence[TrialRecord],
+        epochs: Sequence[EpochRecord],
+        kept: KeptResults | None = None,
     ) -> None:
-        """As `restart_trials`, and adds what is not there: the study, and trials as numbered."""
+        """As `restart_trials`, and adds what is not there: the study, and trials as numbered.
+
+        And of what else is kept of the study all that is given.
+        """
+        kept = kept or KeptResults()
 
         def write(session: Session) -> None:
             row = session.scalar(sa.select(StudyRow).where(StudyRow.name == study.name))
@@ -292,9 +282,18 @@ class Writer(Reader):
                     self._add(session, row.id, trial)
             session.flush()
             self._insert(session, study.name, epochs)
+            numbers = _trials_of(kept.weights, kept.image_results)
+            keys = self._keys(session, study.name, numbers)
+            kept_rows.put_weights(session, keys, kept.weights)
+            kept_rows.put_image_results(session, keys, kept.image_results)
+            for confirmation in kept.confirmations:
+                kept_rows.add_confirmation(session, row.id, confirmation)
+            for reading in kept.readings:
+                kept_rows.add_reading(session, row.id, reading)
 
         self._mirror.study = study
         self._mirror.restart(trials, epochs)
+        self._mirror.keep(kept)
         self._write(write)
 
     def add_epoch(self, study: str, epoch: EpochRecord) -> None:
@@ -334,6 +333,10 @@ class Writer(Reader):
         lease.fencing_token += 1
         return answer
 
+    def _keys(self, session: Session, study: str, trials: Collection[int]) -> dict[int, int]:
+        """Of trials, by number."""
+        return {number: self._trial_row(session, study, number).id for number in trials}
+
     def _add(self, session: Session, study_id: int, trial: TrialRecord) -> None:
         row = TrialRow(study_id=study_id, **trial_columns(trial))
         session.add(row)
@@ -344,13 +347,6 @@ class Writer(Reader):
     def _put_costs(self, session: Session, row: TrialRow, trial: TrialRecord) -> None:
         for name, value in trial.costs.items():
             session.merge(CostRow(trial_id=row.id, name=name, value=value))
-
-    def _put_image_results(
-        self, session: Session, study: str, results: Sequence[ImageResults]
-    ) -> None:
-        for result in results:
-            row = self._trial_row(session, study, result.trial)
-            session.merge(ImageResultRow(trial_id=row.id, **image_result_columns(result)))
 
     def _update(self, session: Session, study: str, trial: TrialRecord) -> TrialRow:
         row = self._trial_row(session, study, trial.number)
@@ -373,6 +369,11 @@ class Writer(Reader):
         ]
         if rows:
             session.execute(sa.insert(EpochRow), rows)
+
+
+def _trials_of(weights: Sequence[WeightsRecord], image_results: Sequence[ImageResults]) -> set[int]:
+    """Their numbers."""
+    return {record.trial for record in weights} | {results.trial for results in image_results}
 
 
 @contextmanager

@@ -5,6 +5,7 @@
     result = search.run_study("mixer_digits")    # or a StudySpec, or a .toml file
     result.front, result.frame, result.best(max_flops="2M")
     result.export("winner.json")
+    search.confirm_study("mixer_digits")         # its front over fresh seeds, test read once
 
 Nothing heavy is loaded before it is used.
 """
@@ -14,16 +15,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from search.confirmation import confirm_study
     from search.launch import run_study
     from search.result import StudyResult
     from search.spec.recipe import Recipe
     from search.spec.studies import StudySpec
 
-__all__ = ["Recipe", "StudyResult", "StudySpec", "run_study"]
+__all__ = ["Recipe", "StudyResult", "StudySpec", "confirm_study", "run_study"]
 
 
 def __getattr__(name: str) -> Any:
     match name:
+        case "confirm_study":
+            from search.confirmation import confirm_study
+
+            return confirm_study
         case "run_study":
             from search.launch import run_study
 

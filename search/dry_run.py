@@ -24,14 +24,13 @@ from search.data.sources import open_source
 from search.report.progress import print_line
 from search.spec.studies import StudySpec
 from search.study.plan import Plan, epoch_steps, plan, reachable
+from search.study.rate_tuning import is_to_be_tuned, rate_studies, tuning_networks
 from space.command import print_json
 from space.config import Config, ImageTask
 from space.cost import cost
 from space.costs import find_cost
 from space.quantities import counted, format_count, format_seconds
 
-_DRAWS = 200
-"""Configurations of a family drawn at random to know what one costs."""
 _TRIAL_BYTES, _EPOCH_BYTES = 2_000, 200
 """Of a trial and of an epoch in the database, indices included, rounded up."""
 _CHECKPOINT_BYTES = 12
@@ -54,6 +53,10 @@ class Forecast:
     cost_ceiling: float
     baselines: int
     """Given configurations that are not finished."""
+    rate_trainings: int
+    """Short ones before the search, to find a learning rate a family."""
+    rate_epochs: int
+    """Of each of these."""
     seeds: int
     epochs: int
     train_images: int | None
@@ -74,7 +77,12 @@ class Forecast:
 
 
 def forecast(
-    spec: StudySpec, storage: str | None, data_dir: Path | None, *, with_baselines: bool
+    spec: StudySpec,
+    storage: str | None,
+    data_dir: Path | None,
+    *,
+    with_baselines: bool,
+    tune_rate: bool | None = None,
 ) -> Forecast:
     """Works a study out.
 
@@ -92,6 +100,7 @@ def forecast(
         for config in planned.baselines
         if with_baselines and (config, Origin.BASELINE) not in done
     ]
+    rates = _rate_trainings(spec, planned, task, trials, asked=tune_rate)
     train_images = _train_images(spec, data_dir)
     steps = None
     if train_images is not None:
@@ -101,12 +110,14 @@ def forecast(
     if speeds and steps is not None:
         seen = spec.seeds * steps * spec.recipe.batch_size
         seconds = sum(seen / _images_per_second(config, speeds) for config in missing)
+        per_epoch = seen / spec.seeds / spec.recipe.epochs
+        seconds += sum(epochs * per_epoch / _images_per_second(c, speeds) for c, epochs in rates)
         if wanted:
-            drawn = _drawn(planned, task, spec.seed)
+            drawn = [c for family in planned.drawn(task, spec.seed) for c in family]
             seconds += wanted * fmean(seen / _images_per_second(c, speeds) for c in drawn)
     spaces = planned.affordable.values() if wanted else ()
     largest = [space.most_expensive(task) for space in spaces]
-    records = spec.seeds * (wanted + len(missing))
+    records = spec.seeds * (wanted + len(missing)) + len(rates)
     return Forecast(
         study=spec.name,
         dataset=spec.dataset,
@@ -116,6 +127,8 @@ def forecast(
         cost=planned.cost.name,
         cost_ceiling=planned.cost_ceiling,
         baselines=len(missing),
+        rate_trainings=len(rates),
+        rate_epochs=max((epochs for _, epochs in rates), default=0),
         seeds=spec.seeds,
         epochs=spec.recipe.epochs,
         train_images=train_images,
@@ -170,7 +183,12 @@ def forecast_lines(found: Forecast) -> list[str]:
             f"about {format_seconds(found.seconds)} of training with one worker, by "
             f"{found.seconds_from}; compiling and validating come on top{less}"
         )
+    tuning = (
+        f"before the search: {found.rate_trainings} trainings of "
+        f"{counted(found.rate_epochs, 'epoch')} find a learning rate for every family"
+    )
     lines = [
+        *[tuning] * bool(found.rate_trainings),
         f"a trial: {counted(found.epochs, 'epoch')} of {images}",
         f"time: {took}",
         f"disk: {format_count(found.database_bytes)}B of results, and at most "
@@ -223,25 +241,34 @@ def _speeds(trials: Sequence[TrialRecord]) -> tuple[list[NetworkSpeed], str]:
     return [], "no earlier trials in the database, and no result of python -m search.bench"
 
 
+def _rate_trainings(
+    spec: StudySpec,
+    planned: Plan,
+    task: ImageTask,
+    trials: Sequence[tuple[str, TrialRecord]],
+    *,
+    asked: bool | None,
+) -> list[tuple[Config, int]]:
+    """The trainings by which learning rates are found that have not ended, with their epochs."""
+    has_trials = any(study == spec.name for study, _ in trials)
+    if not is_to_be_tuned(spec, has_trials=has_trials, asked=asked):
+        return []
+    networks = tuning_networks(planned, task, spec.seed)
+    done = {(study, t.config) for study, t in trials if t.state is not State.RUNNING}
+    return [
+        (config, study.recipe.epochs)
+        for study in rate_studies(spec).values()
+        for config in networks
+        if (study.name, config) not in done
+    ]
+
+
 def _images_per_second(config: Config, speeds: Sequence[NetworkSpeed]) -> float:
     """Of training: the MACs a second of networks of that size, between the two nearest."""
     macs = cost(config).macs
     sizes = [math.log(speed.macs) for speed in speeds]
     macs_per_second = [speed.macs * speed.images_per_second for speed in speeds]
     return float(np.interp(math.log(macs), sizes, macs_per_second)) / macs
-
-
-def _drawn(planned: Plan, task: ImageTask, seed: int) -> list[Config]:
-    """Configurations as they may come, at random: a sampler that knows the cost prefers cheap."""
-    drawn: list[Config] = []
-    for untried in planned.untried(task, seed):
-        for _ in range(_DRAWS):
-            config = untried.draw()
-            if config is None:
-                break
-            drawn.append(config)
-            untried.remove(config)
-    return drawn
 
 
 def _free_bytes(path: Path) -> int:

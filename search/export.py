@@ -8,11 +8,13 @@ import re
 import sys
 import unicodedata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from runs import winners
+from runs.confirmation.sentence import read_times
+from runs.confirmed import find_confirmed
 from runs.options import Storage, StudyName
 from runs.reader import open_reader
 from runs.seeds import behind
@@ -90,6 +92,9 @@ def export(
     rule = pick or ("best" if is_limited else "knee" if min_accuracy is None else "cheapest")
     with open_reader(storage) as store:
         record, trials = store.study(study), store.trials(study)
+        confirmed = None if rule.startswith("trial=") else find_confirmed(store, study)
+    if confirmed:
+        trials = confirmed.means()
     # What is named by its number, a baseline maybe, need not be what the study calls useful
     useful = 0.0 if rule.startswith("trial=") else record.min_accuracy
     trial = winners.pick(
@@ -106,7 +111,11 @@ def export(
         asked += "" if limit is None else f"_{option}_{limit}"
     name = f"{_for_a_file(study)}_{re.sub('[^A-Za-z0-9_-]+', '_', asked)}"
     path = out or Path("runs") / "presets" / f"{name}.json"
+    if confirmed:
+        trial, trials, facts = confirmed.behind(trial)
     preset = winners.preset_of(record, trial, name, trials)
+    if confirmed:
+        preset.source["confirmed"] = facts
     replaced = _replaced(path, preset, may_be_anothers=out is not None)
     presets.save(preset, path)
     own = trial.costs.get(record.cost.name)
@@ -118,11 +127,24 @@ def export(
     accuracy = "" if trial.accuracy is None else f", accuracy {100 * trial.accuracy:.1f} %"
     if seeds > 1:
         accuracy += f" (mean of {seeds} seeds)"
+    if confirmed:
+        accuracy = f", {_confirmed_words(facts, seeds)}"
     print(
         f"trial {trial.number}: {trial.label}, {format_count(trial.params)} parameters, "
         f"{format_count(trial.flops)}FLOPs{other}{accuracy}"
     )
     print(f"written to {path}{replaced}; load it with space.presets.load({str(path)!r})")
+
+
+def _confirmed_words(facts: dict[str, Any], seeds: int) -> str:
+    """What a confirmation says of the winner."""
+    accuracy, low, high = (100 * facts[name] for name in ("accuracy", "low", "high"))
+    split = facts["accuracy_split"]
+    read = f", {read_times(facts['test_readings'])}" if split == "test" else ""
+    return (
+        f"confirmed: {split} accuracy {accuracy:.1f} % ({low:.1f} to {high:.1f}; {seeds} fresh "
+        f"seeds{read}); its place on the front: {facts['front']}"
+    )
 
 
 def _for_a_file(study: str) -> str:

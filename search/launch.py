@@ -50,6 +50,7 @@ def run_study(
     data_dir: Path | str | None = None,
     archive: Path | str | None = None,
     baselines: bool = True,
+    tune_rate: bool | None = None,
     device: str = "auto",
     workers_per_device: int = 1,
     engine: str = "auto",
@@ -79,6 +80,9 @@ def run_study(
         data_dir: folder with prepared data sets.
         archive: the data set's original archive, where it has to be prepared.
         baselines: False leaves those that are missing for another time.
+        tune_rate: whether a learning rate a family is found first, by short trainings at half, once
+            and twice the recipe's; None: where the study searches several families, asks for 20
+            trials or more, and gives no `learning_rates`. A study that has begun keeps its rates.
         device: `auto`, `cpu`, `gpu`, `cuda`, `rocm` or `tpu`.
         workers_per_device: how many workers share an accelerator.
         engine: `local` for processes of this machine, `ray` for actors on a Ray cluster; `auto`
@@ -101,11 +105,11 @@ def run_study(
     """
     console = progress if isinstance(progress, Console) else Console(quiet=not progress)
     spec = study if isinstance(study, StudySpec) else find_study(str(study))
-    seconds = None if timeout is None else _seconds("--timeout", timeout)
-    trial_seconds = _seconds("--trial-timeout", trial_timeout)
+    seconds = None if timeout is None else seconds_of("--timeout", timeout)
+    trial_seconds = seconds_of("--trial-timeout", trial_timeout)
     checkpoints = Checkpoints(
         None if checkpoint_dir is None else as_path(checkpoint_dir),
-        _seconds("--checkpoint-every", checkpoint_every),
+        seconds_of("--checkpoint-every", checkpoint_every),
         keep_checkpoints,
     )
     checkpoints.check()
@@ -113,10 +117,16 @@ def run_study(
     weights.check()
     if stop_when_flat is not None and stop_when_flat < 1:
         raise StudyError(f"--stop-when-flat {stop_when_flat}: give a number of trials, 1 or more")
+    if tune_rate and spec.learning_rates:
+        given = ", ".join(f"{name} {rate:g}" for name, rate in spec.learning_rates.items())
+        raise StudyError(
+            f"--tune-rate: the study has learning rates ({given}); leave that out to train by "
+            "them, or take learning_rates out of the study"
+        )
     stopping = Stopping()
     began = time.monotonic()
-    opened = _open_workers(
-        _Where(_count(workers), workers_per_device, device, engine, ray_address),
+    opened = open_engine(
+        Where(count_of(workers), workers_per_device, device, engine, ray_address),
         trial_seconds,
         storage,
         stopping,
@@ -136,6 +146,7 @@ def run_study(
                 data_dir=None if data_dir is None else as_path(data_dir),
                 archive=None if archive is None else as_path(archive),
                 with_baselines=baselines,
+                tune_rate=tune_rate,
                 checkpoints=checkpoints,
                 weights=weights,
                 retry=RetryPolicy(failed=retry_failed, trial_seconds=trial_seconds),
@@ -154,7 +165,7 @@ def run_study(
         return StudyResult.read(store, spec.name, status.ended(stop_when_flat))
 
 
-class _Where(NamedTuple):
+class Where(NamedTuple):
     """Where trials are trained, as it was asked for."""
 
     workers: int | None
@@ -164,8 +175,8 @@ class _Where(NamedTuple):
     ray_address: str | None
 
 
-def _open_workers(
-    where: _Where,
+def open_engine(
+    where: Where,
     trial_seconds: float,
     storage: str | None,
     stopping: Stopping,
@@ -207,7 +218,7 @@ def _open_workers(
     )
 
 
-def _ray_workers(where: _Where, trial_seconds: float, storage: str | None) -> OpenWorkers:
+def _ray_workers(where: Where, trial_seconds: float, storage: str | None) -> OpenWorkers:
     """Actors on a Ray cluster."""
     if storage and has_password(storage):
         raise StudyError(
@@ -227,7 +238,7 @@ def _ray_workers(where: _Where, trial_seconds: float, storage: str | None) -> Op
     )
 
 
-def _seconds(option: str, duration: str | float) -> float:
+def seconds_of(option: str, duration: str | float) -> float:
     """A duration, whose error names the option."""
     text = duration if isinstance(duration, str) else f"{duration:f}s"
     try:
@@ -236,7 +247,7 @@ def _seconds(option: str, duration: str | float) -> float:
         raise StudyError(f"{option}: {error}") from None
 
 
-def _count(workers: int | str) -> int | None:
+def count_of(workers: int | str) -> int | None:
     """How many workers; None for as many as there are accelerators."""
     if workers == "auto":
         return None

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from runs.options import CheckpointDir, Storage, WeightsDir
 from search import options
+from search.confirmation import confirm_study, repeat_study
 from search.dry_run import forecast, show
-from search.interrupted import goes_on_with_the_same_command
+from search.interrupted import goes_on_with_the_same_command, same_command
 from search.launch import run_study
 from search.spec.assignments import parse_assignments
 from search.spec.rungs import NO_RUNGS
@@ -126,7 +127,29 @@ def run(
             show_default="baselines",
         ),
     ] = None,
+    tune_rate: Annotated[
+        bool | None,
+        typer.Option(
+            "--tune-rate/--no-tune-rate",
+            help="Find a learning rate a family before the search, by short trainings.",
+            show_default="where families are compared by 20 trials or more",
+        ),
+    ] = None,
     assignments: options.Set = None,
+    repeats: Annotated[
+        bool,
+        typer.Option(
+            "--repeats",
+            help="In the end train two configurations of the front three times more, for the "
+            "noise of a training.",
+        ),
+    ] = False,
+    then_confirm: Annotated[
+        bool,
+        typer.Option(
+            "--then-confirm", help="In the end confirm the front, as search.confirm does."
+        ),
+    ] = False,
     storage: Storage = None,
     data_dir: options.DataDir = None,
     archive: options.Archive = None,
@@ -187,35 +210,55 @@ def run(
     with_baselines = asked.get("baselines", True) if baselines is None else baselines
     if stop_when_flat is None:
         stop_when_flat = asked.get("stop_when_flat")
+    if tune_rate is None and not spec.learning_rates:
+        tune_rate = asked.get("tune_rate")
     if dry_run:
-        found = forecast(spec, storage, data_dir, with_baselines=with_baselines)
+        found = forecast(
+            spec, storage, data_dir, with_baselines=with_baselines, tune_rate=tune_rate
+        )
         show(found, console, as_json=as_json)
         return
+    how: dict[str, Any] = {
+        "storage": storage,
+        "workers": workers,
+        "progress": console,
+        "data_dir": data_dir,
+        "archive": archive,
+        "device": device,
+        "workers_per_device": workers_per_device,
+        "engine": engine,
+        "ray_address": ray_address,
+        "timeout": timeout,
+        "trial_timeout": trial_timeout,
+        "retry_failed": retry_failed,
+        "checkpoint_every": checkpoint_every,
+        "checkpoint_dir": checkpoint_dir,
+        "keep_checkpoints": keep_checkpoints,
+        "weights_dir": weights_dir,
+    }
+    confirmed = None
     with goes_on_with_the_same_command(console, "search.run"):
         result = run_study(
             spec,
-            storage=storage,
-            workers=workers,
-            progress=console,
-            data_dir=data_dir,
-            archive=archive,
             baselines=with_baselines,
-            device=device,
-            workers_per_device=workers_per_device,
-            engine=engine,
-            ray_address=ray_address,
-            timeout=timeout,
-            trial_timeout=trial_timeout,
-            retry_failed=retry_failed,
+            tune_rate=tune_rate,
             stop_when_flat=stop_when_flat,
-            checkpoint_every=checkpoint_every,
-            checkpoint_dir=checkpoint_dir,
-            keep_checkpoints=keep_checkpoints,
             keep_weights=keep_weights,
-            weights_dir=weights_dir,
+            **how,
         )
+        if result.ended != "timeout" and result.front:
+            if repeats:
+                repeat_study(spec.name, **how)
+            if then_confirm:
+                command = same_command("search.run", sys.argv[1:])
+                confirmed = confirm_study(spec.name, command=command, **how)
     if as_json:
-        print_json(result.facts())
+        facts = result.facts()
+        if confirmed is not None:
+            from search.report.confirmation import facts as confirmed_facts
+
+            facts |= {"confirmation": confirmed_facts(confirmed)}
+        print_json(facts)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -22,7 +22,7 @@ from search.spec.assignments import parse_assignments
 from search.spec.data_spec import DataSpec
 from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS
-from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
+from search.spec.studies import STUDIES, StudyError, StudySpec, recipe_for, with_changes
 from space import presets
 from space.command import Json, Version, make_app, print_json, run_app
 from space.errors import explain
@@ -110,7 +110,7 @@ def train(
     given = StudySpec(
         name="new",
         dataset=data,
-        recipe=recipe_for(found, data),
+        recipe=recipe_of(found, data),
         data=data_for(found, data),
         trials=0,
         baselines=(preset,),
@@ -161,13 +161,14 @@ def main(argv: list[str] | None = None) -> int:
     return run_app(app, argv, "python -m search.train")
 
 
-def recipe_for(preset: presets.Preset, dataset: str) -> Recipe:
+def recipe_of(preset: presets.Preset, dataset: str) -> Recipe:
     """The recipe a preset was found with on the data set, else that of the built-in study on it.
 
     Raises:
         StudyError: the preset's recipe is not one of this version.
     """
-    built_in = (spec.recipe for spec in STUDIES.values() if spec.dataset == dataset)
+    family = preset.config.family
+    built_in = (recipe_for(spec, family) for spec in STUDIES.values() if spec.dataset == dataset)
     return _found_with(preset, dataset, "recipe", Recipe) or next(built_in, Recipe())
 
 

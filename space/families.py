@@ -27,7 +27,7 @@ DEFAULT_FAMILIES: Final = ("mixer",)
 """What a study searches that does not say."""
 
 _BASELINES: Final = ("vit", "mixer")
-"""Whose ladder a study compares with: the first that it does not search."""
+"""Whose ladder a study compares with: the first that it does not search, else the last."""
 
 
 class UnknownFamilyError(ConfigError):
@@ -86,17 +86,13 @@ def labels(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def common_label(configs: Iterable[Config], otherwise: str) -> str:
-    """What all these networks are, such as `ViT`; another word where they are of several families,
-    or none is there."""
-    found = {family_of(config).label for config in configs}
-    return found.pop() if len(found) == 1 else otherwise
+def baseline_family(searched: Iterable[str]) -> Family:
+    """The family whose published proportions the searched ones are compared with.
 
-
-def baseline_family(searched: Iterable[str]) -> Family | None:
-    """The family that the searched ones are compared with; None where all are searched."""
+    Where all are searched that is Mixers: what does it buy to search their proportions?
+    """
     others = [name for name in _BASELINES if name not in set(searched)]
-    return find_family(others[0]) if others else None
+    return find_family(others[0] if others else _BASELINES[-1])
 
 
 def parse_config(fields: dict[str, Any]) -> Config:

@@ -21,6 +21,7 @@ from runs.weights_folder import weights_folder
 NAME = "mixer_digits"
 EPOCHS = 6
 _COMMAND = ["-m", "search.run", "--study", NAME, "--no-baselines", "--train-limit", "512"]
+_COMMAND += ["--set", 'families=["mixer"]']
 _COMMAND += ["--epochs", str(EPOCHS), "--device", "cpu", "--checkpoint-every", "0.001s"]
 _GOES_ON = re.compile(r"trial (\d+) was interrupted and (?:goes on after epoch (\d+)|starts again)")
 

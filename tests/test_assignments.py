@@ -18,6 +18,9 @@ def test_a_number_a_text_a_list_and_a_table_are_set() -> None:
     spec = assigned(
         "recipe.learning_rate=1e-3",
         "recipe.augmentation.flip=true",
+        "recipe.augmentation.translate=0.1",
+        "recipe.ema=0.999",
+        "recipe.optimizer=sgd",
         "sampler=tpe",
         'split="random"',
         "max_flops=20M",
@@ -26,6 +29,8 @@ def test_a_number_a_text_a_list_and_a_table_are_set() -> None:
     )
     assert spec.recipe.learning_rate == 1e-3
     assert spec.recipe.augmentation.flip
+    assert spec.recipe.augmentation.translate == 0.1
+    assert (spec.recipe.ema, spec.recipe.optimizer) == (0.999, "sgd")
     assert (spec.sampler, spec.split, spec.max_flops) == ("tpe", "random", 20_000_000)
     assert spec.baselines == ("vit_digits",)
     assert spec.space["mixer"].model_dump()["hidden_dim"] == (8, 16, 24)
@@ -56,6 +61,8 @@ def test_the_last_word_counts_and_a_field_wins_over_its_flag() -> None:
         ("recipe.learning_rate", "a field is set as FIELD=VALUE"),
         ("=3", "a field is set as FIELD=VALUE"),
         ("recipe.learning_rate=fast", "--set recipe.learning_rate: input should be a valid number"),
+        ("recipe.ema=1", r"--set recipe\.ema: input should be less than 1, not 1"),
+        ("recipe.schedule=step", r"--set recipe\.schedule: .*'linear' or 'constant', not 'step'"),
         ("recipe.learning_rate=-1", "--set recipe.learning_rate: input should be greater than 0"),
         (
             "space.hidden_dim.low=3",

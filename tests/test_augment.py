@@ -183,6 +183,9 @@ def test_the_rectangle_of_cutmix_has_the_area_of_its_beta_and_its_centre_anywher
         Augmentation(cutout=3),
         Augmentation(mixup_alpha=1.0),
         Augmentation(cutmix_alpha=1.0),
+        Augmentation(rotate=20.0),
+        Augmentation(shear=0.3),
+        Augmentation(translate=0.2),
     ],
     ids=lambda how: next(iter(how.model_dump(exclude_defaults=True))),
 )

@@ -12,18 +12,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 from json_keys import undocumented
 from postgres import new_database
-from records import epoch, mixer, running, study, trial
+from records import NOON, epoch, mixer, running, study, trial
 from sample_study import write_study
 
 from runs.lease import LeaseLostError, StudyHeldError
 from runs.reader import open_reader
-from runs.record import EpochRecord, State, TrialRecord, WeightsRecord
+from runs.record import (
+    EpochRecord,
+    ImageResults,
+    KeptResults,
+    Origin,
+    State,
+    TrialRecord,
+    WeightsRecord,
+)
+from runs.record import (
+    TestReading as ReadingOfTest,
+)
 from runs.repair.check import check, repair
-from runs.spool import SpoolError, spool_path, spools_of, write_spool
+from runs.spool import SpoolError, spool_path, spooled, spools_of, write_spool
 from runs.storage import StorageError
 from runs.study_mirror import StudyMirror
 from runs.weights_folder import WeightsFolder, weights_folder
@@ -271,7 +283,8 @@ def spool_of(place: Place, name: str = "sample") -> Path:
     """The study as it is, in a spool."""
     with open_reader(place.storage) as store:
         path = spool_path(place.storage, name)
-        write_spool(path, store.study(name), store.trials(name), store.epochs(name))
+        kept = store.kept_results(name)
+        write_spool(path, store.study(name), store.trials(name), store.epochs(name), kept)
     return path
 
 
@@ -497,6 +510,168 @@ def test_what_a_database_cannot_hold_stays_in_the_spool_with_the_reason(place: P
     (problem,) = repair(place.storage).problems
     assert "it cannot be put back: " in problem
     assert path.exists()
+
+
+# Confirmations
+
+
+def right(number: int, of: int = 20) -> bytes:
+    """The first so many images."""
+    return np.packbits(np.arange(of) < number).tobytes()
+
+
+def results(number: int, split: str = "validation", correct: int = 15) -> ImageResults:
+    return ImageResults(trial=number, split=split, num_images=20, right=right(correct))
+
+
+READING = ReadingOfTest(
+    test_digest="c" * 64,
+    study="sample",
+    trial=None,
+    read_at=NOON,
+    purpose="confirmation 0",
+    command="python -m search.confirm --study sample",
+)
+
+
+def confirm(storage: str, weights: bool = True) -> KeptResults:
+    """A confirmation of trial 1 with two fresh seeds, whose test split was read; all of it."""
+    with open_writer(storage) as store, store.hold("sample"):
+        store.add_confirmation("sample", {"candidates": [1]})
+        parent = store.trial("sample", 1)
+        repeats = [
+            replace(
+                parent,
+                number=NUMBER + i,
+                origin=Origin.CONFIRMATION,
+                parent=1,
+                seed=1_000 + i,
+                accuracy=0.75,
+            )
+            for i in range(2)
+        ]
+        added = store.add_trials("sample", repeats)
+        last = store.epochs("sample", 1)
+        last[-1] = replace(last[-1], validation_accuracy=0.75)
+        for trial_ in added:
+            store.add_epochs("sample", [replace(e, trial=trial_.number) for e in last])
+        folder = weights_folder(storage)
+        files = [folder.write(t.number, f"of {t.number}".encode()) for t in added if weights]
+        bits = [results(t.number) for t in added]
+        store.end_trials("sample", added, weights=files, image_results=bits)
+        store.add_test_reading(READING, [results(t.number, "test", 11) for t in added])
+        return store.kept_results("sample")
+
+
+def test_a_confirmation_as_it_is_written_has_no_problem(place: Place) -> None:
+    kept = confirm(place.storage)
+    assert (len(kept.weights), len(kept.image_results), len(kept.readings)) == (2, 4, 1)
+    assert check(place.storage).problems == ()
+
+
+@pytest.mark.parametrize("happens", [emptied, replaced_by_an_older_one], ids=lambda h: h.__name__)
+def test_all_that_a_confirmation_wrote_comes_back_from_the_spool(
+    lite: Place, happens: Callable[[Place], None]
+) -> None:
+    kept, before = confirm(lite.storage), lite.contents()
+    spool_of(lite)
+    happens(lite)
+    put_back(lite)
+    assert lite.contents() == before
+    with open_reader(lite.storage) as store:
+        assert store.kept_results("sample") == kept
+
+
+def test_results_that_the_database_alone_lacks_come_back_too(place: Place) -> None:
+    """The trials had ended, and then it failed while the reading was written."""
+    kept = confirm(place.storage)
+    spool_of(place)
+    place.run("DELETE FROM run_test_reading", "DELETE FROM run_image_result WHERE split = 'test'")
+    (done,) = put_back(place)
+    assert "holds 2 image results, 1 readings of test splits of study 'sample' that are not" in done
+    with open_reader(place.storage) as store:
+        assert store.kept_results("sample") == kept
+
+
+def test_a_trial_that_gets_another_number_keeps_its_parent_and_its_results(lite: Place) -> None:
+    confirm(lite.storage)
+    spool_of(lite)
+    lite.run(
+        "DELETE FROM run_test_reading",
+        f"DELETE FROM run_trial WHERE number >= {NUMBER}",
+        "DELETE FROM run_image_result",
+        "DELETE FROM run_weights",
+        f"DELETE FROM run_epoch WHERE trial_id > {of_trial(NUMBER - 1)}",
+    )
+    with open_writer(lite.storage) as store:
+        other = store.add_trial("sample", running(NUMBER))
+    put_back(lite)
+    with open_reader(lite.storage) as store:
+        moved = NUMBER + 2
+        assert store.trial("sample", other.number) == other
+        assert [store.trial("sample", n).parent for n in (NUMBER + 1, moved)] == [1, 1]
+        assert store.trial("sample", moved).seed == 1_000
+        assert store.image_results("sample", "validation").keys() == {NUMBER + 1, moved}
+        assert store.weights("sample").keys() == {NUMBER + 1, moved}
+
+
+def test_a_database_that_fails_while_a_reading_is_written_leaves_it_in_the_spool(
+    lite: Place,
+) -> None:
+    """The test split was opened: the reading is counted when the spool is put back."""
+    kept = confirm(lite.storage)
+    seen = results(NUMBER, "test", 12)
+
+    def fails() -> None:
+        with (
+            open_writer(lite.storage) as store,
+            store.hold("sample") as mirror,
+            spooled(mirror, lite.storage),
+        ):
+            lite.file.rename(lite.file.with_name("away.db"))
+            store.add_test_reading(replace(READING, purpose="again"), [seen])
+
+    with pytest.raises(StorageError, match="All results so far are in"):
+        fails()
+    lite.file.with_name("away.db").rename(lite.file)
+    lite.run("DELETE FROM run_lease")
+    put_back(lite)
+    with open_reader(lite.storage) as store:
+        assert store.study_readings("sample") == [READING, replace(READING, purpose="again")]
+    assert len(kept.readings) == 1
+
+
+CONTRADICTIONS = {
+    "its accuracy is not the share of validation images": set_trial(NUMBER, "accuracy = 0.7"),
+    "it has results on validation images and is not complete": set_trial(
+        NUMBER, "state = 'failed', error = 'x', accuracy = NULL, loss = NULL"
+    ),
+    "it repeats trial 2 and has another configuration": set_trial(NUMBER, "parent = 2"),
+    "it has results on test images, and no reading is counted": "DELETE FROM run_test_reading",
+}
+
+
+@pytest.mark.parametrize("said", CONTRADICTIONS)
+def test_what_cannot_be_of_a_confirmation_is_found(lite: Place, said: str) -> None:
+    confirm(lite.storage, weights=False)
+    lite.run(CONTRADICTIONS[said])
+    problems = check(lite.storage).problems
+    assert any(said in problem for problem in problems), problems
+
+
+def test_interrupted_confirmations_are_told_from_interrupted_trials(lite: Place) -> None:
+    confirm(lite.storage, weights=False)
+    lite.run(
+        set_trial(NUMBER, "state = 'running', accuracy = NULL, loss = NULL, finished_at = NULL"),
+        "DELETE FROM run_image_result",
+        "DELETE FROM run_test_reading",
+    )
+    assert check(lite.storage).notes == (
+        "study 'sample': trials running: 1; if nobody runs the study, its command goes on with "
+        "them",
+        "study 'sample': trials with fresh seeds running: 1; if nobody runs the study, the same "
+        "search.confirm goes on with them",
+    )
 
 
 # The command

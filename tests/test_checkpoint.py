@@ -225,7 +225,7 @@ SAVED = TrialRequest(numbers=(0,), seeds=(0,), config=mixer(num_blocks=4), recip
 
 def state_of(epoch: int) -> TrainState:
     """Arrays that tell of which epoch they are."""
-    shapes = state_shapes(SAVED.config, 1)
+    shapes = state_shapes(SAVED.config, 1, SAVED.recipe)
     return jax.tree.map(lambda leaf: np.full(leaf.shape, epoch, leaf.dtype), shapes)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from confirmation_table import needs_table, rates
+from confirmation_table import rates
 from scipy import stats
 
 from runs.confirmation.estimate import Estimate, Reading
@@ -82,7 +82,6 @@ def test_optimism_is_beyond_what_one_training_scatters_only_where_it_is() -> Non
     assert not usual.excludes_zero
 
 
-@needs_table
 @pytest.mark.parametrize("reading", Reading)
 @pytest.mark.parametrize("num_seeds", [3, 5])
 def test_intervals_cover_in_each_third_of_accuracies(num_seeds: int, reading: Reading) -> None:
@@ -90,7 +89,6 @@ def test_intervals_cover_in_each_third_of_accuracies(num_seeds: int, reading: Re
     assert all(91 <= covered <= 99 for covered in found.accuracies + found.differences), found
 
 
-@needs_table
 @pytest.mark.slow
 @pytest.mark.parametrize("reading", Reading)
 @pytest.mark.parametrize("num_seeds", [3, 5])

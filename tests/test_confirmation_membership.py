@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from confirmation_table import needs_table, rates
+from confirmation_table import rates
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,7 +120,6 @@ def test_an_uncertain_configuration_may_be_a_candidate_before_a_better_one() -> 
     assert set(found.chosen) == {0, 2}
 
 
-@needs_table
 @pytest.mark.parametrize("num_seeds", [3, 5])
 def test_what_is_decided_is_right(num_seeds: int) -> None:
     right, wrong, share = rates.decided(num_seeds, repeats=150)
@@ -129,7 +128,6 @@ def test_what_is_decided_is_right(num_seeds: int) -> None:
     assert share > 40
 
 
-@needs_table
 @pytest.mark.slow
 @pytest.mark.parametrize("num_seeds", [3, 5])
 def test_on_is_right_in_97_percent_and_off_wrong_in_at_most_5(num_seeds: int) -> None:

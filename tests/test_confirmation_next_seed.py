@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from confirmation_table import needs_table, rates
+from confirmation_table import rates
 
 from runs.confirmation.estimate import Estimate
 from runs.confirmation.next_seed import next_seed, worth
@@ -70,7 +70,6 @@ def test_adaptive_seeds_misclassify_a_tenth_less_over_60_worlds() -> None:
     assert adaptive < 0.9 * uniform
 
 
-@needs_table
 @pytest.mark.slow
 def test_adaptive_seeds_misclassify_less_on_the_table() -> None:
     """Real trainings, the validation images given."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,7 @@ from dashboard.progress_figures import (
 )
 from runs import pareto
 from runs.accounting import account
+from runs.noise import Noise, wilson
 from runs.record import Origin, State, Timing, TrialRecord
 from runs.seeds import over_seeds
 from space.costs import FLOPS, Cost
@@ -153,6 +155,34 @@ def test_a_configuration_of_several_seeds_is_one_point_with_a_bar_over_them() ->
     assert "mean of 3 seeds, 96.10 to 97.40 %" in cloud.customdata[4][3]
     assert {row[3] for row in cloud.customdata[:4]} == {""}
     assert not [one for one in front_figure(series()).data if one.name == "Mixer seeds"]
+
+
+def test_members_of_the_front_have_bars_that_say_of_what() -> None:
+    points = points_of(MIXERS, FLOPS)
+    figure = front_figure(
+        [Series(name="Mixer", color=MIXER, points=points, noise=Noise(num_images=400))]
+    )
+    front, cloud = trace(figure, "Mixer front"), trace(figure, "Mixer")
+    low, high = wilson(np.array([0.6, 0.7, 0.8]), 400)
+    assert list(front.y + front.error_y.array) == pytest.approx(list(100 * high))
+    assert list(front.y - front.error_y.arrayminus) == pytest.approx(list(100 * low))
+    assert front.customdata[0][3] == "95 %: 55.13 to 64.68 %, images only<br>"
+    assert cloud.error_y.array is None
+    assert cloud.customdata[2][3] == "", "it is not on the front"
+
+
+def test_what_had_not_converged_is_hollow_and_the_legend_says_so() -> None:
+    points = points_of(MIXERS, FLOPS)
+    one = Series(name="Mixer", color=MIXER, points=points, unconverged={5})
+    figure = front_figure([one])
+    assert trace(figure, "Mixer").customdata[1][3] == "not converged<br>"
+    heart = trace(figure, "Not converged")
+    assert (list(heart.x), list(heart.y)) == ([5e6], [60])
+    assert heart.customdata[0][0] == 5, "a click on it opens the trial"
+    vit_too = replace(series()[1], unconverged={0})
+    both = [d for d in front_figure([one, vit_too]).data if d.name == "Not converged"]
+    assert [d.showlegend for d in both] == [True, False]
+    assert "Not converged" not in [drawn.name for drawn in front_figure(series()).data]
 
 
 def test_a_click_brings_back_the_number_of_the_trial() -> None:

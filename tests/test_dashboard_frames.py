@@ -15,6 +15,7 @@ from dashboard.frames import (
     circumstances,
     csv_of,
     endings,
+    equal_cost_table,
     front_table,
     layers_table,
     matching,
@@ -26,43 +27,54 @@ from dashboard.points import limits_between, points_of
 from dashboard.rungs import rungs_of, stopping_sentence
 from dashboard.snapshot import Snapshot
 from dashboard.wording import memory, training_flops
+from runs.convergence import Unconverged
+from runs.equal_cost import at_equal_cost
 from runs.frames import trials_frame
+from runs.noise import Noise
 from runs.record import Origin, State, Timing
-from runs.winners import nearest_in_cost
 from search.spec.rungs import RungSpec
 from space.cost import cost
 from space.costs import FLOPS, IMAGES_PER_SECOND
 
+UNKNOWN = Noise(num_images=None)
 BASELINE = {"config": vit(), "origin": Origin.BASELINE}
 
 
-def test_the_nearest_vit_is_nearest_by_ratio_of_flops() -> None:
-    small, large = at(4_000_000, 0.5, 0, **BASELINE), at(100_000_000, 0.9, 1, **BASELINE)
-    assert nearest_in_cost(at(30_000_000, 0.7), [small, large]) is large  # 3.3 times, not 7.5
-    assert nearest_in_cost(at(30_000_000, 0.7), []) is None
-
-
-def test_of_vits_equally_near_the_more_accurate_is_compared_with() -> None:
-    one, other = at(4_000_000, 0.5, 0, **BASELINE), at(4_000_000, 0.6, 1, **BASELINE)
-    assert nearest_in_cost(at(5_000_000, 0.7), [one, other]) is other
-
-
-def test_a_positive_difference_means_the_mixer_is_ahead() -> None:
-    table = front_table([at(5_000_000, 0.75, 9)], [at(4_000_000, 0.70, 0, **BASELINE)])
+def test_a_front_says_how_far_its_accuracies_can_be_trusted() -> None:
+    front = [at(5_000_000, 0.75, 9), at(6_000_000, 0.8, 10)]
+    table = front_table(front, Noise(num_images=400), remarks={10: "still learning"})
     row = table.iloc[0]
-    assert (row["Trial"], row["FLOPs"]) == (9, 5.0)
-    assert row["Difference"] == pytest.approx(5.0)
-
-
-def test_without_vits_the_front_stands_alone() -> None:
-    assert "Nearest ViT" not in front_table([at(5_000_000, 0.75)], [])
-    (named,) = front_table([at(5_000_000, 0.75)], [], name_families=True)["Configuration"]
-    assert named == at(5_000_000, 0.75).label
+    assert (row["Trial"], row["FLOPs"], row["Accuracy"]) == (9, 5.0, 75)
+    assert row["±"] == pytest.approx(4.47, abs=0.01)  # Wilson's lower arm of 300 in 400
+    assert list(table["Remarks"]) == ["", "still learning"]
+    assert "±" not in front_table(front, UNKNOWN)
+    assert "Remarks" not in front_table(front, UNKNOWN)
 
 
 def test_a_column_of_mixers_does_not_say_mixer_in_every_row() -> None:
-    row = front_table([at(5_000_000, 0.75)], [at(4_000_000, 0.7, **BASELINE)]).iloc[0]
-    assert (row["Configuration"], row["Nearest ViT"]) == ("p2 C8 L2 T8 D20", "p2 C12 L2 D20 H3")
+    (alone,) = front_table([at(5_000_000, 0.75)], UNKNOWN)["Configuration"]
+    assert alone == "p2 C8 L2 T8 D20"
+    (named,) = front_table([at(5_000_000, 0.75)], UNKNOWN, name_families=True)["Configuration"]
+    assert named == at(5_000_000, 0.75).label
+
+
+def test_a_comparison_of_single_seeds_has_numbers_and_no_verdict() -> None:
+    mixers, vits = [at(5_000_000, 0.75, 9)], [at(4_000_000, 0.5, 0, **BASELINE)]
+    found = at_equal_cost(mixers, vits, Noise(num_images=400), FLOPS)
+    (row,) = equal_cost_table(found, FLOPS, {0: Unconverged.LEARNING}).to_dict("records")
+    assert row == {
+        "At most": "5.00 M FLOPs",
+        "Mixer": "75.00 ± 4.47 %",
+        "ViT": "50.00 ± 4.88 % (still learning)",
+        "Difference": "+25.00",
+        "95 %": "+18.39 to +31.30",
+        "Verdict": "one seed, images only",
+    }
+    (row,) = equal_cost_table(at_equal_cost(mixers, vits, UNKNOWN, FLOPS), FLOPS, {}).to_dict(
+        "records"
+    )
+    assert (row["Mixer"], row["Difference"]) == ("75.00 %", "+25.00")
+    assert "95 %" not in row
 
 
 @pytest.mark.parametrize("config", [mixer(CIFAR, num_blocks=5), vit(DIGITS, num_blocks=3)])
@@ -99,10 +111,16 @@ def test_filters_narrow_the_trials() -> None:
 
 
 def test_the_table_shows_percent_and_millions_latest_first() -> None:
-    table = trials_table(trials_frame([at(4_000_000, 0.5, 0), at(6_000_000, 0.625, 1)]))
-    assert list(table["Trial"]) == [1, 0]
-    assert list(table["Accuracy"]) == [62.5, 50.0]
-    assert list(table["FLOPs"]) == [6.0, 4.0]
+    table = trials_table(
+        trials_frame([at(4_000_000, 0.5, 0), at(6_000_000, 0.625, 1), running(2)]),
+        Noise(num_images=400),
+    )
+    assert list(table["Trial"]) == [2, 1, 0]
+    assert list(table["Accuracy"])[1:] == [62.5, 50.0]
+    assert list(table["±"])[1:] == pytest.approx([4.84, 4.88], abs=0.01)
+    assert table[["Accuracy", "±"]].iloc[0].isna().all()
+    assert list(table["FLOPs"])[1:] == [6.0, 4.0]
+    assert "±" not in trials_table(trials_frame([at(4_000_000, 0.5, 0)]), UNKNOWN)
 
 
 def test_the_csv_gives_back_every_digit() -> None:
@@ -282,8 +300,8 @@ def test_seeds_are_told_apart_in_words() -> None:
 
 def test_the_seeds_of_a_front_are_counted_only_where_there_are_several() -> None:
     front = [at(5_000_000, 0.7, 9), at(6_000_000, 0.8, 10)]
-    assert "Seeds" not in front_table(front, [], {})
-    assert list(front_table(front, [], {10: [0.7, 0.8, 0.9]})["Seeds"]) == [1, 3]
+    assert "Seeds" not in front_table(front, UNKNOWN, several={})
+    assert list(front_table(front, UNKNOWN, several={10: [0.7, 0.8, 0.9]})["Seeds"]) == [1, 3]
 
 
 def test_a_trials_facts_say_where_its_time_went() -> None:

@@ -21,7 +21,10 @@ from dashboard import reading
 from runs import lease
 from runs.lease import Holder
 from runs.record import Origin, State
+from runs.record import TestReading as ReadingOfTest
 from runs.writer import open_writer
+
+CONFIRMS: dict[str, Any] = {"origin": Origin.CONFIRMATION, "parent": 1}
 
 
 def a_new_study(
@@ -302,3 +305,37 @@ def test_trials_that_were_stopped_early_are_called_that_everywhere(
         app = visit(page, trial="1")
         assert "1 stopped early" in words(app)
         assert "pruned" not in f"{app.main} {app.sidebar}"
+
+
+def test_a_confirmation_is_shown_beside_the_search_and_the_reading_of_its_test_split_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its accuracies come from other seeds: no figure of the search has them in it."""
+    searched = [at(2_000_000, 0.5), at(4_000_000, 0.7, 1), at(1_000_000, 0.3, 2)]
+    repeats = [
+        replace(searched[1], number=3 + i, seed=1_000 + i, accuracy=0.9, **CONFIRMS)
+        for i in range(2)
+    ]
+    under_way = running(5, config=searched[1].config, seed=1_002, **CONFIRMS)
+    storage = a_new_study(tmp_path, monkeypatch, *searched, *repeats, under_way)
+    app = visit()
+    assert "test not read" in app.sidebar.text[0].value
+    assert "3 trials: 3 complete\n3 trials with fresh seeds" in app.sidebar.text[0].value
+    metrics = {one.label: one.value for one in app.metric}
+    assert (metrics["Best accuracy"], metrics["Finished"]) == ("70.00 %", "3")
+    assert "Of several seeds the mean" not in words(app)
+    progress = visit("progress")
+    assert list(progress.dataframe[0].value["Trial"]) == [5]
+    assert "Besides, 3 trials with fresh seeds took 5 s" in words(progress)
+    trial_page = visit("trial", study="new", trial="3")
+    assert "Open trial 1" in [button.label for button in trial_page.button]
+    facts = dict(trial_page.dataframe[1].value.values)
+    assert facts["origin"] == "confirmation of trial 1"
+    with open_writer(storage) as store:
+        reading_of_test = ReadingOfTest(
+            test_digest="c" * 64, study="new", trial=None, read_at=START, purpose="p", command="c"
+        )
+        store.add_test_reading(reading_of_test, [])
+    arrives(app, storage)
+    app.run()
+    assert "test read once" in app.sidebar.text[0].value

@@ -71,7 +71,7 @@ def program(data: DeviceData) -> Program:
 
 def random_state() -> TrainState:
     """Nothing in it is zero or one, as the head and the norms are at the start."""
-    state, rng = initial_state(MIXER, [0]), np.random.default_rng(1)
+    state, rng = initial_state(MIXER, [0], RECIPE), np.random.default_rng(1)
     params = jax.tree.map(
         lambda leaf: (leaf + 0.3 * rng.normal(size=leaf.shape)).astype(np.float32), state.params
     )

@@ -15,7 +15,7 @@ from records import NOON, running, study, trial
 
 from runs.checkpoints import checkpoint_name
 from runs.garbage import Findings, find_garbage, remove
-from runs.record import Failure, State, StudyRecord
+from runs.record import Failure, Origin, State, StudyRecord
 from runs.spool import spool_path, write_spool
 from runs.storage import StorageError
 from runs.weights_folder import WeightsFolder
@@ -108,6 +108,24 @@ def test_weights_that_no_trial_refers_to_can_go(storage: str, here: Path) -> Non
     }
     assert remove(findings.garbage) == []
     assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_weights_of_a_confirmation_stay_when_those_of_its_parent_go(
+    storage: str, here: Path
+) -> None:
+    """A front that moves on while the search is continued does not take them along."""
+    folder = WeightsFolder(here / "s.db.weights")
+    origin = {"origin": Origin.CONFIRMATION, "parent": 2}
+    with open_writer(storage) as store:
+        repeat = replace(trial(2, seed=1_000), number=4, **origin)
+        store.add_trial(STUDY.name, repeat)
+        kept = [folder.write(number, weights_of(STUDY, number)) for number in (2, 4)]
+        store.end_trials(STUDY.name, [], weights=kept)
+        folder.remove(store.end_trials(STUDY.name, [], without=[2]))
+    left = folder.file(kept[1].digest)
+    old(left, left.read_bytes())
+    assert find_garbage(storage).garbage == []
+    assert list(folder.files()) == [left]
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"])

@@ -60,7 +60,7 @@ def test_a_rehearsal_gives_a_figure_for_every_part(tmp_path: Path) -> None:
     assert of_mixer["epochs"] == of_vit["epochs"]
     assert [len(found["accuracies"]) for found in parts["accuracy"]] == [3, 3]
     assert [row["seeds"] for row in parts["seeds"]] == [1, 2, 5, 10]
-    assert [row["variant"] for row in parts["variants"]] == ["as it is", "no command buffers"]
+    assert [row["variant"] for row in parts["variants"]] == ["as it is", "Triton's products"]
     assert {(row["family"], row["tokens"]) for row in parts["tokens"]} == {
         *(("mixer", 16), ("vit", 16))
     }

@@ -6,6 +6,7 @@ import itertools
 import math
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -48,6 +49,7 @@ from search.schedule.candidate import Candidate
 from search.schedule.optuna_adapter import OptunaAdapter
 from search.schedule.scheduler import New, Resume, Scheduler, Suggestion, one_by_one
 from search.spec.recipe import Recipe
+from search.spec.retry import RetryPolicy
 from search.spec.rungs import NO_RUNGS, RungSpec
 from search.spec.studies import StudySpec
 from search.study.loop import Search
@@ -92,10 +94,12 @@ class Quick:
     """A trainer whose accuracies follow from FLOPs and seed, without training."""
 
     announced: list[tuple[Config, int]] = field(default_factory=list)
+    ahead: list[Recipe] = field(default_factory=list)
     requested: list[TrialRequest] = field(default_factory=list)
 
     def compile_ahead(self, config: Config, recipe: Recipe, num_seeds: int) -> None:
         self.announced.append((config, num_seeds))
+        self.ahead.append(recipe)
 
     def run(
         self, request: TrialRequest, goes_on: Callable[[], bool] = lambda: True
@@ -246,6 +250,15 @@ def test_a_study_has_the_trials_asked_for_and_every_epoch_of_them(store: Writer)
     assert [t.origin for t in trials] == [Origin.BASELINE] + [Origin.SEARCH] * 5
     assert len(store.epochs("s")) == 6 * 3
     assert {e.epoch for e in store.epochs("s", trials[0].number)} == {1, 2, 3}
+
+
+def test_every_family_trains_at_its_own_learning_rate(store: Writer) -> None:
+    trainer = Quick()
+    rates = {"vit": 0.25}
+    search(store, trainer=trainer, baselines=(VIT,), learning_rates=rates)[0].go(num_trials=2)
+    trained = {(r.config.family, r.recipe.learning_rate) for r in trainer.requested}
+    assert trained == {("vit", 0.25), ("mixer", SPEC.recipe.learning_rate)}
+    assert trainer.ahead == [r.recipe for r in trainer.requested[1:]]
 
 
 def test_the_same_call_again_adds_nothing(store: Writer) -> None:
@@ -415,6 +428,56 @@ def test_parents_are_who_they_were_when_they_were_chosen(
     with open_writer(f"sqlite:///{tmp_path}/other.db") as through:
         search(through, space=WIDE_SPACE, sampler="nsga2")[0].go(num_trials=48)
         assert configs(through, *State) == configs(store, *State)
+
+
+def begun_before_confirmations(store: Writer) -> Writer:
+    """The database as the schema before had it, opened by this version."""
+    with sqlite3.connect(store.where) as connection:
+        for table in ("run_image_result", "run_confirmation"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("UPDATE run_schema SET version_num = '0007'")
+    connection.close()
+    return open_writer(f"sqlite:///{store.where}").__enter__()
+
+
+def confirmed(store: Writer) -> Writer:
+    """Some trials again with fresh seeds, one of which was interrupted and one failed."""
+    parents = [t for t in store.trials("s") if t.state is State.COMPLETE][:3]
+    for seed in (1_000, 1_001, 1_002):
+        for parent in parents:
+            repeat = replace(parent, seed=seed, accuracy=1.0)
+            if seed == 1_001:
+                fields = dict.fromkeys(("accuracy", "loss", "timing", "finished_at"))
+                repeat = replace(repeat, state=State.RUNNING, **fields)
+            if seed == 1_002:
+                why = {"state": State.FAILED, "error": "its worker died", "failure": None}
+                repeat = replace(repeat, accuracy=None, loss=None, **why)
+            origin = {"origin": Origin.CONFIRMATION, "parent": parent.number}
+            store.add_trial("s", replace(repeat, **origin))
+    return store
+
+
+@pytest.mark.parametrize("happens", [begun_before_confirmations, confirmed])
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "cost_aware"])
+def test_a_study_goes_on_from_an_older_schema_and_after_a_confirmation(
+    store: Writer, tmp_path: Path, sampler: str, happens: Callable[[Writer], Writer]
+) -> None:
+    """With the proposals it would have made, and it trains none but its own, nor tries them again.
+
+    What was interrupted of a confirmation stays so until that goes on.
+    """
+    search(store, space=WIDE_SPACE, sampler=sampler)[0].go(num_trials=11)
+    store = happens(store)
+    before = [t for t in store.trials("s") if t.origin is Origin.CONFIRMATION]
+    going_on, listener = search(store, space=WIDE_SPACE, sampler=sampler)
+    replace(going_on, retry=RetryPolicy(failed=True)).go(num_trials=22)
+    assert not any("again" in note for note in listener.notes)
+    assert [t for t in store.trials("s") if t.origin is Origin.CONFIRMATION] == before
+    with open_writer(f"sqlite:///{tmp_path}/other.db") as through:
+        search(through, space=WIDE_SPACE, sampler=sampler)[0].go(num_trials=22)
+        searched = [t for t in store.trials("s") if t.origin is Origin.SEARCH]
+        assert [t.config for t in searched] == configs(through, *State)
+        assert [t.sampler_attrs for t in searched] == [t.sampler_attrs for t in through.trials("s")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -74,6 +74,28 @@ def test_a_study_of_a_version_that_knew_fewer_fields_goes_on(
         opened(store, with_changes(SPEC, name="old", seeds=2), data)
 
 
+def test_a_study_goes_on_with_the_learning_rates_it_began_with(
+    store: Writer, data: ImageData
+) -> None:
+    began = with_changes(SPEC, learning_rates={"mixer": 1e-3})
+    opened(store, began, data)
+    again = study_of(store, SPEC, plan(SPEC, data.task), data)
+    assert again.spec["learning_rates"] == {"mixer": 1e-3}
+    with pytest.raises(StudyError, match=r"learning_rates\.mixer is 0\.001 there, 0\.002 asked"):
+        opened(store, with_changes(SPEC, learning_rates={"mixer": 2e-3}), data)
+
+
+def test_a_study_from_before_rates_by_family_has_that_of_its_recipe(
+    store: Writer, data: ImageData
+) -> None:
+    old = study_of(store, SPEC, plan(SPEC, data.task), data)
+    fields = {name: value for name, value in old.spec.items() if name != "learning_rates"}
+    store.add_study(replace(old, spec=fields))
+    opened(store, SPEC, data)
+    with pytest.raises(StudyError, match=r"learning_rates\.mixer is None there, 0\.002 asked"):
+        opened(store, with_changes(SPEC, learning_rates={"mixer": 2e-3}), data)
+
+
 def test_other_images_are_another_study(store: Writer, data: ImageData) -> None:
     opened(store, SPEC, data)
     with pytest.raises(StudyError, match=r"began on other images of digits .*use the same images"):
@@ -140,6 +162,18 @@ def test_a_new_study_is_stratified_and_notes_what_it_read(store: Writer, folder:
     assert study.spec["decoder"].startswith("Pillow ")
     data, said = goes_on(store, SWATCHES, folder)
     assert (data.split, said) == ("stratified", [])
+
+
+def test_how_many_images_accuracies_are_counted_on_is_noted_of_older_studies_too(
+    store: Writer, folder: Path
+) -> None:
+    before = began(store, SWATCHES, folder, without={"num_validation"})
+    assert "num_validation" not in before.spec
+    data, _ = goes_on(store, SWATCHES, folder)
+    again = study_of(store, SWATCHES, plan(SWATCHES, data.task), data, {"trials": 2})
+    assert again.spec["num_validation"] == len(data.validation_labels) > 0
+    assert store.put_study(again).spec == again.spec
+    goes_on(store, SWATCHES, folder)
 
 
 def test_a_study_keeps_its_split_unless_another_is_asked_for(store: Writer, folder: Path) -> None:
@@ -353,6 +387,34 @@ def test_a_study_from_before_early_stopping_goes_on_without_it(
         opened(store, with_changes(SPEC, name="old"), data)
 
 
+def test_a_study_whose_recipe_had_fewer_fields_goes_on_with_their_defaults(
+    store: Writer, data: ImageData
+) -> None:
+    """Those of the tables in it too; a field that it had keeps its value."""
+    spec = with_changes(
+        SPEC, {("recipe", "weight_decay"): 0.1, ("recipe", "augmentation", "flip"): True}
+    )
+    old = study_of(store, spec, plan(spec, data.task), data)
+    recipe = dict(old.spec["recipe"])
+    recipe["augmentation"] = {
+        name: recipe["augmentation"][name]
+        for name in ("crop_padding", "flip", "cutout", "mixup_alpha", "cutmix_alpha")
+    }
+    for name in ("optimizer", "schedule", "ema"):
+        del recipe[name]
+    store.add_study(replace(old, spec=old.spec | {"recipe": recipe}))
+    opened(store, spec, data)
+    for field, value, sentence in (
+        ("ema", 0.99, r"recipe\.ema is 0\.0 there, 0\.99 asked"),
+        ("optimizer", "sgd", r"recipe\.optimizer is adamw there, sgd asked"),
+        ("weight_decay", 0.2, r"recipe\.weight_decay is 0\.1 there, 0\.2 asked"),
+    ):
+        with pytest.raises(StudyError, match=sentence):
+            opened(store, with_changes(spec, {("recipe", field): value}), data)
+    with pytest.raises(StudyError, match=r"recipe\.augmentation\.rotate is 0\.0 there, 10\.0"):
+        opened(store, with_changes(spec, {("recipe", "augmentation", "rotate"): 10.0}), data)
+
+
 def test_a_study_from_before_there_were_families_is_one_of_mixers(
     store: Writer, data: ImageData
 ) -> None:
@@ -395,7 +457,8 @@ def test_a_study_of_two_families_has_one_ceiling_and_all_their_configurations(
     assert reachable(spec, both, data.task) == both.num_configurations
     assert {config.family for config in mixers.baselines} == {"vit"}
     assert {config.family for config in vits.baselines} == {"mixer"}
-    assert both.baselines == ()
+    assert {config.family for config in both.baselines} == {"mixer"}
+    assert all(c.channels_mlp_dim == 4 * c.hidden_dim for c in both.baselines)
 
 
 ONE = with_changes(

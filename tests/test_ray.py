@@ -408,6 +408,7 @@ def test_without_ray_it_is_said_how_to_install_it(
 def study(nodes: Nodes, folder: Path, name: str, *options: str) -> subprocess.Popen[str]:
     """A small study of digits on the cluster."""
     command = [sys.executable, "-m", "search.run", "--study", "mixer_digits", "--study-name", name]
+    command += ["--set", 'families=["mixer"]']
     return subprocess.Popen(
         [*command, "--no-baselines", "--engine", "ray", "--ray-address", nodes.address, *options],
         cwd=folder,

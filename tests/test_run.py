@@ -19,7 +19,7 @@ from search.export import main as export
 from search.interrupted import same_command
 from search.protocol import TrialRequest
 from search.run import main as run
-from search.spec.studies import StudySpec
+from search.spec.studies import STUDIES, StudySpec
 from search.study.run_study import run_study
 from search.study.stop_signals import Interrupted
 
@@ -37,7 +37,7 @@ def refused(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
 def test_the_built_in_studies_are_listed_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    for name in ("mixer_digits", "mixer_cifar", "mixer_cifar100", "mixer_fashion"):
+    for name in STUDIES:
         assert sum(f" {name} " in line for line in lines) == 1
 
 
@@ -47,7 +47,7 @@ def test_the_built_in_studies_are_a_table_for_programs_too(
     assert run(["--list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     (digits,) = (row for row in rows if row["study"] == "mixer_digits")
-    assert (digits["dataset"], digits["trials"], digits["image_size"]) == ("digits", 8, 8)
+    assert (digits["dataset"], digits["trials"], digits["image_size"]) == ("digits", 12, 8)
     assert not undocumented(rows)
 
 

@@ -39,6 +39,7 @@ def scheduler(
     max_flops: int = 10**9,
     baselines: Sequence[Config] = (),
     refused: list[Config] | None = None,
+    spent_before: Mapping[str, int] | None = None,
 ) -> Scheduler:
     def refuse(suggestion: New, reason: str) -> TrialRecord:
         assert refused is not None, reason
@@ -62,6 +63,7 @@ def scheduler(
         num_trials=num_trials,
         refuse=refuse,
         rule=rule,
+        spent=spent_before or {},
     )
 
 
@@ -203,6 +205,11 @@ def test_the_next_is_of_the_family_that_has_spent_less_its_trial_under_way_as_as
         assert known[proposed.family] == min(known.values())
     shares = [spent(study.history, space.family) for space in BOTH]
     assert 0.6 < shares[0] / shares[1] < 1.6
+
+
+def test_what_a_family_spent_on_its_learning_rate_counts_as_its_training() -> None:
+    asked = scheduler(spaces=BOTH, spent_before={BOTH[0].family: 10**12})
+    assert {asked.suggest().config.family for _ in range(4)} == {BOTH[1].family}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -15,11 +15,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import epoch, running, study, trial, vit
-from test_writer import STUDIES, TRIALS
+from records import NOON, epoch, running, study, trial, vit
+from test_writer import STUDIES, TRIALS, results_of
 
-from runs.record import State
-from runs.spool import SpoolError, read_spool, spool_path, spools_of, write_spool
+from runs.record import (
+    ConfirmationRecord,
+    KeptResults,
+    Origin,
+    State,
+    WeightsRecord,
+)
+from runs.record import (
+    TestReading as ReadingOfTest,
+)
+from runs.spool import _KEPT, SpoolError, read_spool, spool_path, spools_of, write_spool
 
 HERE = Path(__file__).parent
 EPOCHS = [epoch(e, trial=number) for number in (0, 2) for e in (1, 2, 3)]
@@ -28,13 +37,23 @@ SOME = [
     running(1, state=State.REFUSED, error="tried"),
     running(2),
     trial(3, config=vit()),
+    trial(4, config=trial(0).config, origin=Origin.CONFIRMATION, parent=0, seed=1_000),
 ]
+READING = ReadingOfTest(
+    test_digest="c" * 64, study="digits", trial=4, read_at=NOON, purpose="p", command="x --y 'ü'"
+)
+KEPT = KeptResults(
+    weights=(WeightsRecord(trial=0, digest="a" * 64, size_bytes=7),),
+    image_results=(results_of(4), replace(results_of(4, "test", 1), classes=None)),
+    confirmations=(ConfirmationRecord(number=0, began_at=NOON, plan={"seed": 7, "x": [0.1]}),),
+    readings=(READING, replace(READING, trial=None)),
+)
 
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Path:
     path = tmp_path / "made" / "a.jsonl"
-    write_spool(path, study(), SOME, EPOCHS)
+    write_spool(path, study(), SOME, EPOCHS, KEPT)
     return path
 
 
@@ -50,6 +69,7 @@ def test_a_spool_is_read_as_it_was_written(spool: Path) -> None:
     assert found.study == study()
     assert list(found.trials) == SOME
     assert list(found.epochs) == EPOCHS
+    assert found.kept == KEPT
     assert [path.name for path in spool.parent.iterdir()] == ["a.jsonl"]
 
 
@@ -67,7 +87,7 @@ def test_every_trial_there_can_be_survives(tmp_path: Path, kind: str) -> None:
 
 def test_the_order_given_does_not_matter(spool: Path) -> None:
     other = spool.with_name("b.jsonl")
-    write_spool(other, study(), SOME[::-1], EPOCHS[::-1])
+    write_spool(other, study(), SOME[::-1], EPOCHS[::-1], KEPT)
     assert other.read_bytes() == spool.read_bytes()
 
 
@@ -120,6 +140,18 @@ FORGED: dict[str, tuple[Callable[[list[Any]], object], str]] = {
     "a time without a zone": (changed("trial", started_at="2026-03-01T09:00:00"), "no time zone"),
     "a number twice": (changed("trial", number=3), "two of its trials have one number"),
     "an epoch twice": (changed("epoch", epoch=2), "an epoch is there twice"),
+    "a parent that is not there": (
+        lambda lines: lines[5]["trial"].update(parent=9),
+        "a trial repeats one that is not there",
+    ),
+    "weights of no trial": (changed("weights", trial=9), "something is kept of no trial"),
+    "results twice": (changed("image_results", split="test"), "image results are there twice"),
+    "bits that are none": (changed("image_results", right="ü"), "right: "),
+    "a confirmation without a zone": (
+        changed("confirmations", began_at="2026-03-01T09:00:00"),
+        "no time zone",
+    ),
+    "a reading for another study": (changed("readings", study="x"), "is for another study"),
     "an epoch of no trial": (changed("epoch", trial=9), "an epoch is of no trial"),
     "a trial twice": (
         lambda lines: lines[3]["trial"].update(config=lines[1]["trial"]["config"]),
@@ -147,11 +179,16 @@ def test_a_spool_of_an_older_version_is_read_without_what_it_did_not_know(
     assert lines[0]["spool"] == 4
     assert {"surroundings", "failure"} <= lines[1]["trial"].keys()  # as older ones have them
     lines[0]["spool"] = version
+    lines = [line for line in lines if not line.keys() & _KEPT.keys() and line != lines[5]]
     for line in lines:
         if "trial" in line:
             assert {name: line["trial"].pop(name) for name in unknown} == unknown
     spool.write_bytes(sealed(lines))
-    assert list(read_spool(spool).trials) == SOME
+    assert list(read_spool(spool).trials) == SOME[:4]
+    assert read_spool(spool).kept == KeptResults()
+    spool.write_bytes(sealed([*lines, {"confirmations": {}}]))
+    with pytest.raises(SpoolError, match="is not one of ours"):
+        read_spool(spool)
     lines[1]["trial"] |= later
     spool.write_bytes(sealed(lines))
     with pytest.raises(SpoolError, match="of other kinds"):

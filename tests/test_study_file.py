@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
+from search.spec.assignments import parse_assignments
 from search.spec.recipe import Recipe
 from search.spec.rungs import RungSpec
 from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
@@ -68,8 +69,12 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         [recipe]
         epochs = 5
         learning_rate = 1
+        optimizer = "muon"
+        schedule = "linear"
+        ema = 0.999
         [recipe.augmentation]
         flip = true
+        rotate = 15
         """,
     )
     spec = read_study(path)
@@ -77,7 +82,13 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
     assert spec.space["mixer"].num_blocks == (2, 4, 6, 8)
     assert spec.max_flops == 1_500_000_000
     assert spec.baselines == ("vit_ti4_cifar",)
+    assert (spec.recipe.optimizer, spec.recipe.schedule, spec.recipe.ema) == (
+        "muon",
+        "linear",
+        0.999,
+    )
     assert spec.recipe.augmentation.flip
+    assert spec.recipe.augmentation.rotate == 15.0
     assert (spec.recipe.epochs, spec.recipe.learning_rate, spec.seed) == (5, 1.0, 3)
     assert (spec.data.image_size, spec.data.resize, spec.data.skip_broken) == (64, "pad", True)
     assert (spec.data.label, spec.data.validation) == ("coarse_label", "own")
@@ -112,6 +123,14 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         (
             'name = "a"\ndataset = "digits"\nrecipe.learning_rate = -1',
             ["line 3", "recipe.learning_rate", "greater than 0"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\n[recipe]\noptimizer = "adam"',
+            ["line 4", "recipe.optimizer", "'adamw', 'sgd' or 'muon', not 'adam'"],
+        ),
+        (
+            'name = "a"\ndataset = "digits"\n[recipe]\nema = 1.0',
+            ["line 4", "recipe.ema", "less than 1, not 1.0"],
         ),
         ('name = "a"\ndataset = "digits"\nmax_flops = "20X"', ["line 3", "max_flops", "20X"]),
         ('name = "a"\ndataset = "digits"\n[rungs]\ncont = 2', ["line 4", "'count'", "spared"]),
@@ -221,13 +240,21 @@ FLOATS = {
     "min_accuracy": "min_accuracy = {}",
     "validation_fraction": "validation_fraction = {}",
     "rungs.spared": "[rungs]\nspared = {}",
+    "learning_rates.mixer": "[learning_rates]\nmixer = {}",
     "recipe.learning_rate": "[recipe]\nlearning_rate = {}",
     "recipe.warmup": "[recipe]\nwarmup = {}",
     "recipe.weight_decay": "[recipe]\nweight_decay = {}",
     "recipe.label_smoothing": "[recipe]\nlabel_smoothing = {}",
     "recipe.clip_norm": "[recipe]\nclip_norm = {}",
     "recipe.augmentation.mixup_alpha": "[recipe.augmentation]\nmixup_alpha = {}",
+    "recipe.ema": "[recipe]\nema = {}",
     "recipe.augmentation.cutmix_alpha": "[recipe.augmentation]\ncutmix_alpha = {}",
+    "recipe.augmentation.rotate": "[recipe.augmentation]\nrotate = {}",
+    "recipe.augmentation.shear": "[recipe.augmentation]\nshear = {}",
+    "recipe.augmentation.translate": "[recipe.augmentation]\ntranslate = {}",
+    "recipe.augmentation.brightness": "[recipe.augmentation]\nbrightness = {}",
+    "recipe.augmentation.contrast": "[recipe.augmentation]\ncontrast = {}",
+    "recipe.augmentation.saturation": "[recipe.augmentation]\nsaturation = {}",
 }
 """Every field of a study that takes a fraction, by its name, as TOML sets it."""
 
@@ -250,7 +277,7 @@ def test_no_float_of_a_study_is_left_out_of_the_test_above() -> None:
             if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
                 yield from floats(kind, f"{where}{name}.")
             elif float in (kind, *typing.get_args(kind)) or "float" in str(kind):
-                yield f"{where}{name}"
+                yield f"{where}{name}" + ".mixer" * (typing.get_origin(kind) is dict)
 
     assert set(floats(StudySpec)) == set(FLOATS)
 
@@ -308,6 +335,19 @@ def test_a_sentence_that_says_all_is_not_followed_by_the_value(
     assert str(caught.value) == f"study file {path}, line {line}: {sentence}"
 
 
+def test_fewer_families_leave_the_ranges_of_the_others_behind() -> None:
+    both = with_changes(
+        STUDIES["mixer_digits"], space={"mixer": {"num_blocks": [1]}, "vit": {"num_heads": [2]}}
+    )
+    for fewer in (
+        with_changes(both, families=("vit",)),
+        with_changes(both, parse_assignments(['families=["vit"]'], both)),
+    ):
+        assert fewer.space == {"vit": ViTRanges(num_heads=(2,))}
+    more = with_changes(STUDIES["mixer_smoke"], families=("mixer", "vit"))
+    assert more.space == STUDIES["mixer_smoke"].space | {"vit": ViTRanges()}
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -320,6 +360,8 @@ def test_a_sentence_that_says_all_is_not_followed_by_the_value(
         ({"trials": -1, "seeds": 0}, "--trials: .*; --seeds: .* or equal to 1, not 0"),
         ({"name": "a/b"}, "--study-name: a study's name has no slash"),
         ({"epochs": 1, "rungs": RungSpec(count=1)}, "rungs: count=1 with eta=3 needs at least 3"),
+        ({"learning_rates": {"vti": 1e-3}}, "learning_rates: family 'vti' is unknown .*'vit'"),
+        ({"learning_rates": {"vit": 0}}, "learning_rates.vit: input should be greater than 0"),
     ],
 )
 def test_a_change_that_cannot_be_is_named_as_it_was_asked_for(

@@ -10,6 +10,8 @@ from followed import Followed
 from records import epoch, mixer, running, seeds, study, trial, vit
 from rich.console import Console
 
+from runs.convergence import Unconverged
+from runs.noise import Noise
 from runs.record import Failure, Origin, State, TrialRecord
 from search.report.progress import print_line
 from search.report.summary import (
@@ -37,20 +39,23 @@ def status(
     return Followed(about, trials, goal=4, baselines=1, images_per_epoch=100)
 
 
+UNKNOWN = Noise(num_images=None)
+
+
 def printed(*, vits: bool) -> str:
     console = Console(file=io.StringIO(), width=80)
-    console.print(front_table(status(vits=vits)))
+    console.print(front_table(status(vits=vits), UNKNOWN))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
-def test_the_front_stands_beside_the_nearest_vit_uncut() -> None:
+def test_the_front_stands_above_the_baselines_uncut() -> None:
     text = printed(vits=True)
     assert "…" not in text
     assert "p2 C8 L2 T8 D20" in text
     assert "50.0 %" in text
     assert "p2 C12 L2 D20 H3" in text
-    assert "37.5 %" in text
+    assert "37.5 % baseline" in text
     assert "25.0 %" not in text, "it is dominated"
 
 
@@ -63,7 +68,7 @@ def test_the_name_of_a_study_is_text_in_the_title() -> None:
         images_per_epoch=100,
     )
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
-    console.print(front_table(named))
+    console.print(front_table(named, UNKNOWN))
     assert isinstance(console.file, io.StringIO)
     assert "Front of [red]x [b]y :smile: \\x1b[31m, accuracy" in console.file.getvalue()
 
@@ -78,7 +83,20 @@ def test_a_line_is_printed_as_it_is() -> None:
 def test_without_baselines_the_front_stands_alone() -> None:
     text = printed(vits=False)
     assert "p2 C8 L2 T8 D20" in text
-    assert "nearest" not in text
+    assert "baseline" not in text
+
+
+def test_an_accuracy_has_its_half_width_and_what_is_to_be_said_of_its_trial() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    now = status(vits=True, accuracies=(0.5, 0.52))
+    console.print(front_table(now, Noise(num_images=144), {2: Unconverged.LEARNING}))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert rows[2].endswith("50.0 ± 8.1 %"), "none is cheaper: its place is sure"
+    assert rows[3].endswith("52.0 ± 8.1 % undecided")
+    assert rows[4].endswith("37.5 ± 8.1 % baseline, still learning")
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_the_counts_leave_out_what_did_not_happen() -> None:
@@ -236,12 +254,13 @@ def test_every_configuration_that_trains_is_shown_with_its_own_speed() -> None:
 def test_the_next_commands_name_study_and_storage_as_a_shell_takes_them() -> None:
     assert next_commands("my study", "sqlite:///a b.db") == [
         "python -m dashboard --storage 'sqlite:///a b.db'",
+        "python -m search.confirm --study 'my study' --storage 'sqlite:///a b.db'",
         "python -m search.export --study 'my study' --pick knee --storage 'sqlite:///a b.db'",
     ]
 
 
 def test_the_next_commands_do_not_print_a_password() -> None:
-    (command, _) = next_commands("s", "postgresql+psycopg://me:secret@host/runs")
+    command, *_ = next_commands("s", "postgresql+psycopg://me:secret@host/runs")
     assert "secret" not in command
     assert "me:***@host/runs" in command
 
@@ -281,10 +300,12 @@ def test_a_study_that_ends_because_its_front_is_flat_says_so() -> None:
 def test_of_what_was_given_every_seed_is_named_beside_their_mean() -> None:
     trials = seeds(0, 0.5, 0.6, origin=Origin.BASELINE)
     given = Followed(study(), trials, goal=0, baselines=1, images_per_epoch=1)
-    (line,) = accuracy_lines(given)
+    (line,) = accuracy_lines(given, UNKNOWN)
     assert "12 epochs: accuracy 55.0 %, standard deviation 7.1 points (seed 0 50.0" in line
     alone = Followed(study(), trials[:1], goal=0, baselines=1, images_per_epoch=1)
-    (line,) = accuracy_lines(alone)
+    (line,) = accuracy_lines(alone, UNKNOWN)
     assert line.endswith("accuracy 50.0 % on the validation split")
+    (line,) = accuracy_lines(alone, Noise(num_images=144))
+    assert line.endswith("accuracy 50.0 ± 8.1 % on the validation split")
     failed = Followed(study(), [running(0)], goal=0, baselines=1, images_per_epoch=1)
-    assert accuracy_lines(failed) == []
+    assert accuracy_lines(failed, UNKNOWN) == []

@@ -50,7 +50,7 @@ def train(
     """Of one seed the final state and the curve; of several, with a leading axis for the seed."""
     seeds = seeds or (0,)
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    state = jax.device_put(initial_state(config, seeds), may_alias=False)
+    state = jax.device_put(initial_state(config, seeds, recipe), may_alias=False)
     hyper = hyper_of(recipe, steps_per_epoch(recipe.batch_size, data.num_train))
     curve = []
     for epoch in range(1, recipe.epochs + 1):
@@ -182,7 +182,7 @@ def test_one_step_is_optax_adamw_with_decay_on_kernels_only(data: DeviceData) ->
     }
     whole = data._replace(**images_and_labels)
     program = compile_program(MIXER, recipe, whole, jnp.float32)
-    before = jax.tree.map(lambda leaf: leaf[0], initial_state(MIXER, [0]).params)
+    before = jax.tree.map(lambda leaf: leaf[0], initial_state(MIXER, [0], RECIPE).params)
     state, _ = train(program, whole, recipe)
 
     def loss(params: dict[str, object]) -> jax.Array:
@@ -204,13 +204,27 @@ def test_one_step_is_optax_adamw_with_decay_on_kernels_only(data: DeviceData) ->
 
 
 @pytest.mark.slow
-def test_augmented_training_runs_with_everything_on(data: DeviceData) -> None:
+def test_training_with_everything_on_lowers_the_loss_of_every_seed(data: DeviceData) -> None:
     everything = Augmentation(
-        crop_padding=1, flip=True, cutout=2, mixup_alpha=0.2, cutmix_alpha=1.0
+        crop_padding=1,
+        flip=True,
+        cutout=2,
+        mixup_alpha=0.2,
+        cutmix_alpha=1.0,
+        rotate=20.0,
+        shear=0.2,
+        translate=0.1,
+        brightness=0.3,
+        contrast=0.3,
+        saturation=0.3,
     )
-    recipe = RECIPE.model_copy(update={"augmentation": everything, "epochs": 1})
-    _, curve = train(compile_program(MIXER, recipe, data, jnp.float32), data, recipe)
-    assert math.isfinite(curve[0]["train_loss"])
+    changes = {"augmentation": everything, "epochs": 2, "optimizer": "muon", "ema": 0.9}
+    recipe = RECIPE.model_copy(update=changes)
+    program = compile_program(MIXER, recipe, data, jnp.float32, num_seeds=2)
+    _, curve = train(program, data, recipe, 0, 1)
+    for one, other in zip(curve[0]["train_loss"], curve[1]["train_loss"], strict=True):
+        assert other < one < 3
+    assert len(set(curve[0]["train_loss"])) == 2
 
 
 def test_an_epoch_visits_every_image_once_but_for_the_last_partial_batch() -> None:
@@ -233,7 +247,7 @@ def test_the_batches_of_an_epoch_are_the_order_it_is_given(
     hyper = hyper_of(RECIPE, 9)
 
     def losses(labels: jax.Array) -> float:
-        state = jax.device_put(initial_state(MIXER, [0]), may_alias=False)
+        state = jax.device_put(initial_state(MIXER, [0], RECIPE), may_alias=False)
         changed = data._replace(train_labels=labels)
         _, metrics = program.epoch(state, changed, hyper, order, step_keys, jnp.bool(True))
         return float(metrics.train_loss[0])
@@ -263,7 +277,7 @@ def test_seeds_trained_at_once_are_the_seeds_trained_alone(
 
 def test_without_learning_nothing_changes(program: Program, data: DeviceData) -> None:
     state, curve = train(program, data, learn=False)
-    before = jax.tree.map(lambda leaf: leaf[0], initial_state(MIXER, [0]))
+    before = jax.tree.map(lambda leaf: leaf[0], initial_state(MIXER, [0], RECIPE))
     jax.tree.map(np.testing.assert_array_equal, state, before)
     assert [epoch["bad_step"] for epoch in curve] == [-1] * 3
 

@@ -16,7 +16,7 @@ from runs.winners import preset_of
 from search.spec.recipe import Recipe
 from search.spec.studies import STUDIES, StudyError
 from search.train_command import main as train
-from search.train_command import recipe_for
+from search.train_command import recipe_of
 from space import presets
 from space.config import MixerConfig
 
@@ -114,9 +114,9 @@ def test_the_recipe_is_that_of_the_preset_else_of_the_built_in_study_on_the_data
     found = Recipe(epochs=7, weight_decay=0.5)
     source = {"dataset": "cifar10", "recipe": found.model_dump(mode="json")}
     preset = presets.Preset.of("x", SMALL, source)
-    assert recipe_for(preset, "cifar10") == found
-    assert recipe_for(preset, "cifar100") == STUDIES["mixer_cifar100"].recipe
-    assert recipe_for(preset, "flowers") == Recipe()
+    assert recipe_of(preset, "cifar10") == found
+    assert recipe_of(preset, "cifar100") == STUDIES["mixer_cifar100"].recipe
+    assert recipe_of(preset, "flowers") == Recipe()
     newer = presets.Preset.of("x", SMALL, source | {"recipe": {"lamb": True}})
     with pytest.raises(StudyError, match=r"source\.recipe is not one of this version"):
-        recipe_for(newer, "cifar10")
+        recipe_of(newer, "cifar10")

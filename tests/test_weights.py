@@ -11,6 +11,7 @@ from records import mixer, vit
 from safetensors import safe_open
 from safetensors.numpy import load
 
+from search.spec.recipe import Recipe
 from search.train.epoch import initial_state
 from search.train.weights import weights_bytes
 from space.config import Config
@@ -22,7 +23,7 @@ FACTS = {"zeta": "1", "study": 'a "quoted" name, ü', "alpha": ""}
 def test_each_seed_has_its_own_arrays_in_a_file_that_the_library_reads(
     config: Config, tmp_path: Path
 ) -> None:
-    params = initial_state(config, (4, 5)).params
+    params = initial_state(config, (4, 5), Recipe()).params
     for seed in (0, 1):
         content = weights_bytes(params, seed, FACTS)
         (tmp_path / "w.safetensors").write_bytes(content)
@@ -36,7 +37,9 @@ def test_each_seed_has_its_own_arrays_in_a_file_that_the_library_reads(
 
 
 def test_equal_weights_are_equal_bytes(tmp_path: Path) -> None:
-    contents = {weights_bytes(initial_state(mixer(), (4,)).params, 0, FACTS) for _ in range(5)}
+    contents = {
+        weights_bytes(initial_state(mixer(), (4,), Recipe()).params, 0, FACTS) for _ in range(5)
+    }
     assert len(contents) == 1
     (content,) = contents
     size = int.from_bytes(content[:8], "little")

@@ -227,6 +227,13 @@ def test_a_preset_of_one_trial_says_its_seed_whatever_the_others_are() -> None:
     assert not {"seeds", "accuracies"} & set(source)
 
 
+def test_a_presets_recipe_has_the_rate_of_its_family() -> None:
+    recipe = {"epochs": 3, "learning_rate": 1e-3}
+    spec = {"recipe": recipe, "learning_rates": {"vit": 5e-4}}
+    found = [preset_of(study(spec=spec), trial(config=c), "x") for c in (mixer(), vit())]
+    assert [preset.source["recipe"]["learning_rate"] for preset in found] == [1e-3, 5e-4]
+
+
 def test_a_trial_of_unknown_surroundings_makes_a_preset_too() -> None:
     preset = preset_of(study(spec={}), trial(environment=None), "x")
     assert preset.source["device_kind"] is preset.source["recipe"] is None

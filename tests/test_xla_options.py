@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import pytest
 
-from search.train.xla_options import use_xla_options
+from search.train.xla_options import compiler_options, use_xla_options
 
 OURS = "--xla_backend_extra_options=xla_cpu_disable_loop_unrolling,xla_cpu_use_multi_output_fusion"
 
@@ -34,6 +36,20 @@ with Engine(put(images.load("digits", train_limit=512), device), device) as engi
         if isinstance(event, EpochDone):
             print(event.epochs[0].train_loss, event.epochs[0].validation_loss)
 """
+
+
+def test_options_for_a_gpu_are_known_to_xla_and_left_to_the_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XLA_FLAGS", "")
+    assert compiler_options("cpu") == {} == compiler_options("tpu")
+    options = compiler_options("gpu")
+    square = jax.jit(lambda x: x @ x).lower(jnp.ones((2, 2)))
+    square.compile(compiler_options=options)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="No such compile option"):
+        square.compile(compiler_options={**options, "xla_gpu_enable_nothing": False})
+    monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_enable_triton_gemm=true")
+    assert compiler_options("gpu") == {}
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import streamlit as st
-from streamlit.column_config import NumberColumn
 
-from dashboard import chosen
+from dashboard import chosen, reading
 from dashboard.controls import open_button, preset_button, trials_chart, trials_dataframe
 from dashboard.figures import Series, front_figure
-from dashboard.frames import front_table
+from dashboard.frames import equal_cost_table, front_table
 from dashboard.points import axes_of, limits_between, points_of
 from dashboard.snapshot import Snapshot
-from dashboard.wording import mean_of_seeds, percent, state_word
+from dashboard.wording import mean_of_seeds, percent, state_word, with_arm
+from runs.convergence import Unconverged, sentence, train_losses, unconverged
+from runs.noise import places_sentence
 from runs.record import State, TrialRecord
 from space.costs import FLOPS, PARAMS, Cost
-from space.families import FAMILIES, common_label, find_family, labels
+from space.families import FAMILIES, find_family, labels
 from space.family import Family
 from space.quantities import counted, format_count
 
@@ -36,7 +38,8 @@ def page() -> None:
         axes, own = axes_of(cost), cost.label
         label = st.segmented_control("Cost", list(axes), default=own, key=f"axis of {own}") or own
     axis = axes[label]
-    series = _series(snapshot, axis)
+    marks = _unconverged(snapshot)
+    series = _series(snapshot, axis, marks)
     if not any(len(one.points.x) for one in series):
         st.info(f"{axis.label} is known of no finished trial.")
         return
@@ -46,17 +49,30 @@ def page() -> None:
     stopped = _stopped(snapshot, axis)
     figure = front_figure([*series, *stopped], limit=limit, chosen=number)
     trials_chart(figure, key=f"front of {axis.label}")
+    noise = snapshot.noise
+    bars = f"Bars on the front: 95 %, {noise.covers}. " if noise.num_images else ""
     several = "Of several seeds the mean; the bar spans them. " if snapshot.several else ""
+    if bars and several:
+        several = "Of several seeds the mean; off the front the bar spans them. "
     crosses = "Crosses were stopped early, and are where they were then. " if stopped else ""
     least = snapshot.study.min_accuracy
     searched = labels(snapshot.study.families)
     useless = f"{searched} of less than {percent(least)} count as useless. " if least else ""
     st.caption(
-        f"Validation accuracy. {several}{crosses}{useless}"
+        f"Validation accuracy. {bars}{several}{crosses}{useless}"
         "Click a point, or a row below, to open the trial."
     )
     _best_within(snapshot, series, limit)
-    _table(snapshot, axis)
+    _table(snapshot, axis, marks)
+    _equal_cost(snapshot, marks)
+
+
+def _unconverged(snapshot: Snapshot) -> dict[int, Unconverged]:
+    """Of the front and of what was given, those whose training had not converged."""
+    shown = [*snapshot.front, *snapshot.given]
+    curves = reading.curves(snapshot.study.name, [trial.number for trial in shown])
+    losses = train_losses(epoch for curve in curves for epoch in curve)
+    return unconverged(snapshot.study, shown, losses, snapshot.noise)
 
 
 def _nothing_yet(snapshot: Snapshot) -> None:
@@ -108,13 +124,14 @@ def _metrics(snapshot: Snapshot) -> None:
             st.metric(label, value, help=meanings.get(label), width="content")
 
 
-def _series(snapshot: Snapshot, axis: Cost) -> list[Series]:
+def _series(snapshot: Snapshot, axis: Cost, marks: Mapping[int, Unconverged]) -> list[Series]:
     """What was searched first, then what it is compared with, then given ones of its own families,
     where there are."""
     several, searched = snapshot.several, snapshot.study.families
     least = snapshot.study.min_accuracy
+    draw = partial(Series, noise=snapshot.noise, unconverged=marks)
     series = [
-        Series(name=family.label, color=family.color, points=points_of(found, axis, several, least))
+        draw(name=family.label, color=family.color, points=points_of(found, axis, several, least))
         for family, found in _by_family(snapshot.found, searched)
     ]
     others = [name for name in FAMILIES if name not in searched]
@@ -122,7 +139,7 @@ def _series(snapshot: Snapshot, axis: Cost) -> list[Series]:
         points, is_other = points_of(trials, axis, several), family.name in others
         label = family.label if is_other else f"{family.label} baseline"
         if points.trials:
-            series.append(Series(name=label, color=family.color, points=points, has_front=is_other))
+            series.append(draw(name=label, color=family.color, points=points, has_front=is_other))
     return series
 
 
@@ -186,7 +203,8 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
             accuracies = one.points.seeds[best]
             mean = f"   ({mean_of_seeds(accuracies)})" if len(accuracies) > 1 else ""
             st.text(
-                f"{percent(trial.accuracy)}   {trial.label}{mean}\n"
+                f"{with_arm(trial.accuracy, snapshot.noise.half_width(trial))}   "
+                f"{trial.label}{mean}\n"
                 f"{'   '.join(cost.shortly(trial.cost(cost) or 0) for cost in costs)}"
             )
             with st.container(horizontal=True):
@@ -194,7 +212,28 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
                 preset_button(snapshot, trial, key=f"preset of best {one.name}")
 
 
-def _table(snapshot: Snapshot, axis: Cost) -> None:
+def _equal_cost(snapshot: Snapshot, marks: Mapping[int, Unconverged]) -> None:
+    """The families against each other, each by the best it has within a budget."""
+    cost, noise = snapshot.study.cost, snapshot.noise
+    comparisons = [found for found in snapshot.comparisons if found]
+    if not comparisons:
+        return
+    st.subheader(f"At equal {cost.label}")
+    bars = ""
+    if noise.num_images is not None:
+        bars = (
+            f"± and the interval of the difference, in points, are 95 %, {noise.covers}; the "
+            "intervals hold together. "
+        )
+    st.caption(
+        f"The most accurate of each family within a budget. {bars}Both sides were chosen for these "
+        "accuracies: `python -m search.confirm` trains them with fresh seeds."
+    )
+    for found in comparisons:
+        st.dataframe(equal_cost_table(found, cost, marks), hide_index=True, height="content")
+
+
+def _table(snapshot: Snapshot, axis: Cost, marks: Mapping[int, Unconverged]) -> None:
     searched, least = snapshot.study.families, snapshot.study.min_accuracy
     points, cost = points_of(snapshot.found, axis, snapshot.several, least), snapshot.study.cost
     st.subheader(f"{labels(searched)} on the front")
@@ -204,21 +243,34 @@ def _table(snapshot: Snapshot, axis: Cost) -> None:
         one = find_family(searched[0]).label if len(searched) == 1 else "configuration"
         st.text(f"No searched {one} has {done} yet.")
         return
-    other = common_label((t.config for t in snapshot.compared), "baseline")
-    if snapshot.compared:
-        st.caption(
-            f"Beside each the {other} nearest in {cost.unit}. The difference is in percentage "
-            "points: positive where the searched one is more accurate."
-        )
-    columns = {
-        f"{other} FLOPs": NumberColumn(f"{other} FLOPs (M)", format="%.3f"),
-        f"{other} accuracy": NumberColumn(f"{other} accuracy (%)", format="%.2f"),
-        "Difference": NumberColumn(format="%+.2f"),
-    }
+    unsure = snapshot.undecided if axis == cost else None
+    if unsure is not None:
+        st.caption(f"{places_sentence(len(trials), len(unsure), snapshot.noise)}.")
+    if (line := sentence(marks)) is not None:
+        st.caption(f"{line}.")
     table = front_table(
-        trials, snapshot.compared, snapshot.several, cost, name_families=len(searched) > 1
+        trials,
+        snapshot.noise,
+        cost,
+        several=snapshot.several,
+        name_families=len(searched) > 1,
+        remarks=_remarks(trials, unsure, marks),
     )
-    trials_dataframe(table, "front table", columns)
+    trials_dataframe(table, "front table")
+
+
+def _remarks(
+    trials: Sequence[TrialRecord], unsure: set[int] | None, marks: Mapping[int, Unconverged]
+) -> dict[int, str]:
+    """What is to be said of members of the front, by number; nothing where all is well."""
+    words = {
+        t.number: [
+            *(["undecided"] if t.number in (unsure or ()) else []),
+            *([marks[t.number]] if t.number in marks else []),
+        ]
+        for t in trials
+    }
+    return {number: ", ".join(said) for number, said in words.items() if said}
 
 
 page()

@@ -40,7 +40,7 @@ def page() -> None:
         "Ended": DatetimeColumn(format="MM-DD HH:mm", help="A trial's page has the year too."),
         "Reason": TextColumn(width="large"),
     }
-    table = trials_table(rows, is_run=snapshot.is_run, cost=snapshot.study.cost)
+    table = trials_table(rows, snapshot.noise, is_run=snapshot.is_run, cost=snapshot.study.cost)
     trials_dataframe(table, "trials", columns, height=min(600, 37 + 35 * max(1, len(table))))
 
 

@@ -20,9 +20,11 @@ from dashboard.frames import (
 )
 from dashboard.rungs import rungs_of, stopping_sentence
 from dashboard.snapshot import Snapshot
-from dashboard.wording import percent, state_word
+from dashboard.wording import state_word, with_arm
+from runs import winners
+from runs.convergence import unconverged
+from runs.noise import longer_arm
 from runs.record import Origin, State, TrialRecord
-from runs.winners import nearest_in_cost
 from space.costs import FLOPS, PARAMS
 from space.families import family_of
 from space.quantities import format_count
@@ -88,7 +90,13 @@ def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
     with st.container(horizontal=True, gap="large"):
         state = state_word(trial.state, is_run=snapshot.is_run)
         st.metric("State", state, width="content")
-        st.metric("Validation accuracy", percent(trial.accuracy), width="content")
+        arm = longer_arm(snapshot.noise.of_training(trial.accuracy))
+        st.metric(
+            "Validation accuracy",
+            with_arm(trial.accuracy, arm),
+            help=None if arm is None else "95 % for one training; of the images only.",
+            width="content",
+        )
         st.metric(
             "FLOPs", format_count(trial.flops), help="2 × MACs, one image, forward", width="content"
         )
@@ -98,15 +106,36 @@ def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
     seeds = snapshot.seeds_of(trial)
     if len(seeds) > 1:
         st.caption(seeds_sentence(seeds, is_run=snapshot.is_run))
-    mean, other = snapshot.mean_of(trial), nearest_in_cost(trial, snapshot.compared, cost)
+    _comparison(snapshot, trial)
+
+
+def _comparison(snapshot: Snapshot, trial: TrialRecord) -> None:
+    """What the best of those it is compared with has at no higher cost."""
+    cost, mean = snapshot.study.cost, snapshot.mean_of(trial)
+    own = trial.cost(cost)
     is_searched = trial.in_search and trial.family in snapshot.study.families
-    if mean is not None and other is not None and is_searched:
-        points = 100 * ((mean.accuracy or 0.0) - (other.accuracy or 0.0))
-        st.caption(
-            f"{'The mean: ' if len(seeds) > 1 else ''}{points:+.2f} points against {other.label} "
-            f"(trial {other.number}), the {family_of(other.config).label} nearest in {cost.unit}: "
-            f"{percent(other.accuracy)} at {format_count(other.cost(cost) or 0)}."
-        )
+    if mean is None or own is None or not is_searched:
+        return
+    affordable = [
+        t for t in winners.front(snapshot.compared, cost=cost) if (t.cost(cost) or 0) <= own
+    ]
+    if not affordable:
+        return
+    other, noise = affordable[-1], snapshot.noise
+    difference = noise.difference(mean, other)
+    points = 100 * ((mean.accuracy or 0.0) - (other.accuracy or 0.0))
+    interval = ""
+    if difference:
+        interval = f" ({100 * difference.low:+.2f} to {100 * difference.high:+.2f})"
+    is_single = min(noise.seeds_behind(mean), noise.seeds_behind(other)) < 2
+    of = "one seed, images only: no verdict" if is_single else f"95 %, {noise.covers}"
+    label = family_of(other.config).label
+    reached = with_arm(other.accuracy, noise.half_width(other))
+    reached += f" at {format_count(other.cost(cost) or 0)}"
+    st.caption(
+        f"{points:+.2f} points{interval} against the best {label} of no more {cost.unit}, "
+        f"{other.label} (trial {other.number}): {reached}; {of}."
+    )
 
 
 def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
@@ -118,6 +147,9 @@ def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
         if not any(curves):
             st.text("No epoch is finished yet." if trial.state is State.RUNNING else "None.")
             return
+        losses = {trial.number: [epoch.train_loss for epoch in epochs]}
+        for mark in unconverged(snapshot.study, [trial], losses, snapshot.noise).values():
+            st.warning(f"Not converged: {mark}; {mark.advice}.")
         accuracy = {"Training": "train_accuracy", "Validation": "validation_accuracy"}
         loss = {"Training": "train_loss", "Validation": "validation_loss"}
         rate = {"Learning rate": "learning_rate"}

@@ -58,7 +58,7 @@ def sentence(
     if not found.excludes_zero:
         told = f"{one} and {other} cannot be told apart: {one} has {points} against {other}"
     seeds = difference.num_seeds[difference.step(budget)]
-    return f"At {written(budget)} {told}; {_seeds(min(seeds), max(seeds))}, {_read(readings)}"
+    return f"At {written(budget)} {told}; {_seeds(min(seeds), max(seeds))}, {read_times(readings)}"
 
 
 def budgets(low: float, high: float, count: int = NUM_BUDGETS) -> list[float]:
@@ -92,7 +92,8 @@ def _seeds(fewest: int, most: int) -> str:
     return counted(fewest, "seed") if fewest == most else f"{fewest} and {most} seeds"
 
 
-def _read(readings: int | None) -> str:
+def read_times(readings: int | None) -> str:
+    """`test read once`; None where nothing was read, and validation reports."""
     if readings is None:
         return "on validation, which also chose"
     return "test read once" if readings == 1 else f"test read {readings} times"

@@ -14,6 +14,7 @@ from runs.lease import LeaseLostError, StudyHeldError
 from runs.reader import Reader, open_reader
 from runs.record import State, StudyRecord, TrialRecord
 from runs.repair.contradictions import contradictions
+from runs.repair.image_results import image_problems
 from runs.repair.integrity import bare_connection, damaged_pages, damaged_rows
 from runs.repair.restore import pending
 from runs.repair.weights import orphans, weights_problems
@@ -74,6 +75,7 @@ def check(storage: str | None, weights: Path | None = None) -> Report:
         for study in reversed(store.studies()):
             trials, illegible = _trials(store, study.name)
             problems += illegible + _contradictions(store, study, trials)
+            problems += image_problems(store, study.name, trials)
             problems += weights_problems(store, study.name, trials, kept)
             notes += _notes(study.name, trials)
         notes += orphans(store, kept)
@@ -136,7 +138,7 @@ def _put_back(
         found = pending(store, path)  # now that no other process writes
         assert found.study is not None, "a study cannot become another one"
         try:
-            store.restore_trials(found.study, found.trials, found.epochs)
+            store.restore_trials(found.study, found.trials, found.epochs, found.kept)
         except (AwayError, LeaseLostError, StudyHeldError):
             raise
         except (StorageError, sa.exc.IntegrityError) as error:
@@ -182,12 +184,16 @@ def _contradictions(store: Reader, study: StudyRecord, trials: list[TrialRecord]
 
 def _notes(name: str, trials: list[TrialRecord]) -> list[str]:
     notes = []
-    running = sum(trial.state is State.RUNNING for trial in trials)
-    if running:
-        notes.append(
-            f"study {name!r}: trials running: {running}; if nobody runs the study, its "
-            "command goes on with them"
-        )
+    running = [trial for trial in trials if trial.state is State.RUNNING]
+    for what, is_search, command in (
+        ("trials", True, "its command"),
+        ("trials with fresh seeds", False, "the same search.confirm"),
+    ):
+        if count := sum(trial.in_search is is_search for trial in running):
+            notes.append(
+                f"study {name!r}: {what} running: {count}; if nobody runs the study, {command} "
+                "goes on with them"
+            )
     if trials and len(trials) <= trials[-1].number:
         missing = trials[-1].number + 1 - len(trials)
         notes.append(f"study {name!r}: numbers without a trial: {missing}")

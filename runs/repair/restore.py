@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runs.reader import Reader, UnknownStudyError
-from runs.record import EpochRecord, State, StudyRecord, TrialRecord
+from runs.record import EpochRecord, KeptResults, State, StudyRecord, TrialRecord
 from runs.spool import Spool, read_spool
 from runs.storage import AwayError, StorageError
 
@@ -21,6 +22,8 @@ class Pending:
     trials: tuple[TrialRecord, ...] = ()
     """With the numbers they get."""
     epochs: tuple[EpochRecord, ...] = ()
+    kept: KeptResults = field(default_factory=KeptResults)
+    """Of its trials, and of those that are here."""
 
 
 def pending(store: Reader, path: Path) -> Pending:
@@ -35,14 +38,14 @@ def pending(store: Reader, path: Path) -> Pending:
         try:
             there = store.study(name)
         except UnknownStudyError:
-            trials, epochs = spool.trials, spool.epochs
+            trials, epochs, kept = spool.trials, spool.epochs, spool.kept
         else:
             if replace(there, created_at=spool.study.created_at) != spool.study:
                 return Pending(
                     sentence=f"spool {path} is of another study {name!r} than the one here; "
                     "put it back into the database it was written for, or move it away"
                 )
-            trials, epochs = _missing(store, spool)
+            trials, epochs, kept = _missing(store, spool)
     except AwayError:
         raise
     except StorageError as error:
@@ -53,12 +56,14 @@ def pending(store: Reader, path: Path) -> Pending:
             f"spool {path} holds {len(trials)} trials of study {name!r} that are not here, "
             "or with less"
         )
-    return Pending(sentence=sentence, study=spool.study, trials=trials, epochs=epochs)
+    elif kept != KeptResults():
+        sentence = f"spool {path} holds {_in_words(kept)} of study {name!r} that are not here"
+    return Pending(sentence=sentence, study=spool.study, trials=trials, epochs=epochs, kept=kept)
 
 
 def _missing(
     store: Reader, spool: Spool
-) -> tuple[tuple[TrialRecord, ...], tuple[EpochRecord, ...]]:
+) -> tuple[tuple[TrialRecord, ...], tuple[EpochRecord, ...], KeptResults]:
     """What the database lacks; a trial whose number another one has there gets the next."""
     name = spool.study.name
     there = store.trials(name)
@@ -67,19 +72,69 @@ def _missing(
     lengths = {number: len(curve) for number, curve in store.curves(name).items()}
     trials: list[TrialRecord] = []
     epochs: list[EpochRecord] = []
+    renumbered: dict[int, int] = {}
     for trial in spool.trials:
         curve = [epoch for epoch in spool.epochs if epoch.trial == trial.number]
-        row = known.get(_tried(trial))
+        row, number = known.get(_tried(trial)), trial.number
         if row is not None:
-            if _says_more(trial, len(curve)) <= _says_more(row, lengths.get(row.number, 0)):
-                continue
-            trial = replace(trial, number=row.number)
-        elif trial.number in numbers:
-            trial = replace(trial, number=max(*numbers, *(t.number for t in spool.trials)) + 1)
-        numbers.add(trial.number)
-        trials.append(trial)
-        epochs += [replace(epoch, trial=trial.number) for epoch in curve]
-    return tuple(trials), tuple(epochs)
+            number = row.number
+        elif number in numbers:
+            number = max(*numbers, *(t.number for t in spool.trials)) + 1
+        renumbered[trial.number] = number
+        if row and _says_more(trial, len(curve)) <= _says_more(row, lengths.get(row.number, 0)):
+            continue
+        numbers.add(number)
+        trials.append(replace(trial, number=number))
+        epochs += [replace(epoch, trial=number) for epoch in curve]
+    trials = [
+        trial if trial.parent is None else replace(trial, parent=renumbered[trial.parent])
+        for trial in trials
+    ]
+    kept = _missing_kept(store.kept_results(name), spool.kept, renumbered)
+    return tuple(trials), tuple(epochs), kept
+
+
+def _missing_kept(
+    there: KeptResults, spooled: KeptResults, renumbered: Mapping[int, int]
+) -> KeptResults:
+    """What the database lacks of what is kept besides trials, by the trials' numbers there."""
+    weights = {record.trial for record in there.weights}
+    results = {(record.trial, record.split) for record in there.image_results}
+    began = {confirmation.began_at for confirmation in there.confirmations}
+    of_trials = [
+        replace(reading, trial=None if reading.trial is None else renumbered[reading.trial])
+        for reading in spooled.readings
+    ]
+    return KeptResults(
+        weights=tuple(
+            replace(record, trial=number)
+            for record in spooled.weights
+            if (number := renumbered[record.trial]) not in weights
+        ),
+        image_results=tuple(
+            replace(record, trial=number)
+            for record in spooled.image_results
+            if ((number := renumbered[record.trial]), record.split) not in results
+        ),
+        confirmations=tuple(
+            replace(record, number=len(there.confirmations) + i)
+            for i, record in enumerate(
+                record for record in spooled.confirmations if record.began_at not in began
+            )
+        ),
+        readings=tuple(reading for reading in of_trials if reading not in there.readings),
+    )
+
+
+def _in_words(kept: KeptResults) -> str:
+    """How many there are of each kind."""
+    kinds = {
+        "files of weights": kept.weights,
+        "image results": kept.image_results,
+        "confirmations": kept.confirmations,
+        "readings of test splits": kept.readings,
+    }
+    return ", ".join(f"{len(records)} {kind}" for kind, records in kinds.items() if records)
 
 
 def _says_more(trial: TrialRecord, epochs: int) -> tuple[int, int]:

@@ -158,7 +158,7 @@ def epoch_seconds(
     orders = np.stack([rng.permutation(data.num_train).astype(np.int32) for _ in seeds])
     keys = jax.device_put(jnp.stack([jax.random.key(seed) for seed in seeds]), device)
     order = jax.device_put(orders, device)
-    state = jax.device_put(initial_state(config, seeds), device, may_alias=False)
+    state = jax.device_put(initial_state(config, seeds, recipe), device, may_alias=False)
     spent: list[float] = []
     while len(spent) < 3 or sum(spent[1:]) < seconds:
         began = time.perf_counter()

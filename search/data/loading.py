@@ -14,7 +14,7 @@ from search.data import prepared
 from search.data.array_source import Arrays, ArraySource
 from search.data.digits import TASK as DIGITS
 from search.data.division import divide, shuffled
-from search.data.errors import DataError
+from search.data.errors import DataError, NoTestError
 from search.data.registry import IMPORTERS
 from search.data.source import Request, Source
 from search.data.sources import open_source, source_of
@@ -202,13 +202,14 @@ def load_test(
     """The test images and labels, for final reports: nothing may be chosen by them.
 
     Raises:
-        DataError: the data set is not prepared, has no test split, or cannot be read.
+        NoTestError: the data set has no test split.
+        DataError: it is not prepared, or cannot be read.
     """
     name = _name(dataset)
     request = Request(dataset=name, options=options, data_dir=data_dir, report=report)
     source = _opened(dataset, request)
     if not source.counts().get("test"):
-        raise DataError(
+        raise NoTestError(
             f"{name} has no test images, so nothing can be confirmed on them; give it some, or "
             "choose a data set that has them"
         )

@@ -1,21 +1,25 @@
-"""What a study found, for a terminal: the front, each row beside the baseline nearest in cost."""
+"""What a study found, for a terminal: the front with its noise, how it went, what to type next."""
 
 from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
+from types import MappingProxyType
 
-from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from runs.accounting import account
-from runs.record import Failure, Origin, State
+from runs.convergence import Unconverged
+from runs.noise import Noise, undecided
+from runs.record import Failure, Origin, State, TrialRecord
 from runs.seeds import by_configuration, over_seeds
 from runs.stopped import stopped
 from runs.storage import without_password
-from runs.winners import candidates, nearest_in_cost
+from runs.winners import candidates
+from search.report.noise_lines import accuracy_text
 from search.report.status import StudyStatus
 from search.spec.retry import causes
 from space.command import visible
@@ -23,44 +27,48 @@ from space.families import find_family
 from space.quantities import counted, format_count, format_seconds
 
 
-def front_table(status: StudyStatus) -> Table:
-    """The search's front, cheapest first; beside each the nearest baseline, where there is one."""
+def front_table(
+    status: StudyStatus, noise: Noise, marks: Mapping[int, Unconverged] = MappingProxyType({})
+) -> Table:
+    """The search's front, cheapest first, and then the baselines.
+
+    Args:
+        status: of the study.
+        noise: of its accuracies.
+        marks: trials whose training had not converged, by number.
+    """
+    study = status.study
     table = Table(
         title=Text(
-            visible(f"Front of {status.study.name}, accuracy on the validation split"),
+            visible(f"Front of {study.name}, accuracy on the validation split"),
             no_wrap=True,
             overflow="ignore",  # it may be wider than the table
         ),
         title_justify="left",
         box=None,
-        padding=(0, 1, 0, 0),  # seven columns in a terminal of 80 characters
+        padding=(0, 1, 0, 0),  # in a terminal of 80 characters
     )
-    cost = status.study.cost
-    name = min(cost.label, cost.name, key=len)
+    cost = study.cost
     given = over_seeds([t for t in status.trials if t.origin is Origin.BASELINE])
-    is_mixed = len(status.study.families) > 1
-    found = "network" if is_mixed else find_family(status.study.families[0]).label
-    is_one_kind = len({trial.family for trial in given}) == 1
-    other = f"nearest {find_family(given[0].family).label if is_one_kind else 'baseline'}"
-    columns = ["trial", found, name, "accuracy"] + [other, name, "accuracy"] * bool(given)
-    for column in columns:
-        left = column in {found, other}
+    is_mixed = len({*study.families, *(t.family for t in given)}) > 1
+    found = "network" if is_mixed else find_family(study.families[0]).label
+    unsure = {
+        t.number for t in undecided(status.front, candidates(status.trials), noise, cost) or ()
+    }
+    for column in ("trial", found, min(cost.label, cost.name, key=len), "accuracy", ""):
+        left = column in {found, ""}
         table.add_column(Text(column), justify="left" if left else "right", no_wrap=True)
-    for trial in status.front:
-        row: list[RenderableType] = [
+    for trial in [*status.front, *given]:
+        remarks = ["baseline"] if trial.origin is Origin.BASELINE else []
+        remarks += ["undecided"] if trial.number in unsure else []
+        remarks += [marks[trial.number]] if trial.number in marks else []
+        table.add_row(
             str(trial.number),
             Text(trial.label if is_mixed else trial.short_label),
             format_count(trial.cost(cost) or 0),
-            f"{100 * (trial.accuracy or 0):.1f} %",
-        ]
-        near = nearest_in_cost(trial, given, cost)
-        if near:
-            row += [
-                Text(near.short_label if is_one_kind else near.label),
-                format_count(near.cost(cost) or 0),
-                f"{100 * (near.accuracy or 0):.1f} %",
-            ]
-        table.add_row(*row)
+            accuracy_text(trial.accuracy, noise.half_width(trial)),
+            ", ".join(remarks),
+        )
     return table
 
 
@@ -141,7 +149,7 @@ def flat_line(status: StudyStatus, stop_when_flat: int | None) -> str | None:
     )
 
 
-def accuracy_lines(status: StudyStatus) -> list[str]:
+def accuracy_lines(status: StudyStatus, noise: Noise) -> list[str]:
     """Of configurations that were given, the mean over the seeds, and every seed."""
     lines = []
     for seeds in by_configuration(status.trials).values():
@@ -149,7 +157,8 @@ def accuracy_lines(status: StudyStatus) -> list[str]:
         if not found:
             continue
         accuracies = [100 * (t.accuracy or 0.0) for t in found]
-        line = f"{found[0].label}, {found[0].epochs} epochs: accuracy {fmean(accuracies):.1f} %"
+        text = accuracy_text(fmean(accuracies) / 100, _arm(found, noise))
+        line = f"{found[0].label}, {found[0].epochs} epochs: accuracy {text}"
         if len(found) > 1:
             each = ", ".join(
                 f"seed {t.seed} {accuracy:.1f}"
@@ -158,6 +167,12 @@ def accuracy_lines(status: StudyStatus) -> list[str]:
             line += f", standard deviation {stdev(accuracies):.1f} points ({each})"
         lines.append(f"{line} on the validation split")
     return lines
+
+
+def _arm(seeds: Sequence[TrialRecord], noise: Noise) -> float | None:
+    """What stands after `±` of their mean; of the seeds of a configuration that are finished."""
+    means = over_seeds(seeds)
+    return noise.half_width(means[0]) if means else None
 
 
 def nothing_line(status: StudyStatus) -> str | None:
@@ -212,5 +227,6 @@ def next_commands(study: str, storage: str | None, *, found: bool = True) -> lis
     name = shlex.quote(study)
     commands = [f"python -m dashboard{where}"]
     if found:
+        commands.append(f"python -m search.confirm --study {name}{where}")
         commands.append(f"python -m search.export --study {name} --pick knee{where}")
     return commands

@@ -40,6 +40,7 @@ class FamilySearch:
         pending: configurations of the history whose end is told later.
         tried: what is not to be proposed: all the study has tried, and its baselines.
         rule: decides who stops at a rung.
+        spent_before: FLOPs x epochs trained before the search, to find the family's learning rate.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class FamilySearch:
         pending: Collection[Config],
         tried: Iterable[Config],
         rule: StoppingRule,
+        spent_before: int = 0,
     ) -> None:
         self.early_stopping = EarlyStopping(
             spec.rungs,
@@ -93,6 +95,7 @@ class FamilySearch:
         self._curves = curves
         self._cost, self._max_flops, self._max_cost = cost, max_flops, max_cost
         self._asked_epochs = spec.seeds * spec.recipe.epochs
+        self._spent_before = spent_before
         self._spent: dict[Config, int] = {}
         """FLOPs x epochs of every configuration, over its seeds."""
         for (config, _), trials in by_configuration(history).items():
@@ -107,7 +110,7 @@ class FamilySearch:
 
         Of one study that is as good as 3 x FLOPs x images: its trials see equally many an epoch.
         """
-        return sum(self._spent.values())
+        return self._spent_before + sum(self._spent.values())
 
     def charge(self, candidate: Candidate) -> None:
         """A configuration is to be trained, all its epochs as far as is known."""

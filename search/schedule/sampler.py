@@ -27,7 +27,6 @@ import math
 import threading
 from collections.abc import Sequence
 from functools import cached_property
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -42,6 +41,7 @@ from runs import pareto
 from runs.pareto import Reference
 from search.schedule.accuracy_model import AccuracyModel
 from search.schedule.candidate_space import Candidates, CandidateSpace, Indices
+from search.schedule.forecast import Forecast
 from search.schedule.improvement import expected_improvement
 from search.schedule.optuna_internals import set_system_attr
 from search.schedule.probit import probit
@@ -240,7 +240,8 @@ class _Known:
         for i, trial in enumerate(self.trials):
             if trial.state is TrialState.COMPLETE:
                 values[i] = probit(np.array(_accuracy(trial)))
-        forecast = _Forecast([t for t in self.trials if t.state is TrialState.COMPLETE])
+        complete = [t for t in self.trials if t.state is TrialState.COMPLETE]
+        forecast = Forecast([t.user_attrs[CURVE] for t in complete if t.user_attrs.get(CURVE)])
         for i, trial in enumerate(self.trials):
             curve = trial.user_attrs.get(CURVE)
             if trial.state is TrialState.PRUNED and curve:
@@ -250,30 +251,6 @@ class _Known:
             if trial.state is TrialState.FAIL:
                 values[i] = worst
         return values, variances
-
-
-class _Forecast:
-    """Final accuracies of trials that were stopped, by what those trained to the end gained."""
-
-    def __init__(self, complete: Sequence[FrozenTrial]) -> None:
-        self._curves = [
-            probit(np.array(t.user_attrs[CURVE])) for t in complete if t.user_attrs.get(CURVE)
-        ]
-        self._after: dict[int, tuple[float, float]] = {}
-
-    def __call__(self, curve: Sequence[float]) -> tuple[float, float]:
-        """Mean and variance of the probit of the final accuracy."""
-        epoch = len(curve)
-        if epoch not in self._after:
-            self._after[epoch] = self._gained_after(epoch)
-        gain, variance = self._after[epoch]
-        return float(probit(np.array(curve[-1]))) + gain, variance
-
-    def _gained_after(self, epoch: int) -> tuple[float, float]:
-        gains = [float(c[-1] - c[epoch - 1]) for c in self._curves if len(c) > epoch]
-        if len(gains) < 2:
-            return 0.0, 1.0
-        return fmean(gains), float(np.var(gains, ddof=1))
 
 
 def _index_of(candidates: CandidateSpace, trial: FrozenTrial) -> tuple[int, ...] | None:

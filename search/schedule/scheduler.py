@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 from runs.record import Failure, Origin, State, TrialRecord
 from runs.seeds import by_configuration, mean_curve
@@ -105,6 +106,7 @@ class Scheduler:
         num_trials: configurations of the search's own that are to be finished in the end.
         refuse: writes down a proposal that may not be tried, and why.
         rule: decides who stops at a rung.
+        spent: by family, FLOPs x epochs of training before the search.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class Scheduler:
         num_trials: int,
         refuse: Callable[[New, str], TrialRecord],
         rule: StoppingRule = stopping_decision,
+        spent: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._cost = find_cost(spec.cost)
         groups = by_configuration([t for t in history if t.in_search])
@@ -145,6 +148,7 @@ class Scheduler:
                 pending={config for config in pending if config.family == name},
                 tried=tried.union(baselines),
                 rule=rule,
+                spent_before=spent.get(name, 0),
             )
             for name, space in spaces.items()
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -11,6 +11,9 @@ from space.config import Frozen
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+
+Optimizer = Literal["adamw", "sgd", "muon"]
+Schedule = Literal["cosine", "linear", "constant"]
 
 
 class Augmentation(Frozen):
@@ -26,15 +29,41 @@ class Augmentation(Frozen):
     """Beta parameter of mixup (Zhang et al. 2018); 0 for none."""
     cutmix_alpha: NotNegative = 0.0
     """Beta parameter of CutMix (Yun et al. 2019); 0 for none. With mixup too: one a batch."""
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Most degrees an image is rotated by, either way."""
+    shear: Fraction = 0.0
+    """Most pixels that a row moves a pixel of height, and a column a pixel of width, either way."""
+    translate: Fraction = 0.0
+    """Most of its side that an image is moved by, either way, down and across."""
+    brightness: Fraction = 0.0
+    """Most that all pixels are darkened or brightened by, as a share of their value."""
+    contrast: Fraction = 0.0
+    """Most that the distance to the image's mean grey is reduced or enlarged by, as a share."""
+    saturation: Fraction = 0.0
+    """Most that colours' distance to grey is reduced or enlarged by, as a share; nothing to grey
+    images."""
 
     @property
     def is_random(self) -> bool:
         """Whether anything is changed at all."""
         return self != Augmentation()
 
+    @property
+    def is_affine(self) -> bool:
+        """Whether images are rotated, sheared or moved."""
+        return any((self.rotate, self.shear, self.translate))
+
+    @property
+    def changes_colour(self) -> bool:
+        """Whether brightness, contrast or saturation vary."""
+        return any((self.brightness, self.contrast, self.saturation))
+
 
 class Recipe(Frozen):
-    """AdamW with warm-up and cosine decay to zero, and what surrounds it."""
+    """An optimiser, the schedule of its learning rate, and what surrounds them.
+
+    By default AdamW with warm-up and cosine decay to zero.
+    """
 
     epochs: PositiveInt = 30
     batch_size: PositiveInt = 128
@@ -43,10 +72,19 @@ class Recipe(Frozen):
     warmup: Fraction = 0.1
     """Share of all steps in which the learning rate climbs from zero."""
     weight_decay: NotNegative = 0.05
-    """On kernels only: not on biases, norms, position embeddings or class tokens."""
+    """On kernels only: not on biases, norms, position embeddings or class tokens. Decoupled from
+    the gradient and multiplied by the learning rate, with every optimiser."""
     label_smoothing: Fraction = 0.0
     clip_norm: Positive = 1.0
     """Global norm gradients are clipped to; a large one, such as 1e9, clips nothing."""
+    optimizer: Optimizer = "adamw"
+    """`sgd` with Nesterov momentum, which wants a larger learning rate; `muon` for the matrices of
+    blocks, AdamW for the rest: see `search.train.optimizer`."""
+    schedule: Schedule = "cosine"
+    """From the peak of the learning rate on: half a cosine or a line down to zero, or no change."""
+    ema: Fraction = 0.0
+    """Decay a step of an exponential moving average of the weights, which is then what is validated
+    and kept; 0 for none."""
     augmentation: Augmentation = Augmentation()
 
 

@@ -11,7 +11,7 @@ import pydantic
 from pydantic import Field, PositiveInt
 
 from search.spec.data_spec import DataSpec
-from search.spec.recipe import Augmentation, Recipe
+from search.spec.recipe import Augmentation, Positive, Recipe
 from search.spec.rungs import RungSpec
 from search.spec.spaces import Families, RangesByFamily, check_families, ranges_by_family
 from space.config import Frozen
@@ -49,11 +49,14 @@ class StudySpec(Frozen):
     data: DataSpec = DataSpec()
     """How its images are read."""
     recipe: Recipe = Recipe()
+    learning_rates: dict[str, Positive] = Field(default_factory=dict)
+    """By family, in the place of the recipe's rate; a family that is not named has that."""
     trials: Annotated[int, Field(ge=0)] = 40
     """Configurations to train; baselines come on top, and with 0 are all there is."""
     baselines: Annotated[int, Field(ge=0)] | tuple[str, ...] = 4
     """How many, spread over the range of its cost, of a family that is not searched (ViTs where
-    they are not); or presets by name or path."""
+    they are not), or of Mixers in their published proportions where all are searched; or presets by
+    name or path."""
     cost: str = FLOPS.name
     """What it minimises, beside the accuracy that it maximises: see `space.costs`."""
     max_cost: Annotated[float, Field(gt=0)] | None = None
@@ -97,6 +100,12 @@ class StudySpec(Frozen):
     @classmethod
     def _families_are_known(cls, given: Any) -> Any:
         return check_families(given)
+
+    @pydantic.field_validator("learning_rates")
+    @classmethod
+    def _rates_are_of_families(cls, rates: dict[str, float]) -> dict[str, float]:
+        check_families(list(rates))
+        return rates
 
     @pydantic.field_validator("space", mode="before")
     @classmethod
@@ -168,6 +177,12 @@ class StudySpec(Frozen):
         return fields
 
 
+def recipe_for(spec: StudySpec, family: str) -> Recipe:
+    """How the study trains networks of a family: its recipe, at the family's learning rate."""
+    rate = spec.learning_rates.get(family)
+    return spec.recipe if rate is None else spec.recipe.model_copy(update={"learning_rate": rate})
+
+
 def check_name(name: str) -> str:
     """The name of a study, if it can be one.
 
@@ -193,38 +208,53 @@ _NATURAL = Recipe(
 )
 """For photographs of 32 pixels a side."""
 
+_BOTH = ("mixer", "vit")
+
 STUDIES: dict[str, StudySpec] = {
     spec.name: spec
     for spec in (
         StudySpec(
             name="mixer_digits",
             dataset="digits",
-            trials=8,
+            families=_BOTH,
+            trials=12,
             baselines=2,
             max_flops=4_000_000,
-            recipe=Recipe(epochs=12, batch_size=64, learning_rate=3e-3),
+            recipe=Recipe(epochs=40, batch_size=64, learning_rate=2e-2),
         ),
         StudySpec(
             name="mixer_cifar",
             dataset="cifar10",
-            trials=60,
-            baselines=6,
+            families=_BOTH,
+            trials=120,
+            baselines=3,
             max_flops=400_000_000,
             recipe=_NATURAL.model_copy(update={"epochs": 40}),
         ),
         StudySpec(
+            name="mixer_cifar_cpu",
+            dataset="cifar10",
+            families=_BOTH,
+            trials=40,
+            baselines=3,
+            max_flops=10_000_000,
+            recipe=_NATURAL.model_copy(update={"epochs": 8}),
+        ),
+        StudySpec(
             name="mixer_cifar100",
             dataset="cifar100",
-            trials=60,
-            baselines=6,
+            families=_BOTH,
+            trials=120,
+            baselines=3,
             max_flops=400_000_000,
             recipe=_NATURAL.model_copy(update={"epochs": 60}),
         ),
         StudySpec(
             name="mixer_fashion",
             dataset="fashion_mnist",
-            trials=40,
-            baselines=5,
+            families=_BOTH,
+            trials=80,
+            baselines=3,
             max_flops=100_000_000,
             recipe=Recipe(
                 epochs=25,
@@ -295,6 +325,9 @@ def with_changes(
     if changes.get("cost", spec.cost) != spec.cost:
         fields["max_cost"] = None  # it was of another cost
     fields |= changes
+    searched = assigned.get(("families",), fields["families"])
+    if "space" not in changes and isinstance(searched, list | tuple):
+        fields["space"] = {k: v for k, v in fields["space"].items() if k in searched}
     for path, value in assigned.items():
         table = fields
         for step in path[:-1]:

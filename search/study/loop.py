@@ -30,9 +30,10 @@ from search.protocol import (
     WorkerDied,
     Workers,
 )
+from search.schedule.confirmation import ConfirmationScheduler
 from search.schedule.scheduler import New, Resume, Scheduler
 from search.spec.retry import RetryPolicy, causes
-from search.spec.studies import StudySpec
+from search.spec.studies import StudySpec, recipe_for
 from search.study.checkpoint_folder import CheckpointFolder
 from search.study.kept_weights import KeptWeights
 from search.study.state import StudyState
@@ -60,8 +61,11 @@ class Search:
         weights: which weights of complete trials are kept; None keeps none.
         retry: which trials that failed are tried again.
         enough: whether no further configuration of the search's own begins.
+        takes_up: which trials that failed may be tried again; None for the search's own and its
+            baselines.
         image_results: of a confirmation's number and the classes it predicts of the validation
             images, as `runs.image_results.image_results_of` makes them; None where none are stored.
+        spent: by family, FLOPs x epochs of training before the search.
     """
 
     study: StudyRecord
@@ -74,12 +78,14 @@ class Search:
     reporter: Reporter
     state: StudyState | None = None
     check_stop: Callable[[], None] = lambda: None
-    scheduler: Callable[..., Scheduler] = Scheduler
+    scheduler: Callable[..., Scheduler | ConfirmationScheduler] = Scheduler
     checkpoints: CheckpointFolder | None = None
     weights: KeptWeights | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     enough: Callable[[], bool] = lambda: False
+    takes_up: Callable[[TrialRecord], bool] | None = None
     image_results: Callable[[int, Any], ImageResults] | None = None
+    spent: Mapping[str, int] = field(default_factory=dict)
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
         """Runs until `num_trials` configurations of the search's own are finished.
@@ -114,6 +120,7 @@ class Coordinator:
             curves=self._state.curves,
             num_trials=num_trials,
             refuse=self._refuse,
+            spent=search.spent,
         )
         now = time.perf_counter()
         self._slots = [WorkerSlot(worker, now) for worker in range(search.workers.count)]
@@ -149,14 +156,16 @@ class Coordinator:
         again = {
             trial.number: trial
             for trial in trials
-            if trial.in_search
-            and (trial.origin is Origin.SEARCH or trial.config in search.baselines)
-            and search.retry.takes(trial)
+            if (search.takes_up or self._is_of_the_search)(trial) and search.retry.takes(trial)
         }
         if again:
             said = counted(len(again), "trial")
             self._reporter.note(f"tried again: {said}; {causes(list(again.values()))}")
         return [replace(t, state=State.RUNNING) if t.number in again else t for t in trials]
+
+    def _is_of_the_search(self, trial: TrialRecord) -> bool:
+        is_baseline = trial.origin is Origin.BASELINE and trial.config in self._search.baselines
+        return trial.origin is Origin.SEARCH or is_baseline
 
     def _handle(self, slot: WorkerSlot, event: Event | RequestDone | WorkerDied) -> None:
         """One message of a worker that trains something."""
@@ -261,7 +270,8 @@ class Coordinator:
             return
         slot.ahead, slot.looked_ahead = self._scheduler.suggest(), True
         if slot.ahead is not None:
-            config, recipe = slot.ahead.config, self._search.spec.recipe
+            config = slot.ahead.config
+            recipe = recipe_for(self._search.spec, config.family)
             self._workers.compile_ahead(slot.worker, config, recipe, self._num_seeds(slot.ahead))
 
     def _hear(self, slot: WorkerSlot, epochs: tuple[EpochRecord, ...]) -> None:
@@ -346,7 +356,7 @@ class Coordinator:
             numbers=tuple(t.number for t in trials),
             seeds=tuple(t.seed for t in trials),
             config=slot.suggestion.config,
-            recipe=self._search.spec.recipe,
+            recipe=recipe_for(self._search.spec, slot.suggestion.config.family),
             rungs=slot.suggestion.rungs,
             checkpointing=checkpoints.of(slot.first) if checkpoints else None,
             weights_facts=self._search.weights.facts if self._search.weights else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +25,12 @@ BEFORE_THE_FIELD = {
 }
 """How studies were run before these fields were part of their specification."""
 
-NOTES = frozenset({"asked", "cost_ceiling", "dataset_version", "decoder"})
+NOTES = frozenset(
+    {
+        *("asked", "cost_ceiling", "dataset_version", "decoder"),
+        *("num_validation", "rate_of", "rate_studies"),
+    }
+)
 """What a record's specification holds beyond the fields of a `StudySpec`."""
 
 
@@ -51,6 +57,7 @@ def study_of(
     read = {
         "dataset_version": data.version,
         "decoder": data.decoder,
+        "num_validation": len(data.validation_labels),
         "asked": asked,
         "cost_ceiling": None if plan.cost is FLOPS else plan.cost_ceiling,
     }
@@ -71,6 +78,9 @@ def study_of(
     if "families" not in study.spec:  # it knew one, whose ranges were all there is of a space
         there["space"] = dict.fromkeys(DEFAULT_FAMILIES, study.spec.get("space"))
     there = {name: value for name, value in there.items() if name not in NOTES}
+    there["recipe"] = _filled_up(there["recipe"], defaults["recipe"])
+    if not spec.learning_rates:  # not said: as it began
+        fixed["learning_rates"] = there["learning_rates"]
     asked_name, began = tfds_name(spec.dataset), dataset_of(study)
     if began and asked_name:
         same = agree(began, asked_name)
@@ -82,14 +92,28 @@ def study_of(
     if different:
         raise StudyError(
             f"study {spec.name!r} is in {store.where} with another specification: "
-            f"{'; '.join(different)}; ask for the same, or name another study with --study-name"
+            f"{'; '.join(different)}; ask for the same, go on with what is there (--resume "
+            f"{shlex.quote(spec.name)}), or name another study with --study-name"
         )
     if study.data_digest != data.digest:
         raise StudyError(
             f"study {spec.name!r} began on other images of {spec.dataset} (digest "
             f"{study.data_digest}, these are {data.digest}){_way_out(study, data)}"
         )
-    return study if asked is None else replace(study, spec=study.spec | {"asked": asked})
+    if asked is None:
+        return study
+    noted = {"num_validation": len(data.validation_labels), "asked": asked}
+    return replace(study, spec=study.spec | noted)
+
+
+def _filled_up(there: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """A table, and the tables in it, with the fields that an older version did not know."""
+    return {
+        name: _filled_up(there[name], value)
+        if isinstance(value, dict) and name in there
+        else there.get(name, value)
+        for name, value in (there | defaults).items()
+    }
 
 
 def _way_out(study: StudyRecord, data: ImageData) -> str:

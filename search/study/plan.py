@@ -17,6 +17,9 @@ from space.ladder import ladder
 from space.quantities import exact_count
 from space.search_space import SearchSpace, fitted
 
+_DRAWS = 200
+"""Configurations of a family drawn at random to know what one costs."""
+
 _ROOM = 10**0.01
 """The ceiling over the most expensive configuration, where no budget is below: the reference point
 must lie beyond what is measured to it, or that configuration adds nothing however accurate it is.
@@ -67,6 +70,17 @@ class Plan:
             )
             for space in self.affordable.values()
         ]
+
+    def drawn(self, task: ImageTask, seed: int) -> list[list[Config]]:
+        """Of every searched family configurations as they may come, at random; not one twice."""
+        found = []
+        for untried in self.untried(task, seed):
+            drawn: list[Config] = []
+            while len(drawn) < _DRAWS and (config := untried.draw()) is not None:
+                drawn.append(config)
+                untried.remove(config)
+            found.append(drawn)
+        return [drawn for drawn in found if drawn]
 
 
 def plan(spec: StudySpec, task: ImageTask) -> Plan:
@@ -155,12 +169,9 @@ def _baselines(
     if isinstance(spec.baselines, int):
         if spec.baselines == 0:
             return ()
-        family = baseline_family(spec.families)
-        if family is None:  # all families are searched: each is compared with the others
-            return ()
         return tuple(
             ladder(
-                family,
+                baseline_family(spec.families),
                 task,
                 min_cost=floor,
                 max_cost=ceiling,

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from rich.console import Console
 
+from runs.convergence import sentence as unconverged_line
+from runs.convergence import train_losses, unconverged
 from runs.database_retry import DatabaseRetry
 from runs.lease import LeaseLostError
+from runs.noise import Noise, noise_of
 from runs.spool import refuse_spooled, spooled
 from runs.writer import open_writer
 from search.data import Arrays, ImageData
 from search.data.balance import shares_line
 from search.protocol import Workers
+from search.report.noise_lines import comparison_lines, front_line, shown
 from search.report.progress import open_reporter, print_line
 from search.report.status import StudyStatus
 from search.report.summary import (
@@ -38,6 +42,7 @@ from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import study_of
 from search.study.plan import epoch_steps, plan, reachable
+from search.study.rate_tuning import is_to_be_tuned, spent_on_rates, tune_rates
 from search.study.state import StudyState
 from search.study.study_images import images_of
 from space.families import label_of
@@ -53,6 +58,7 @@ def run_study(
     data_dir: Path | None = None,
     archive: Path | None = None,
     with_baselines: bool = True,
+    tune_rate: bool | None = None,
     checkpoints: Checkpoints | None = None,
     weights: WeightsOptions | None = None,
     retry: RetryPolicy | None = None,
@@ -71,6 +77,8 @@ def run_study(
         data_dir: folder with prepared data sets; None for TFDS's.
         archive: the data set's original archive, where it has to be prepared.
         with_baselines: False leaves baselines that are missing for another time.
+        tune_rate: whether a learning rate a family is found before the search; None: where several
+            families are searched, no rates are given, and enough trials are asked for.
         checkpoints: where and how often trials under way are kept.
         weights: of which complete trials they are kept, and where.
         retry: which trials that failed are tried again; None for those that had a time limit.
@@ -101,8 +109,11 @@ def run_study(
             "trials": spec.trials,
             "baselines": with_baselines,
             "stop_when_flat": stop_when_flat,
+            "tune_rate": tune_rate,
         }
         study = study_of(store, spec, planned, images, asked)
+        rates = study.spec.get("learning_rates", {})  # as it began
+        spec = spec.model_copy(update={"learning_rates": rates})
         baselines = planned.baselines if with_baselines else ()
         what = (
             f"{planned.num_affordable(images.task):,} configurations of at most "
@@ -128,6 +139,30 @@ def run_study(
         workers = start_workers(images)
         store.put_study(study)  # nothing refuses it any more
         state = StudyState.read(store, study.name)
+        each = f", {workers.count} workers" if workers.count > 1 else ""
+        say(f"on {workers.environment.device_kind}{each}; results in {store.where}")
+        checkpoints, retry = checkpoints or Checkpoints(), retry or RetryPolicy()
+        if is_to_be_tuned(spec, has_trials=bool(state.trials), asked=tune_rate):
+            with kept(workers):
+                found = tune_rates(
+                    spec,
+                    planned,
+                    images,
+                    workers,
+                    console,
+                    say,
+                    storage=storage,
+                    checkpoints=checkpoints,
+                    retry=retry,
+                    deadline=deadline,
+                    check_stop=check_stop,
+                )
+            if found:
+                study = store.put_study(found.recorded(study, spec))
+                spec = spec.model_copy(update={"learning_rates": found.chosen})
+                seen = 3 * steps * spec.recipe.batch_size
+                for sentence in found.lines(seen * spent_on_rates(store, study).total()):
+                    say(sentence)
         status = StudyStatus(
             study,
             state,
@@ -135,11 +170,9 @@ def run_study(
             baselines=len(baselines),
             images_per_epoch=steps * spec.recipe.batch_size,
         )
-        each = f", {workers.count} workers" if workers.count > 1 else ""
-        say(f"on {workers.environment.device_kind}{each}; results in {store.where}")
         if status.trials and spec.trials:
             say(f"going on: {counts_line(status)}")
-        with open_reporter(console, status) as reporter, _kept(workers):
+        with open_reporter(console, status) as reporter, kept(workers):
             Search(
                 study=study,
                 spec=spec,
@@ -151,15 +184,23 @@ def run_study(
                 reporter=reporter,
                 state=state,
                 check_stop=check_stop,
-                checkpoints=(checkpoints or Checkpoints()).of(study, storage),
+                checkpoints=checkpoints.of(study, storage),
                 weights=(weights or WeightsOptions()).of(study, storage),
-                retry=retry or RetryPolicy(),
+                retry=retry,
+                spent=spent_on_rates(store, study),
                 enough=partial(status.is_flat, stop_when_flat),
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
+        noise = noise_of(study, status.trials)
+        marks = unconverged(study, shown(status), train_losses(mirror.epochs), noise)
         if status.front:
-            console.print(front_table(status))
-        for line in _closing_lines(status, spec, stop_when_flat):
+            console.print(front_table(status, noise, marks))
+        for line in [
+            *_closing_lines(status, spec, stop_when_flat, noise),
+            front_line(status, noise),
+            *comparison_lines(status, noise, marks),
+            unconverged_line(marks),
+        ]:
             if line:
                 say(line)
         for command in next_commands(study.name, storage, found=bool(status.front)):
@@ -168,12 +209,12 @@ def run_study(
 
 
 def _closing_lines(
-    status: StudyStatus, spec: StudySpec, stop_when_flat: int | None
+    status: StudyStatus, spec: StudySpec, stop_when_flat: int | None, noise: Noise
 ) -> list[str | None]:
     """How it went, and what was found."""
     went = [retried_line(status), failures_line(status), stopping_line(status), time_line(status)]
     if spec.trials == 0:
-        return [*went, *accuracy_lines(status)]
+        return [*went, *accuracy_lines(status, noise)]
     return [
         counts_line(status),
         *went,
@@ -184,7 +225,7 @@ def _closing_lines(
 
 
 @contextmanager
-def _kept(workers: Workers) -> Iterator[None]:
+def kept(workers: Workers) -> Iterator[None]:
     """Has trials under way kept, should the block be left early; the study is held until they are.
 
     Not where another process has taken the study over: their checkpoints are its own now.

@@ -50,7 +50,7 @@ def stored_study(
         )
     except pydantic.ValidationError as error:
         raise StudyError(
-            f"--resume {name}: its specification in {where} is not one of this version "
+            f"study {name!r}: its specification in {where} is not one of this version "
             f"({explain(error)}); go on with the version of mixer-search that began it"
         ) from None
     return spec, asked

@@ -12,6 +12,11 @@ import jax
 import jax.numpy as jnp
 
 from search.spec.recipe import Augmentation
+from search.train.affine import vary_place
+
+AFFINE, COLOUR = 4, 5
+"""What is folded into a step's key for these changes: 0 to 3 would give keys that the others have,
+since `split(key, 4)[i]` is `fold_in(key, i)`."""
 
 
 class Mixed(NamedTuple):
@@ -24,7 +29,10 @@ class Mixed(NamedTuple):
 
 
 def augment(images: jax.Array, labels: jax.Array, key: jax.Array, how: Augmentation) -> Mixed:
-    """Applies what the recipe asks for, in the order crop, flip, cutout, then mixup or CutMix."""
+    """Applies what the recipe asks for: crop, flip, affine change, cutout, then mixup or CutMix.
+
+    Not what changes colours: see `search.train.colour`.
+    """
     if not how.is_random:
         return Mixed(images, labels, labels, jnp.float32(1))
     crop_key, flip_key, cutout_key, mix_key = jax.random.split(key, 4)
@@ -32,6 +40,8 @@ def augment(images: jax.Array, labels: jax.Array, key: jax.Array, how: Augmentat
         images = pad_and_crop(images, crop_key, how.crop_padding)
     if how.flip:
         images = flip(images, flip_key)
+    if how.is_affine:
+        images = vary_place(images, jax.random.fold_in(key, AFFINE), how)
     if how.cutout:
         images = cutout(images, cutout_key, how.cutout)
     if how.mixup_alpha and how.cutmix_alpha:

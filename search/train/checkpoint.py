@@ -82,7 +82,7 @@ def load(file: Path, request: TrialRequest) -> Checkpoint | None:
     facts = json.loads(content["facts"])
     if facts["request"] != _fingerprint(request):
         return None
-    shapes = state_shapes(request.config, len(request.seeds))
+    shapes = state_shapes(request.config, len(request.seeds), request.recipe)
     leaves = content["leaves"]
     if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in jax.tree.leaves(shapes)]:
         return None  # of another version of the network or the optimiser

@@ -18,9 +18,11 @@ import numpy as np
 import optax
 
 from search.spec.recipe import Recipe, steps_per_epoch
-from search.train.augment import Mixed, augment
+from search.train.augment import COLOUR, Mixed, augment
+from search.train.average import averaged
+from search.train.colour import vary_colour
 from search.train.device_data import DeviceData
-from search.train.optimizer import Hyper, adamw, init_moments, learning_rate
+from search.train.optimizer import Hyper, initial_moments, learning_rate, moment_shapes, update
 from space.build import build
 from space.config import Config
 from space.init import initial_params, param_shapes
@@ -32,6 +34,13 @@ class TrainState(NamedTuple):
     params: Any
     moments: Any
     step: Any
+    average: Any = None
+    """Of the weights, where the recipe asks for it."""
+
+    @property
+    def validated(self) -> Any:
+        """The weights that are validated and kept: their average, where there is one."""
+        return self.params if self.average is None else self.average
 
 
 class EpochMetrics(NamedTuple):
@@ -55,21 +64,25 @@ Epoch = Callable[..., tuple[TrainState, EpochMetrics]]
 """state, data, hyper, order, key, learn -> state, metrics; without `learn` it only validates."""
 
 
-def initial_state(config: Config, seeds: Sequence[int]) -> TrainState:
-    """Weights and moments before the first step, a seed along the leading axis; NumPy arrays."""
-    params = [initial_params(config, seed) for seed in seeds]
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
-    shapes = state_shapes(config, len(seeds))
-    moments = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes.moments)
-    return TrainState(stacked, moments, np.zeros(shapes.step.shape, shapes.step.dtype))
+def initial_state(config: Config, seeds: Sequence[int], recipe: Recipe) -> TrainState:
+    """What there is before the first step, a seed along the leading axis; NumPy arrays."""
+    trees = [initial_params(config, seed) for seed in seeds]
+    params = jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+    moments = initial_moments(param_shapes(config), recipe.optimizer)
+    return TrainState(
+        params,
+        moments=jax.tree.map(lambda leaf: np.stack([leaf] * len(seeds)), moments),
+        step=np.zeros(len(seeds), np.int32),
+        average=jax.tree.map(np.copy, params) if recipe.ema else None,
+    )
 
 
-def state_shapes(config: Config, num_seeds: int) -> TrainState:
+def state_shapes(config: Config, num_seeds: int, recipe: Recipe) -> TrainState:
     """As `initial_state`, with a `jax.ShapeDtypeStruct` in place of every array."""
     params = param_shapes(config)
-    num_params = sum(leaf.size for leaf in jax.tree.leaves(params))
-    moments = jax.eval_shape(lambda: init_moments(num_params))
-    state = TrainState(params, moments, jax.ShapeDtypeStruct((), np.int32))
+    moments = moment_shapes(params, recipe.optimizer)
+    step = jax.ShapeDtypeStruct((), np.int32)
+    state = TrainState(params, moments, step, average=params if recipe.ema else None)
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((num_seeds, *leaf.shape), leaf.dtype), state
     )
@@ -128,10 +141,13 @@ def _one_epoch(network: Any, recipe: Recipe) -> Epoch:
             return _mixed_loss(logits, batch, hyper.label_smoothing), logits
 
         (loss, logits), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
-        params, moments = adamw(gradients, state.moments, state.params, state.step, hyper)
+        params, moments = update(gradients, state.moments, state.params, state.step, hyper, recipe)
+        average = state.average
+        if recipe.ema:
+            average = averaged(average, params, state.step, recipe.ema)
         dominant = jnp.where(batch.share >= 0.5, batch.first, batch.second)
         correct = jnp.mean(jnp.argmax(logits, -1) == dominant, dtype=jnp.float32)
-        return TrainState(params, moments, state.step + 1), loss, correct
+        return TrainState(params, moments, state.step + 1, average), loss, correct
 
     def train(
         state: TrainState, data: DeviceData, hyper: Hyper, order: jax.Array, key: jax.Array
@@ -141,9 +157,14 @@ def _one_epoch(network: Any, recipe: Recipe) -> Epoch:
         def body(i: jax.Array, carry: Any) -> Any:
             state, losses, corrects, bad_step = carry
             chosen = jax.lax.dynamic_slice(order, (i * batch_size,), (batch_size,))
-            images = data.normalise(data.train_images[chosen])
-            labels = data.train_labels[chosen]
             step_key = jax.random.fold_in(key, i) if recipe.augmentation.is_random else key
+            pixels = data.train_images[chosen]
+            if recipe.augmentation.changes_colour:
+                pixels = vary_colour(
+                    pixels, jax.random.fold_in(step_key, COLOUR), recipe.augmentation
+                )
+            images = data.normalise(pixels)
+            labels = data.train_labels[chosen]
             state, loss, correct = train_step(state, images, labels, step_key, hyper)
             is_first_bad = (bad_step < 0) & ~jnp.isfinite(loss)
             return state, losses + loss, corrects + correct, jnp.where(is_first_bad, i, bad_step)
@@ -183,13 +204,13 @@ def _one_epoch(network: Any, recipe: Recipe) -> Epoch:
             lambda state: (state, jnp.float32(0), jnp.float32(0), jnp.int32(-1)),
             state,
         )
-        validation_loss, validation_accuracy, validation_classes = validate(state.params, data)
+        validation_loss, validation_accuracy, validation_classes = validate(state.validated, data)
         return state, EpochMetrics(
             train_loss=train_loss,
             train_accuracy=train_accuracy,
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
-            learning_rate=learning_rate(state.step - 1, hyper),
+            learning_rate=learning_rate(state.step - 1, hyper, recipe.schedule),
             bad_step=bad_step,
             validation_classes=validation_classes,
         )

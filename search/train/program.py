@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from search.train.device_data import DeviceData
 from search.train.epoch import Epoch, EpochMetrics, TrainState, epoch_of, shuffle, state_shapes
 from search.train.optimizer import hyper_of, without_arguments
 from search.train.traced_programs import load_or_export, source_digest
+from search.train.xla_options import compiler_options
 from space.build import build
 from space.config import Config
 
@@ -38,7 +39,13 @@ class Program:
 
 
 def compile_program(
-    config: Config, recipe: Recipe, data: DeviceData, dtype: Any, *, num_seeds: int = 1
+    config: Config,
+    recipe: Recipe,
+    data: DeviceData,
+    dtype: Any,
+    *,
+    num_seeds: int = 1,
+    options: Mapping[str, Any] | None = None,
 ) -> Program:
     """Traces, lowers and compiles an epoch; computes nothing.
 
@@ -48,6 +55,7 @@ def compile_program(
         data: on the device to compile for; only shapes matter.
         dtype: of the computation.
         num_seeds: how many are trained at once.
+        options: of XLA, in the place of `compiler_options`.
 
     Raises:
         jax.errors.JaxRuntimeError: `RESOURCE_EXHAUSTED` where the program cannot fit the device.
@@ -57,7 +65,7 @@ def compile_program(
     keys = jax.device_put(jnp.stack([jax.random.key(0)] * num_seeds), device)
     order, step_keys = jax.eval_shape(lambda: shuffle(keys, jnp.int32(0), num_train=data.num_train))
     hyper = hyper_of(recipe, steps_per_epoch(recipe.batch_size, data.num_train))
-    state = state_shapes(config, num_seeds)
+    state = state_shapes(config, num_seeds, recipe)
     recipe = without_arguments(recipe)  # from here on: nothing that is not in the program's name
     function = epoch_of(config, recipe, dtype, num_seeds)
     state_leaves, state_tree = jax.tree.flatten(state)
@@ -79,9 +87,11 @@ def compile_program(
     with suppress(ValueError, NotImplementedError):  # it cannot be exported; a bug raises again
         call = load_or_export(" ".join(map(repr, [*facts, num_seeds, shapes])), trace).call
     lowered = jax.jit(call, donate_argnums=0).lower(state_leaves, others)
+    if options is None:
+        options = compiler_options(device.platform)
     lowered_at = time.perf_counter()
     with counted_hits() as hits:
-        executable = lowered.compile()
+        executable = lowered.compile(compiler_options=dict(options))
     compiled_at = time.perf_counter()
 
     def epoch(state: TrainState, *others: Any) -> tuple[TrainState, EpochMetrics]:

@@ -69,7 +69,7 @@ def train(
     keys = jax.device_put(jnp.stack([jax.random.key(seed) for seed in request.seeds]), device)
     manager = CheckpointManager(request)
     before = manager.find()
-    start = before.state if before else initial_state(request.config, request.seeds)
+    start = before.state if before else initial_state(request.config, request.seeds, recipe)
     state: TrainState = jax.device_put(start, device, may_alias=False)
 
     def epoch(number: int, *, learn: bool) -> EpochMetrics:
@@ -173,7 +173,7 @@ def train(
     if request.weights_facts is not None and not stops:
         yield WeightsOffered()
         if goes_on():
-            params = jax.device_get(state.params)
+            params = jax.device_get(state.validated)
             for i, trial in sound.items():
                 yield WeightsSent(trial, weights_bytes(params, i, _facts(request, i, data)))
 

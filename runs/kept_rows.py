@@ -1,0 +1,145 @@
+"""What is kept of a study besides trials and curves, read and written in a caller's transaction.
+
+Weights that are kept, image results, confirmations and readings of test splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from runs.record import (
+    ConfirmationRecord,
+    ImageResults,
+    KeptResults,
+    TestReading,
+    WeightsRecord,
+)
+from runs.rows import (
+    confirmation_record,
+    image_result_columns,
+    image_results_of,
+    reading_columns,
+    reading_record,
+)
+from runs.tables import (
+    ConfirmationRow,
+    ImageResultRow,
+    ReadingRow,
+    StudyRow,
+    TrialRow,
+    WeightsRow,
+)
+
+
+def kept_of(session: Session, study_id: int) -> KeptResults:
+    """All that is kept of a study."""
+    return KeptResults(
+        weights=tuple(weights_of(session, study_id)),
+        image_results=tuple(image_results(session, study_id)),
+        confirmations=tuple(confirmations(session, study_id)),
+        readings=tuple(readings(session, study_id)),
+    )
+
+
+def weights_of(session: Session, study_id: int) -> list[WeightsRecord]:
+    """By the numbers of their trials."""
+    rows = session.execute(
+        _of_trials(study_id, WeightsRow, WeightsRow.digest, WeightsRow.size_bytes)
+    )
+    return [
+        WeightsRecord(trial=row.number, digest=row.digest, size_bytes=row.size_bytes)
+        for row in rows
+    ]
+
+
+def image_results(session: Session, study_id: int, split: str | None = None) -> list[ImageResults]:
+    """Of a split, or of all; by the numbers of their trials."""
+    query = _of_trials(study_id, ImageResultRow, ImageResultRow.__table__)
+    query = query.order_by(ImageResultRow.split)
+    if split is not None:
+        query = query.where(ImageResultRow.split == split)
+    return [image_results_of(row, row.number) for row in session.execute(query)]
+
+
+def confirmations(session: Session, study_id: int) -> list[ConfirmationRecord]:
+    """The oldest first."""
+    query = sa.select(ConfirmationRow).where(ConfirmationRow.study_id == study_id)
+    rows = session.scalars(query.order_by(ConfirmationRow.number))
+    return [confirmation_record(row) for row in rows]
+
+
+def readings(session: Session, study_id: int) -> list[TestReading]:
+    """For a study, the oldest first."""
+    return _readings(session, ReadingRow.study_id == study_id)
+
+
+def readings_of(session: Session, test_digest: str) -> list[TestReading]:
+    """Of a test split, for whichever study, the oldest first."""
+    return _readings(session, ReadingRow.test_digest == test_digest)
+
+
+def put_weights(
+    session: Session,
+    keys: Mapping[int, int],
+    weights: Sequence[WeightsRecord],
+    without: Collection[int] = (),
+) -> list[str]:
+    """Lists weights in the place of what was kept of their trials, and of others nothing.
+
+    Args:
+        session: of the transaction.
+        keys: of the trials, by number.
+        weights: what is kept.
+        without: numbers of trials of which nothing is kept any more.
+
+    Returns:
+        Digests of files that no trial of any study refers to any more.
+    """
+    gone = set[str]()
+    for number in {*without, *(kept.trial for kept in weights)}:
+        mine = WeightsRow.trial_id == keys[number]
+        gone |= set(session.scalars(sa.select(WeightsRow.digest).where(mine)))
+        session.execute(sa.delete(WeightsRow).where(mine))
+    for kept in weights:
+        session.add(
+            WeightsRow(trial_id=keys[kept.trial], digest=kept.digest, size_bytes=kept.size_bytes)
+        )
+    wanted = sa.select(WeightsRow.digest).where(WeightsRow.digest.in_(gone))
+    return sorted(gone - set(session.scalars(wanted))) if gone else []
+
+
+def put_image_results(
+    session: Session, keys: Mapping[int, int], results: Sequence[ImageResults]
+) -> None:
+    """In the place of what there was of the same trial and split."""
+    for result in results:
+        session.merge(ImageResultRow(trial_id=keys[result.trial], **image_result_columns(result)))
+
+
+def add_confirmation(session: Session, study_id: int, confirmation: ConfirmationRecord) -> None:
+    columns: dict[str, Any] = {
+        "number": confirmation.number,
+        "began_at": confirmation.began_at,
+        "plan": confirmation.plan,
+    }
+    session.add(ConfirmationRow(study_id=study_id, **columns))
+
+
+def add_reading(session: Session, study_id: int, reading: TestReading) -> None:
+    session.add(ReadingRow(study_id=study_id, **reading_columns(reading)))
+
+
+def _readings(session: Session, where: sa.ColumnElement[bool]) -> list[TestReading]:
+    query = sa.select(ReadingRow, StudyRow.name).join(StudyRow, ReadingRow.study_id == StudyRow.id)
+    rows = session.execute(query.where(where).order_by(ReadingRow.id))
+    return [reading_record(row, name) for row, name in rows]
+
+
+def _of_trials(study_id: int, row: type[Any], *columns: Any) -> sa.Select[Any]:
+    """Columns of what belongs to the trials of a study, and the trials' numbers, in their order."""
+    query = sa.select(*columns, TrialRow.number).join(TrialRow, row.trial_id == TrialRow.id)
+    return query.where(TrialRow.study_id == study_id).order_by(TrialRow.number)
