@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +160,38 @@ def test_interrupted_it_ends_as_it_would_have_ended(
         ours, theirs = results(partly, split), results(storage, split)
         assert {k: r.right for k, r in ours.items()} == {k: r.right for k, r in theirs.items()}
     assert found.sentences() == whole.sentences()
+
+
+@pytest.mark.fault("a confirmation killed (SIGKILL) at a random moment, same command again")
+@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_a_random_moment_nothing_is_lost_twice_or_read_twice(
+    storage: str, here: Path, times: int
+) -> None:
+    (here / "t.db").write_bytes((here / "s.db").read_bytes())
+    options = {"seeds": 3, "uniform": True, "device": "cpu", "progress": False}
+    assert confirm_study("small", storage=storage, **options) is not None
+    chance = random.Random(times)
+    command = [sys.executable, "-m", "search.confirm", "--study", "small", "--seeds", "3"]
+    command += ["--uniform", "--device", "cpu", "--checkpoint-every", "0.001s"]
+    for _ in range(times):
+        process = subprocess.Popen(
+            [*command, "--storage", "sqlite:///t.db"],
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(1, 12))
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    found = confirm_study("small", storage="sqlite:///t.db", **options)
+    assert found is not None
+    assert found.readings == 1
+    for split in ("validation", "test"):
+        ours, theirs = results("sqlite:///t.db", split), results(storage, split)
+        assert {k: r.right for k, r in ours.items()} == {k: r.right for k, r in theirs.items()}
 
 
 def test_another_study_of_the_same_images_is_told_that_test_was_read(
