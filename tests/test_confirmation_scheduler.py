@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from records import NOON, mixer, trial
 
 from runs.confirmed import Network
-from runs.record import ImageResults, Origin, State, TrialRecord
+from runs.record import Failure, ImageResults, Origin, State, TrialRecord
 from search.schedule.confirmation import ConfirmationScheduler
 from search.schedule.scheduler import New, Resume
 from search.spec.confirmation import ConfirmationTask
@@ -130,6 +130,30 @@ def test_seeds_of_the_first_round_train_together_where_that_is_asked_for() -> No
     assert isinstance(suggestion, New)
     assert suggestion.seeds == (7, 8, 9)
     assert len(list(world.run())) == 25
+
+
+@pytest.mark.parametrize("failure", [Failure.OUT_OF_MEMORY, Failure.DIVERGED])
+def test_seeds_that_find_no_room_together_come_again_one_by_one(failure: Failure) -> None:
+    world = World((0.9, 0.905, 0.7, 0.5, 0.6), at_once=3)
+    scheduler = ConfirmationScheduler(STUDY_SPEC, task=world.task)
+    first = scheduler.suggest()
+    assert isinstance(first, New)
+    ended = [replace(t, failure=failure) for t in world.end(world.begin(first), State.FAILED)]
+    scheduler.on_end(first, ended)
+    following = [scheduler.suggest() for _ in range(4)]
+    again = [s for s in following if isinstance(s, Resume)]
+    if failure is Failure.DIVERGED:
+        assert not again
+        return
+    assert following[:3] == again
+    last = following[3]
+    assert isinstance(last, New)
+    scheduler.on_end(last, world.end(world.begin(last)))
+    assert [[t.seed for t in s.trials] for s in again] == [[7], [8], [9]]
+    assert {t.state for s in again for t in s.trials} == {State.RUNNING}
+    for suggestion in again:
+        scheduler.on_end(suggestion, world.end(suggestion.trials))
+    assert 0 in {parent for parent, _ in world.run(scheduler)}, "of the best two: it has not failed"
 
 
 @pytest.mark.parametrize("stop", [1, 7, 15, 16, 20, 24])

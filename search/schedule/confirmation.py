@@ -18,7 +18,7 @@ from runs.confirmation.next_seed import worth
 from runs.confirmed import FEWEST_SEEDS, Network
 from runs.record import ImageResults, Origin, State, TrialRecord
 from search.schedule.candidate import Candidate
-from search.schedule.scheduler import New, Resume, RungDecision, Suggestion
+from search.schedule.scheduler import New, Resume, RungDecision, Suggestion, one_by_one
 from search.spec.confirmation import ConfirmationTask
 from search.spec.studies import StudySpec
 from space.costs import Cost, find_cost
@@ -106,7 +106,13 @@ class ConfirmationScheduler:
     def on_end(
         self, suggestion: Suggestion, trials: Sequence[TrialRecord], curve: Sequence[float] = ()
     ) -> None:
-        """Trainings have ended; their results are stored."""
+        """Trainings have ended; their results are stored.
+
+        Those for which together the device had no room are suggested again, one by one.
+        """
+        if again := one_by_one(suggestion, trials):
+            self._due += again
+            return
         row = next(row for row in self._rows if row.candidate.config == suggestion.config)
         row.ended |= {trial.number for trial in trials}
         row.has_failed |= any(trial.state is State.FAILED for trial in trials)
