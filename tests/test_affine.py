@@ -96,6 +96,15 @@ def test_each_is_uniform_to_both_sides_up_to_what_was_asked(how: Augmentation) -
         assert abs(np.corrcoef(drawn.T)[0, 1]) < 0.06
 
 
+def test_the_matrix_of_all_is_that_of_the_rotation_times_that_of_the_shear() -> None:
+    rotation, shear, both = (
+        np.asarray(draw_transformations(KEY, 5, how)[0])
+        for how in (Augmentation(rotate=30), Augmentation(shear=0.3), EVERYTHING)
+    )
+    np.testing.assert_allclose(both, rotation @ shear, atol=1e-6)
+    assert not np.allclose(both, shear @ rotation, atol=1e-3)
+
+
 def test_equal_keys_give_equal_images_and_others_others() -> None:
     images, labels = jnp.asarray(numbered()), jnp.arange(24)
     one, again, other = (

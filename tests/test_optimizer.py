@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from search.spec.recipe import Recipe, Schedule
-from search.train.muon import matrix_axes
+from search.train.muon import arrange, leaves_of, matrix_rows
 from search.train.optimizer import Hyper, hyper_of, initial_moments, learning_rate, update
 from space.config import ImageTask, MixerConfig, ViTConfig
 from space.init import param_shapes
@@ -31,6 +32,7 @@ BLOCKS = {
         "query": {"bias": (2, 2), "kernel": (3, 2, 2)},
         "out": {"kernel": (2, 2, 3)},
     },
+    "Block_1": {"Dense_0": {"kernel": (3, 5)}},
     "head": {"kernel": (3, 2)},
 }
 RECIPE = Recipe(epochs=1, learning_rate=0.1, warmup=0.5, weight_decay=0.3, clip_norm=1.0)
@@ -110,8 +112,8 @@ class Muon:
 def muon_or_adam(path: str, shape: tuple[int, ...]) -> Direction:
     """By hand, for `BLOCKS`: the rows of each matrix."""
     rows = {"Dense_0/kernel": 3, "Dense_1/kernel": 5, "query/kernel": 3, "out/kernel": 4}
-    name = path.removeprefix("Block_0/")
-    return Muon(rows[name]) if path != name and name in rows else Adam()
+    block, _, name = path.partition("/")
+    return Muon(rows[name]) if block in {"Block_0", "Block_1"} and name in rows else Adam()
 
 
 def by_the_papers(
@@ -144,6 +146,7 @@ def by_the_papers(
         ("adamw", lambda *_: Adam(), SHAPES),
         ("sgd", lambda *_: Nesterov(), SHAPES),
         ("muon", muon_or_adam, BLOCKS),
+        ("muon", lambda *_: Adam(), SHAPES),  # it has no blocks
     ],
 )
 def test_several_steps_are_those_of_the_papers(
@@ -220,16 +223,30 @@ def test_muon_takes_the_matrices_of_blocks_and_nothing_else() -> None:
     assert all("block" in path.lower() for sides in found.values() for path in sides)
 
 
+def test_what_muon_sees_is_the_tree_and_the_tree_comes_back() -> None:
+    params = on_device(tree(np.random.default_rng(0), 1.0, BLOCKS))
+    seen = arrange(params)
+    shapes = {name: stack.shape for name, stack in seen.matrices.items()}
+    assert shapes == {
+        "3 x 5": (2, 3, 5),
+        "5 x 3": (1, 5, 3),
+        "3 x 4": (1, 3, 4),
+        "4 x 3": (1, 4, 3),
+    }
+    leaves = jax.tree.leaves(params)
+    assert seen.others.size == sum(leaf.size for leaf in leaves) - 69
+    for leaf, back in zip(leaves, leaves_of(seen, params), strict=True):
+        np.testing.assert_array_equal(back, leaf)
+
+
 def matrices(config: MixerConfig | ViTConfig) -> dict[str, tuple[int, int]]:
     """Rows and columns of what Muon takes, by path."""
     found = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(param_shapes(config)):
         names = tuple(key.key for key in path)
-        axes = matrix_axes(names, leaf.ndim)
-        if axes is not None:
-            sides = (axes.reduction_axis, axes.output_axis)
-            rows, columns = (int(np.prod([leaf.shape[axis] for axis in side])) for side in sides)
-            found["/".join(names)] = rows, columns
+        rows = matrix_rows(names, leaf.ndim)
+        if rows is not None:
+            found["/".join(names)] = math.prod(leaf.shape[:rows]), math.prod(leaf.shape[rows:])
     return found
 
 

@@ -37,9 +37,8 @@ def draw_transformations(
 def transform(images: jax.Array, matrices: jax.Array, shifts: jax.Array) -> jax.Array:
     """Images as read at `matrix @ (place - centre) + shift + centre`, the nearest pixel; 0 outside.
 
-    The nearest, as RandAugment (Cubuk et al. 2020) has it in torchvision: of interpolation,
-    training images would be blurred where those of validation are sharp, and four pixels read in
-    place of one.
+    The nearest, as RandAugment (Cubuk et al. 2020) has it in torchvision. Interpolation would read
+    four pixels in place of one, and blur training images while those of validation are sharp.
 
     Args:
         images: [batch, size, size, channels]

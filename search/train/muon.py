@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 from optax.contrib import MuonDimensionNumbers, scale_by_muon
 
@@ -24,16 +26,53 @@ _BLOCK = re.compile(r".*block_\d+", re.IGNORECASE)
 _SPLIT_INTO_HEADS = {"query", "key", "value"}
 
 
+class Arranged(NamedTuple):
+    """A tree of weights as Muon sees it: however many blocks, as many products to compile."""
+
+    matrices: dict[str, jax.Array]
+    """By their sides, all of one size in one array [count, rows, columns]."""
+    others: jax.Array
+    """All else as one vector."""
+
+
 def muon() -> optax.GradientTransformation:
-    """Directions for a tree of gradients; momentum 0.95 and five iterations, as published."""
+    """Directions for `Arranged` gradients; momentum 0.95 and five iterations, as published."""
     matrices = optax.chain(
         scale_by_muon(COEFFICIENTS, weight_dimension_numbers=_axes), optax.stateless(_rescaled)
     )
-    return optax.partition({"matrix": matrices, "other": optax.scale_by_adam()}, _labels)
+    transformations = {"matrix": matrices, "other": optax.scale_by_adam()}
+    return optax.partition(transformations, Arranged("matrix", "other"))  # type: ignore[arg-type]
 
 
-def matrix_axes(path: tuple[str, ...], ndim: int) -> MuonDimensionNumbers | None:
-    """Which axes of a weight are the rows (what is summed over) and the columns of a matrix.
+def arrange(tree: Any) -> Arranged:
+    """The weights of a network, or their gradients."""
+    matrices: dict[str, list[jax.Array]] = {}
+    others = []
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        sides = _sides(path, leaf)
+        if sides is None:
+            others.append(leaf.ravel())
+        else:
+            matrices.setdefault("{} x {}".format(*sides), []).append(leaf.reshape(sides))
+    stacked = {name: jnp.stack(found) for name, found in matrices.items()}
+    return Arranged(stacked, jnp.concatenate(others))
+
+
+def leaves_of(arranged: Arranged, tree: Any) -> Iterator[jax.Array]:
+    """The leaves of a tree that was arranged, in the order and shapes it has them."""
+    stacks = {name: iter(found) for name, found in arranged.matrices.items()}
+    start = 0
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        sides = _sides(path, leaf)
+        if sides is None:
+            yield arranged.others[start : start + leaf.size].reshape(leaf.shape)
+            start += leaf.size
+        else:
+            yield next(stacks["{} x {}".format(*sides)]).reshape(leaf.shape)
+
+
+def matrix_rows(path: tuple[str, ...], ndim: int) -> int | None:
+    """How many axes of a weight are the rows of a matrix (what is summed over), from the first on.
 
     None for what Muon is not for: everything but kernels, and the kernels outside of blocks (patch
     embedding, head). A block is a module whose name ends like `Block_0`, as Flax names a class that
@@ -42,33 +81,21 @@ def matrix_axes(path: tuple[str, ...], ndim: int) -> MuonDimensionNumbers | None
     """
     if path[-1] != "kernel" or ndim < 2 or not any(map(_BLOCK.fullmatch, path)):
         return None
-    rows = 1 if set(path) & _SPLIT_INTO_HEADS else ndim - 1
-    return MuonDimensionNumbers(tuple(range(rows)), tuple(range(rows, ndim)))
+    return 1 if set(path) & _SPLIT_INTO_HEADS else ndim - 1
 
 
-def _labels(params: Any) -> Any:
-    def label(path: Any, leaf: Any) -> str:
-        return "other" if matrix_axes(_names(path), leaf.ndim) is None else "matrix"
-
-    return jax.tree_util.tree_map_with_path(label, params)
+def _sides(path: Any, leaf: Any) -> tuple[int, int] | None:
+    """Rows and columns of a matrix for Muon."""
+    rows = matrix_rows(tuple(key.key for key in path), leaf.ndim)
+    return None if rows is None else (math.prod(leaf.shape[:rows]), math.prod(leaf.shape[rows:]))
 
 
 def _axes(matrices: Any) -> Any:
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: matrix_axes(_names(path), leaf.ndim), matrices
-    )
+    return jax.tree.map(lambda _: MuonDimensionNumbers(1, 2), matrices)
 
 
 def _rescaled(updates: Any, _: Any) -> Any:
-    def rescale(path: Any, update: jax.Array) -> jax.Array:
-        axes = matrix_axes(_names(path), update.ndim)
-        assert axes is not None
-        sides = (axes.reduction_axis, axes.output_axis)
-        longer = max(math.prod(update.shape[axis] for axis in side) for side in sides)
-        return update * (_ADAM_RMS * math.sqrt(longer))
+    def rescale(found: jax.Array) -> jax.Array:  # count, rows, columns
+        return found * (_ADAM_RMS * math.sqrt(max(found.shape[1:])))
 
-    return jax.tree_util.tree_map_with_path(rescale, updates)
-
-
-def _names(path: Any) -> tuple[str, ...]:
-    return tuple(key.key for key in path)
+    return jax.tree.map(rescale, updates)

@@ -1,8 +1,8 @@
 """A step of training: clipping, an optimiser's direction, decay, learning rate.
 
 AdamW and SGD see all weights as one vector: fewer kernels to compile and to launch. Array by array,
-a Mixer of four blocks has half as many kernels again (687 against 457, on a CPU). Muon needs the
-matrices.
+a Mixer of four blocks has half as many kernels again (687 against 457, on a CPU). Muon sees the
+matrices of one size as one array.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import optax
 
 from search.spec.recipe import Optimizer, Recipe, Schedule
-from search.train.muon import COEFFICIENTS, muon
+from search.train.muon import COEFFICIENTS, arrange, leaves_of, muon
 
 _DIRECTIONS: dict[Optimizer, Callable[[], optax.GradientTransformation]] = {
     "adamw": optax.scale_by_adam,
@@ -128,7 +128,7 @@ def update(
     arranged = _arranged(gradients, recipe.optimizer)
     direction, moments = _direction(recipe.optimizer, hyper.clip_norm).update(arranged, moments)
     parts: Iterable[jax.Array] = (
-        jax.tree.leaves(direction) if recipe.optimizer == "muon" else _split(direction, params)
+        leaves_of(direction, params) if recipe.optimizer == "muon" else _split(direction, params)
     )
     rate = learning_rate(step, hyper, recipe.schedule)
     moved = []
@@ -145,9 +145,9 @@ def _direction(optimizer: Optimizer, clip_norm: jax.Array) -> optax.GradientTran
 
 
 def _arranged(tree: Any, optimizer: Optimizer) -> Any:
-    """As the optimiser sees weights: one vector, or for Muon the tree."""
+    """As the optimiser sees weights: one vector, or for Muon matrices and a vector."""
     if optimizer == "muon":
-        return tree
+        return arrange(tree)
     return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
 
 
