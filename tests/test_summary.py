@@ -81,6 +81,23 @@ def test_without_baselines_the_front_stands_alone() -> None:
     assert "nearest" not in text
 
 
+def test_families_that_are_all_searched_stand_beside_no_baseline() -> None:
+    found = [
+        trial(0, accuracy=0.5),
+        trial(1, config=vit(), accuracy=0.6),
+        trial(2, accuracy=0.7, origin=Origin.BASELINE),
+    ]
+    both = study(spec={"families": ["mixer", "vit"]})
+    console = Console(file=io.StringIO(), width=80)
+    console.print(front_table(Followed(both, found, goal=2, baselines=1, images_per_epoch=100)))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "nearest" not in text
+    assert "…" not in text
+    assert "Mixer p2 C8 L2 T8 D20" in text
+    assert "ViT p2 C12 L2 D20 H3" in text
+
+
 def test_the_counts_leave_out_what_did_not_happen() -> None:
     assert counts_line(status(vits=True)).startswith(
         "2 trials complete, 1 refused, 1 baseline; hypervolume"

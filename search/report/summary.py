@@ -24,7 +24,8 @@ from space.quantities import counted, format_count, format_seconds
 
 
 def front_table(status: StudyStatus) -> Table:
-    """The search's front, cheapest first; beside each the nearest baseline, where there is one."""
+    """The search's front, cheapest first; beside each the nearest baseline, where there is one of a
+    family that is not searched, or one family alone is."""
     table = Table(
         title=Text(
             visible(f"Front of {status.study.name}, accuracy on the validation split"),
@@ -37,9 +38,12 @@ def front_table(status: StudyStatus) -> Table:
     )
     cost = status.study.cost
     name = min(cost.label, cost.name, key=len)
+    families = status.study.families
+    is_mixed = len(families) > 1
     given = over_seeds([t for t in status.trials if t.origin is Origin.BASELINE])
-    is_mixed = len(status.study.families) > 1
-    found = "network" if is_mixed else find_family(status.study.families[0]).label
+    if is_mixed:  # beside a network of another family, one of a searched family says nothing
+        given = [t for t in given if t.family not in families]
+    found = "network" if is_mixed else find_family(families[0]).label
     is_one_kind = len({trial.family for trial in given}) == 1
     other = f"nearest {find_family(given[0].family).label if is_one_kind else 'baseline'}"
     columns = ["trial", found, name, "accuracy"] + [other, name, "accuracy"] * bool(given)
