@@ -130,7 +130,7 @@ def test_its_result_is_a_frame_a_front_a_best_trial_and_a_preset(said: list[str]
 @pytest.mark.usefixtures("said")
 def test_a_study_is_gone_on_with_as_it_was_asked_for() -> None:
     spec, asked = stored_study("notebook", None)
-    assert asked == {"trials": 1, "baselines": True, "stop_when_flat": None}
+    assert asked == {"trials": 1, "baselines": True, "stop_when_flat": None, "tune_rate": None}
     assert (spec.trials, spec.recipe.epochs, spec.max_flops) == (1, 60, 60_000)
     ranges = spec.space["mixer"].model_dump()
     assert ranges["num_blocks"] == (1,)

@@ -24,9 +24,9 @@ def stored_study(
         trials: how many it is to have now; None for as many as it was last asked for.
 
     Returns:
-        The specification; and `baselines`, whether those that are missing are trained, and
-        `stop_when_flat`, as they were last asked for. Of a study of an older version, which did
-        not note them, nothing.
+        The specification; and `baselines`, whether those that are missing are trained,
+        `stop_when_flat` and `tune_rate`, as they were last asked for. Of a study of an older
+        version, which did not note them, nothing.
 
     Raises:
         StorageError: there is no such database or study; the sentence names those there are.
