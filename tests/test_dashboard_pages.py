@@ -238,7 +238,8 @@ def test_seeds_of_a_configuration_are_one_point_and_one_row_of_the_front(storage
     assert "Of several seeds the mean" in words(app)
     drawn = {one["name"]: one for one in figures(visit(trial=str(SEEDS[1])))[0]}
     hovered = {row[0]: row[3] for row in drawn["Mixer front"]["customdata"]}
-    assert "images and seeds<br>mean of 3 seeds" in hovered[SEEDS[0]]
+    assert ", images and seeds<br>" in hovered[SEEDS[0]]
+    assert "mean of 3 seeds" in hovered[SEEDS[0]]
     assert "Trial 25" in drawn  # the ring of any of its seeds
     assert app.metric[3].value == str(sum(t.state is State.COMPLETE for t in trials))
 
