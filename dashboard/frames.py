@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from statistics import fmean
 
+import numpy as np
 import pandas as pd
 
 from dashboard.wording import flop_per_second, memory, percent, state_word, with_arm
 from runs.convergence import Unconverged
 from runs.equal_cost import Comparison
-from runs.noise import Noise, longer_arm
+from runs.noise import Noise, wilson
 from runs.record import EpochRecord, State, TrialRecord
 from space.config import Config
 from space.cost import cost as bill_of
@@ -31,10 +32,10 @@ def front_table(
 ) -> pd.DataFrame:
     """One row a trial.
 
-    Columns: Trial, Configuration, FLOPs (millions), Parameters, the cost by its label where it is
-    another, Accuracy (percent); ± (half of its interval, in points) where it is known; Seeds (how
-    many) where `several` has the accuracies behind a trial's mean, by its number; and Remarks where
-    there are some, by number too.
+    Columns: Trial, Configuration, FLOPs (millions), the cost by its label where it is another,
+    Accuracy (percent); ± (half of its interval, in points) where it is known; Remarks where there
+    are some, by number; Seeds (how many) where `several` has the accuracies behind a trial's mean,
+    by number too; and Parameters.
     """
     rows = []
     for trial in front:
@@ -42,17 +43,16 @@ def front_table(
             "Trial": trial.number,
             "Configuration": trial.label if name_families else trial.short_label,
             "FLOPs": trial.flops / 1e6,
-            "Parameters": trial.params,
             **_own(trial, cost),
             "Accuracy": _percent(trial),
         }
         if (arm := noise.half_width(trial)) is not None:
             row["±"] = 100 * arm
-        if several:
-            row["Seeds"] = len(several.get(trial.number, [0.0]))
         if remarks:
             row["Remarks"] = remarks.get(trial.number, "")
-        rows.append(row)
+        if several:
+            row["Seeds"] = len(several.get(trial.number, [0.0]))
+        rows.append(row | {"Parameters": trial.params})
     return pd.DataFrame(rows)
 
 
@@ -62,20 +62,25 @@ def equal_cost_table(
     """One row a budget: the best of two families within it, and what lies between them.
 
     Columns: At most (the budget, written), a family's label and ± (each accuracy and half of its
-    interval), Difference (points), 95 % (its interval) and Verdict.
+    interval), Difference (points), 95 % (its interval), Verdict, and Remarks where some training
+    had not converged.
     """
     rows = []
     for found in comparisons:
         row: dict[str, str] = {"At most": cost.shortly(found.budget)}
         for trial, arm in zip((found.one, found.other), found.arms, strict=True):
-            mark = f" ({marks[trial.number]})" if trial.number in marks else ""
-            label = family_of(trial.config).label
-            row[label] = f"{with_arm(trial.accuracy, arm)}{mark}"
+            row[family_of(trial.config).label] = with_arm(trial.accuracy, arm)
         row["Difference"] = f"{found.points:+.2f}"
         if found.difference:
             low, high = 100 * found.difference.low, 100 * found.difference.high
             row["95 %"] = f"{low:+.2f} to {high:+.2f}"
         row["Verdict"] = found.verdict(marks)
+        if marks:
+            row["Remarks"] = ", ".join(
+                f"{family_of(trial.config).label} {marks[trial.number]}"
+                for trial in (found.one, found.other)
+                if trial.number in marks
+            )
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -263,9 +268,10 @@ def trials_table(
     table = frame[list(columns)].iloc[::-1].rename(columns=columns)
     words = {state.value: state_word(state, is_run=is_run) for state in State}
     if noise.num_images is not None:
-        arms = [longer_arm(noise.of_training(_or_none(a))) for a in table["Accuracy"]]
+        accuracy = table["Accuracy"].to_numpy(dtype=np.float64, na_value=np.nan)
+        low, high = wilson(accuracy, noise.num_images)
         place = list(table.columns).index("Accuracy") + 1
-        table.insert(place, "±", [None if arm is None else 100 * arm for arm in arms])
+        table.insert(place, "±", 100 * np.maximum(accuracy - low, high - accuracy))
     return table.assign(
         State=table["State"].map(words),
         Accuracy=100 * table["Accuracy"].astype(float),
@@ -281,11 +287,6 @@ def _own(trial: TrialRecord, cost: Cost) -> dict[str, float | None]:
 def moment(time: datetime) -> str:
     """To the second, in UTC."""
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _or_none(value: float | None) -> float | None:
-    """Pandas has nan where nothing is known."""
-    return None if value is None or pd.isna(value) else float(value)
 
 
 def _percent(trial: TrialRecord) -> float:

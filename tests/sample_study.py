@@ -49,7 +49,8 @@ def write_study(
     """
     draw = random.Random(seed)
     with open_writer(storage) as store:
-        store.add_study(study_record(name))
+        study = study_record(name)
+        store.add_study(replace(study, spec=study.spec | {"num_validation": 5_000}))
         for number in range(trials):
             trial = planned(draw, number)
             if number == SEEDS[0]:

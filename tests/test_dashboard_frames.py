@@ -65,10 +65,11 @@ def test_a_comparison_of_single_seeds_has_numbers_and_no_verdict() -> None:
     assert row == {
         "At most": "5.00 M FLOPs",
         "Mixer": "75.00 ± 4.47 %",
-        "ViT": "50.00 ± 4.88 % (still learning)",
+        "ViT": "50.00 ± 4.88 %",
         "Difference": "+25.00",
         "95 %": "+18.39 to +31.30",
         "Verdict": "one seed, images only",
+        "Remarks": "ViT still learning",
     }
     (row,) = equal_cost_table(at_equal_cost(mixers, vits, UNKNOWN, FLOPS), FLOPS, {}).to_dict(
         "records"

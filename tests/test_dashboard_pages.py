@@ -120,7 +120,9 @@ def test_the_trial_page_says_what_the_record_says(storage: str) -> None:
     assert circumstances["device"] == "NVIDIA H200"
     assert circumstances["jax"] == "0.10.2"
     assert circumstances["git revision"] == "5f2c1ab-dirty"
-    assert app.metric[1].value == f"{100 * trial.accuracy:.2f} %"
+    accuracy = 100 * trial.accuracy
+    assert app.metric[1].value.startswith(f"{accuracy:.2f} ± ")
+    assert "one seed, images only: no verdict" in words(app)
     assert len(app.get("plotly_chart")) == 3
     assert [button.label for button in app.download_button] == ["Download preset"]
 
@@ -235,16 +237,35 @@ def test_seeds_of_a_configuration_are_one_point_and_one_row_of_the_front(storage
     assert (row["Seeds"], row["Accuracy"]) == (3, pytest.approx(100 * mean))
     assert "Of several seeds the mean" in words(app)
     drawn = {one["name"]: one for one in figures(visit(trial=str(SEEDS[1])))[0]}
-    assert drawn["Mixer seeds"]["customdata"][0][0] == SEEDS[0]
+    hovered = {row[0]: row[3] for row in drawn["Mixer front"]["customdata"]}
+    assert ", images and seeds<br>" in hovered[SEEDS[0]]
+    assert "mean of 3 seeds" in hovered[SEEDS[0]]
     assert "Trial 25" in drawn  # the ring of any of its seeds
     assert app.metric[3].value == str(sum(t.state is State.COMPLETE for t in trials))
+
+
+def test_the_front_says_how_far_it_can_be_trusted(storage: str) -> None:
+    with open_reader(storage) as store:
+        snapshot = Snapshot(store.study("sample"), store.trials("sample"))
+    app = visit()
+    members = len(snapshot.front)
+    assert f"{len(snapshot.undecided)} of {members} members of the front could" in words(app)
+    assert "Bars on the front: 95 %, images and seeds." in words(app)
+    table, equal = app.dataframe[0].value, app.dataframe[1].value
+    undecided = table[table["Remarks"].str.contains("undecided")]["Trial"]
+    assert set(undecided) == snapshot.undecided
+    assert list(equal["Verdict"]) == ["one seed, images only"] * len(equal)
+    assert not [column for column in table if "Nearest" in column]
+    every = visit("table").dataframe[0].value
+    assert every["±"].notna().equals(every["Accuracy"].notna())
 
 
 def test_the_page_of_a_seed_shows_the_others(storage: str) -> None:
     with open_reader(storage) as store:
         trial = store.trial("sample", SEEDS[1])
     app = visit("trial", study="sample", trial=str(SEEDS[1]))
-    assert app.metric[1].value == f"{100 * trial.accuracy:.2f} %"  # its own, not the mean
+    accuracy = 100 * trial.accuracy
+    assert app.metric[1].value.startswith(f"{accuracy:.2f} ± ")  # its own, not the mean
     assert "One of 3 seeds of this configuration: seed 0 (trial 25)" in words(app)
     drawn = figures(app)[0]
     assert [one["name"] for one in drawn if one["showlegend"]] == ["Training", "Validation"]

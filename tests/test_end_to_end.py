@@ -157,7 +157,10 @@ def test_a_study_ends_with_its_front_and_the_next_commands(searched: tuple[Path,
     _, printed = searched
     assert "Front of mixer_smoke" in printed
     assert "python -m dashboard" in printed
+    assert "python -m search.confirm --study mixer_smoke" in printed
     assert "python -m search.export --study mixer_smoke --pick knee" in printed
+    assert "could change places; ± is a 95 % interval, of the 144 validation images only" in printed
+    assert "; one seed, images only" in printed
 
 
 def test_every_trial_is_better_than_guessing_and_says_what_it_ran_on(
