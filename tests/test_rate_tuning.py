@@ -236,7 +236,7 @@ def test_a_tuned_study_goes_on_by_the_same_command_and_is_not_tuned_again(
     storage = tuned[0]
     with open_reader(storage) as store:
         before = store.study("tuned"), store.trials("tuned"), trials_of_rates(store)
-    assert not [line for line in run(storage) if "learning rate" in line]
+    assert not [line for line in run(storage) if line.startswith("learning rate")]
     with open_reader(storage) as store:
         assert (store.study("tuned"), store.trials("tuned"), trials_of_rates(store)) == before
     resumed, _ = stored_study("tuned", storage)
