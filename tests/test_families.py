@@ -213,7 +213,7 @@ def test_the_pages_show_the_family(
     if page == "table":
         assert set(app.multiselect[2].options) == {"mixer", "patch_mlp", "vit"}
     if page == "trial":
-        assert "the ViT nearest in FLOPs" in words(app)
+        assert "ViT of no more FLOPs" in words(app)
 
 
 @pytest.mark.usefixtures("third")
