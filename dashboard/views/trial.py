@@ -120,6 +120,9 @@ def _comparison(snapshot: Snapshot, trial: TrialRecord) -> None:
         t for t in winners.front(snapshot.compared, cost=cost) if (t.cost(cost) or 0) <= own
     ]
     if not affordable:
+        if snapshot.compared:
+            label = family_of(snapshot.compared[0].config).label
+            st.caption(f"There is no {label} of no more {cost.unit} to compare it with.")
         return
     other, noise = affordable[-1], snapshot.noise
     difference = noise.difference(mean, other)
