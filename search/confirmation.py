@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,12 +13,10 @@ from rich.console import Console
 from runs.confirmed import Confirmed, read_confirmed
 from runs.reader import open_reader
 from runs.weights_folder import Weights
-from search.launch import Where, count_of, open_engine, seconds_of
 from search.report.progress import print_line
 from search.spec.confirmation import MOST_A_FAMILY, ConfirmationSettings
-from search.spec.retry import RetryPolicy
-from search.study.checkpoint_folder import Checkpoints
 from search.study.stop_signals import Stopping
+from search.training import Training
 from space.config import Config
 from space.paths import as_path
 
@@ -136,40 +133,17 @@ def _train(
     *,
     data: Arrays | ImageData | None = None,
     storage: str | None = None,
-    workers: int | str = "auto",
     data_dir: Path | str | None = None,
     archive: Path | str | None = None,
-    device: str = "auto",
-    workers_per_device: int = 1,
-    engine: str = "auto",
-    ray_address: str | None = None,
-    timeout: str | float | None = None,
-    trial_timeout: str | float = "6h",
-    retry_failed: bool = False,
-    checkpoint_every: str | float = "30s",
-    checkpoint_dir: Path | str | None = None,
-    keep_checkpoints: bool = False,
     weights_dir: Path | str | None = None,
+    **options: Any,
 ) -> bool:
     """Opens workers, and has a confirmation trained; whether all of it is."""
     from search.study.confirm import train  # takes a second
 
-    limit = None if timeout is None else seconds_of("--timeout", timeout)
-    trial_seconds = seconds_of("--trial-timeout", trial_timeout)
-    checkpoints = Checkpoints(
-        None if checkpoint_dir is None else as_path(checkpoint_dir),
-        seconds_of("--checkpoint-every", checkpoint_every),
-        keep_checkpoints,
-    )
-    checkpoints.check()
-    stopping, began = Stopping(), time.monotonic()
-    opened = open_engine(
-        Where(count_of(workers), workers_per_device, device, engine, ray_address),
-        trial_seconds,
-        storage,
-        stopping,
-        partial(print_line, console),
-    )
+    training, stopping = Training(**options), Stopping()
+    deadline, checkpoints = training.deadline(), training.checkpoints()
+    opened = training.open_workers(storage, stopping, partial(print_line, console))
     try:
         with stopping.listen(), opened as start_workers:
             return train(
@@ -183,8 +157,8 @@ def _train(
                 archive=None if archive is None else as_path(archive),
                 checkpoints=checkpoints,
                 weights_dir=None if weights_dir is None else as_path(weights_dir),
-                retry=RetryPolicy(failed=retry_failed, trial_seconds=trial_seconds),
-                deadline=None if limit is None else began + limit,
+                retry=training.retry,
+                deadline=deadline,
                 check_stop=stopping.check,
             )
     except KeyboardInterrupt:

@@ -5,39 +5,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from runs.reader import open_reader
-from runs.storage import has_password
 from search.report.progress import print_line
 from search.result import StudyResult
-from search.spec.retry import RetryPolicy
 from search.spec.studies import StudyError, StudySpec
 from search.spec.study_file import find_study
-from search.study.checkpoint_folder import Checkpoints
 from search.study.kept_weights import WeightsOptions
 from search.study.stop_signals import Stopping
-from search.train.compile_cache import use_compile_cache
-from search.train.devices import check_kind
-from search.train.xla_options import use_xla_options, xla_options_come_too_late
-from search.workers.processes import open_workers
-from search.workers.spawned import check_may_start
-from space.errors import MixerSearchError
+from search.training import Training
 from space.paths import as_path
-from space.quantities import parse_duration
 
 if TYPE_CHECKING:
     from search.data import Arrays, ImageData
-    from search.protocol import Workers
-
-    OpenWorkers = AbstractContextManager[Callable[[ImageData], Workers]]
 
 
 def run_study(
@@ -105,14 +90,20 @@ def run_study(
     """
     console = progress if isinstance(progress, Console) else Console(quiet=not progress)
     spec = study if isinstance(study, StudySpec) else find_study(str(study))
-    seconds = None if timeout is None else seconds_of("--timeout", timeout)
-    trial_seconds = seconds_of("--trial-timeout", trial_timeout)
-    checkpoints = Checkpoints(
-        None if checkpoint_dir is None else as_path(checkpoint_dir),
-        seconds_of("--checkpoint-every", checkpoint_every),
-        keep_checkpoints,
+    training = Training(
+        workers=workers,
+        workers_per_device=workers_per_device,
+        device=device,
+        engine=engine,
+        ray_address=ray_address,
+        timeout=timeout,
+        trial_timeout=trial_timeout,
+        retry_failed=retry_failed,
+        checkpoint_every=checkpoint_every,
+        checkpoint_dir=checkpoint_dir,
+        keep_checkpoints=keep_checkpoints,
     )
-    checkpoints.check()
+    deadline, checkpoints = training.deadline(), training.checkpoints()
     weights = WeightsOptions(keep_weights, None if weights_dir is None else as_path(weights_dir))
     weights.check()
     if stop_when_flat is not None and stop_when_flat < 1:
@@ -124,14 +115,7 @@ def run_study(
             "them, or take learning_rates out of the study"
         )
     stopping = Stopping()
-    began = time.monotonic()
-    opened = open_engine(
-        Where(count_of(workers), workers_per_device, device, engine, ray_address),
-        trial_seconds,
-        storage,
-        stopping,
-        partial(print_line, console),
-    )
+    opened = training.open_workers(storage, stopping, partial(print_line, console))
     try:
         with stopping.listen(), opened as start_workers:
             # Takes a second, in which workers start
@@ -149,8 +133,8 @@ def run_study(
                 tune_rate=tune_rate,
                 checkpoints=checkpoints,
                 weights=weights,
-                retry=RetryPolicy(failed=retry_failed, trial_seconds=trial_seconds),
-                deadline=None if seconds is None else began + seconds,
+                retry=training.retry,
+                deadline=deadline,
                 stop_when_flat=stop_when_flat,
                 check_stop=stopping.check,
             )
@@ -163,94 +147,3 @@ def run_study(
         raise
     with open_reader(storage) as store:
         return StudyResult.read(store, spec.name, status.ended(stop_when_flat))
-
-
-class Where(NamedTuple):
-    """Where trials are trained, as it was asked for."""
-
-    workers: int | None
-    per_device: int
-    device: str
-    engine: str
-    ray_address: str | None
-
-
-def open_engine(
-    where: Where,
-    trial_seconds: float,
-    storage: str | None,
-    stopping: Stopping,
-    say: Callable[[str], None],
-) -> OpenWorkers:
-    """Workers of the engine that was asked for."""
-    check_kind(where.device)
-    if where.engine not in {"auto", "local", "ray"}:
-        raise StudyError(f"--engine {where.engine}: there is local and ray; choose one")
-    if where.per_device < 1:
-        raise StudyError(
-            f"--workers-per-device {where.per_device}: a device has one worker or more; give 1 or "
-            "more"
-        )
-    if where.engine == "ray":
-        return _ray_workers(where, trial_seconds, storage)
-    if where.ray_address is not None:
-        raise StudyError(
-            f"--ray-address {where.ray_address}: workers are processes of this machine (--engine "
-            "local); add --engine ray"
-        )
-    is_here = where.engine == "auto" and where.workers in {None, 1} and where.per_device == 1
-    if not is_here:
-        check_may_start()
-    elif xla_options_come_too_late():
-        say(
-            "JAX had started before this study: its options for compiling small networks faster "
-            "come too late; to have them, call run_study before anything computes with JAX (in a "
-            "notebook: restart the kernel)"
-        )
-    use_xla_options()
-    use_compile_cache(say)
-    if is_here:
-        from search.workers.in_process import open_in_process  # JAX, which reads these settings
-
-        return open_in_process(where.device, trial_seconds=trial_seconds, held=stopping.held)
-    return open_workers(
-        where.workers, where.device, per_device=where.per_device, trial_seconds=trial_seconds
-    )
-
-
-def _ray_workers(where: Where, trial_seconds: float, storage: str | None) -> OpenWorkers:
-    """Actors on a Ray cluster."""
-    if storage and has_password(storage):
-        raise StudyError(
-            "--engine ray: Ray keeps the command line of whoever uses it, for all to see, and "
-            "--storage holds a password; name the storage in MIXER_STORAGE, or keep the "
-            "password in ~/.pgpass"
-        )
-    check_may_start()
-    from search.workers.ray_pool import open_ray_workers
-
-    return open_ray_workers(
-        where.workers,
-        where.device,
-        per_device=where.per_device,
-        address=where.ray_address or "auto",
-        trial_seconds=trial_seconds,
-    )
-
-
-def seconds_of(option: str, duration: str | float) -> float:
-    """A duration, whose error names the option."""
-    text = duration if isinstance(duration, str) else f"{duration:f}s"
-    try:
-        return parse_duration(text)
-    except MixerSearchError as error:
-        raise StudyError(f"{option}: {error}") from None
-
-
-def count_of(workers: int | str) -> int | None:
-    """How many workers; None for as many as there are accelerators."""
-    if workers == "auto":
-        return None
-    if not str(workers).isdecimal() or int(workers) < 1:
-        raise StudyError(f"--workers {workers}: neither a number from 1 on nor auto; give one")
-    return int(workers)
