@@ -27,12 +27,13 @@ from search.run import main as run
 from search.spec.studies import StudySpec
 from search.study import test_split
 from space import presets
+from space.errors import MixerSearchError
 
 SPEC = StudySpec(
     name="small",
     dataset="digits",
     families=("mixer", "vit"),
-    trials=4,
+    trials=3,
     baselines=0,
     max_flops=120_000,
     train_limit=256,
@@ -48,7 +49,7 @@ SPEC = StudySpec(
         },
         "vit": {
             "patch_size": (4,),
-            "hidden_dim": (8, 16),
+            "hidden_dim": (8,),
             "num_blocks": (1,),
             "mlp_dim": (16,),
             "num_heads": (1,),
@@ -163,7 +164,7 @@ def test_interrupted_it_ends_as_it_would_have_ended(
 
 
 @pytest.mark.fault("a confirmation killed (SIGKILL) at a random moment, same command again")
-@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_a_random_moment_nothing_is_lost_twice_or_read_twice(
     storage: str, here: Path, times: int
 ) -> None:
@@ -230,6 +231,17 @@ def test_without_a_test_split_validation_reports_and_may_have_more_seeds(here: P
     more = confirm_study("small", seeds=3, **options)
     assert more is not None
     assert [len(n.trials) for n in more.networks] == [3] * len(more.networks)
+    others = arrays | {"train_images": 255 - whole.train_images}
+    with pytest.raises(MixerSearchError, match="began on other images"):
+        confirm_study("small", seeds=4, **options | {"data": others})
+
+
+def test_while_its_search_runs_a_study_is_not_confirmed(
+    storage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_writer(storage) as store, store.hold("small"):
+        assert confirm(["--study", "small", "--storage", storage, "--device", "cpu"]) == 2
+    assert "study 'small' is being run by process" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -265,15 +277,11 @@ def test_a_search_repeats_two_of_its_front_and_confirms_it(
     storage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["--resume", "small", "--storage", storage, "--device", "cpu", "--workers", "1"]
-    assert run([*argv, "--repeats", "--json"]) == 0
-    with open_reader(storage) as store:
-        (repeats,) = store.confirmations("small")
-        fresh = [t for t in store.trials("small") if t.origin is Origin.CONFIRMATION]
-    assert repeats.plan["kind"] == "repeats"
-    assert len(fresh) == 3 * len(repeats.plan["candidates"])
     assert run([*argv, "--repeats", "--then-confirm", "--json"]) == 0
-    facts = json.loads(capsys.readouterr().out.split("\n{", 1)[-1].join(["{", ""]))
-    assert facts["confirmation"]["split"] == "test"
+    assert json.loads(capsys.readouterr().out)["confirmation"]["split"] == "test"
     with open_reader(storage) as store:
+        repeats, front = store.confirmations("small")
         trials = [t for t in store.trials("small") if t.origin is Origin.CONFIRMATION]
-    assert min(t.seed for t in trials if t not in fresh) > max(t.seed for t in fresh)
+    assert (repeats.plan["kind"], front.plan["kind"]) == ("repeats", "front")
+    repeated = [t.seed for t in trials if t.seed < front.plan["first_seed"]]
+    assert len(repeated) == 3 * len(repeats.plan["candidates"])

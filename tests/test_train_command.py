@@ -93,7 +93,7 @@ def test_a_dry_run_counts_the_one_configuration(capsys: pytest.CaptureFixture[st
     assert train([*COMMAND, "--dry-run", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["trials"], facts["baselines"], facts["seeds"]) == (0, 1, 2)
-    assert facts["study"] == "small_on_digits_12"
+    assert facts["study"] == "small_on_digits_40"
 
 
 @pytest.mark.usefixtures("here")

@@ -41,6 +41,9 @@ from search.study.stored import stored_study
 from search.study.study_images import images_of
 from space.quantities import format_count
 
+WAIT = "wait until that ends"
+"""What to do where another process runs the study."""
+
 
 def train(
     name: str,
@@ -69,7 +72,7 @@ def train(
     refuse_spooled(storage, name)
     with (
         open_writer(storage, say) as store,
-        store.hold(name, DatabaseRetry(say=say, check_stop=check_stop)) as mirror,
+        store.hold(name, DatabaseRetry(say=say, check_stop=check_stop), WAIT) as mirror,
         spooled(mirror, storage),
     ):
         record = unfinished(store, name, settings.kind)

@@ -22,7 +22,7 @@ from runs.writer import open_writer
 from search import data as images
 from search.data import Arrays, ImageData
 from search.spec.data_spec import DataSpec
-from search.study.confirm import judged_networks, of_kind, unfinished
+from search.study.confirm import WAIT, judged_networks, of_kind, unfinished
 from search.study.study_images import dataset_of
 from space.config import Config
 
@@ -80,7 +80,7 @@ def read_test(
     """
     with (
         open_writer(storage, say) as store,
-        store.hold(name, DatabaseRetry(say=say)) as mirror,
+        store.hold(name, DatabaseRetry(say=say), WAIT) as mirror,
         spooled(mirror, storage),
     ):
         record = unfinished(store, name)

@@ -180,7 +180,7 @@ def train(
 
 def _measured(metrics: EpochMetrics) -> EpochMetrics:
     """With the scalars as NumPy arrays, once the epoch is over; the classes stay on the device."""
-    return EpochMetrics._make([*jax.device_get(metrics[:-1]), metrics.validation_classes])
+    return EpochMetrics(*jax.device_get(metrics[:-1]), metrics.validation_classes)
 
 
 def _classes(metrics: EpochMetrics, data: DeviceData) -> npt.NDArray[np.uint16]:
