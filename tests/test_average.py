@@ -97,7 +97,7 @@ def validation_loss(params: Any, data: DeviceData) -> float:
     return float(nats.mean())
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("muon", marks=pytest.mark.slow)])
 def test_interrupted_a_trial_ends_bit_for_bit_as_if_it_never_was_and_keeps_the_average(
     optimizer: str, data: DeviceData, tmp_path: Path
 ) -> None:

@@ -273,6 +273,7 @@ def test_a_study_that_has_found_nothing_cannot_be_confirmed(
     assert confirm(["--study", "empty", "--storage", "sqlite:///e.db", "--device", "cpu"]) == 2
 
 
+@pytest.mark.slow
 def test_a_search_repeats_two_of_its_front_and_confirms_it(
     storage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

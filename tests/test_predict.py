@@ -84,7 +84,7 @@ def from_weights(
 
 
 @pytest.mark.parametrize("config", [MIXER, VIT], ids=["mixer", "vit"])
-@pytest.mark.parametrize("seeds", [(4,), (4, 5, 6)])
+@pytest.mark.parametrize("seeds", [(4,), pytest.param((4, 5, 6), marks=pytest.mark.slow)])
 def test_kept_weights_predict_what_the_last_epoch_of_their_training_did(
     engine: Engine, data: DeviceData, config: Config, seeds: tuple[int, ...]
 ) -> None:

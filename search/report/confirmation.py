@@ -209,9 +209,9 @@ def confirmed_lines(found: Confirmed) -> Iterator[str]:
     """What the table says, in sentences."""
     counts = {kind: found.memberships.count(kind) for kind in Membership}
     yield (
-        f"{counts[Membership.ON]} are on the front of their family, {counts[Membership.OFF]} are "
-        f"not, {counts[Membership.UNDECIDED]} undecided, by fresh validation; search: how many "
-        "points more the search's one training had on validation"
+        f"{counts[Membership.ON]} on the front of their group, {counts[Membership.OFF]} off, "
+        f"{counts[Membership.UNDECIDED]} undecided, by fresh validation; search: how many points "
+        "more the search's one training had on validation"
     )
     for network in found.failed:
         failed = sum(trial.state is State.FAILED for trial in network.trials)
