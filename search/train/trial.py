@@ -180,7 +180,8 @@ def train(
 
 def _measured(metrics: EpochMetrics) -> EpochMetrics:
     """With the scalars as NumPy arrays, once the epoch is over; the classes stay on the device."""
-    return EpochMetrics(*jax.device_get(metrics[:-1]), metrics.validation_classes)
+    *scalars, classes = metrics
+    return EpochMetrics(*[*jax.device_get(scalars), classes])
 
 
 def _classes(metrics: EpochMetrics, data: DeviceData) -> npt.NDArray[np.uint16]:
