@@ -48,6 +48,8 @@ def choose_candidates(
 ) -> Chosen:
     """The configurations most likely to be on the front, and every baseline that is complete.
 
+    Those that the study's `min_accuracy` calls useless are none.
+
     Args:
         study: whose search it was.
         trials: all of it.
@@ -63,10 +65,11 @@ def choose_candidates(
     for family in study.families:
         seen = _seen(trials, family)
         if any(t.state is State.COMPLETE for t in seen):
-            mean, deviation = _posterior(study, seen, curves)
-            known += seen
-            means += mean
-            deviations += deviation
+            for trial, mean, deviation in zip(seen, *_posterior(study, seen, curves), strict=True):
+                if trial.state is State.PRUNED or (trial.accuracy or 0.0) >= study.min_accuracy:
+                    known.append(trial)
+                    means.append(mean)
+                    deviations.append(deviation)
     if not known:
         raise NothingToConfirmError(_nothing(study))
     found = candidates(
