@@ -131,6 +131,7 @@ def test_a_page_served_by_a_proxy_is_alive_under_the_name_that_was_told(
         assert connection.getresponse().status == answer
 
 
+@pytest.mark.slow
 def test_a_database_that_goes_away_takes_the_old_numbers_with_it(
     browser: Browser, address: str, tmp_path: Path
 ) -> None:

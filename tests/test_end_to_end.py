@@ -115,7 +115,7 @@ def is_alive(pid: int) -> bool:
     ("how", "workers"),
     [
         pytest.param(signal.SIGINT, "1", marks=pytest.mark.slow),
-        (signal.SIGTERM, "1"),
+        pytest.param(signal.SIGTERM, "1", marks=pytest.mark.slow),
         pytest.param(signal.SIGKILL, "1", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "2", marks=[needs_two_cores, pytest.mark.slow]),
         pytest.param(signal.SIGKILL, "2", marks=needs_two_cores),
@@ -287,6 +287,7 @@ def test_more_workers_than_there_are_cores_is_a_sentence(tmp_path: Path) -> None
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_search_over_seeds_compares_means_and_says_where_its_time_went(tmp_path: Path) -> None:
     searched = run("search.run", *STUDY, "--seeds", "2", "--trials", "1", cwd=tmp_path)
     assert searched.returncode == 0, searched.stderr

@@ -71,6 +71,7 @@ def test_a_rehearsal_gives_a_figure_for_every_part(tmp_path: Path) -> None:
     assert str(tmp_path) not in page, "a report names no folder of this machine"
 
 
+@pytest.mark.slow
 def test_a_part_that_is_killed_leaves_the_results_of_the_others(tmp_path: Path) -> None:
     done = subprocess.run(
         command(tmp_path, "--parts", "ceilings,ladder,tokens", "--limit", "ladder=0.2"),
