@@ -78,7 +78,7 @@ class Snapshot:
     @cached_property
     def news(self) -> tuple[object, ...]:
         """Differs from another snapshot's when a trial started or ended in between, the test split
-        was read, or whoever runs the study came or went."""
+        was read, or a process began or ceased to run the study."""
         ends = [t.finished_at for t in self.trials if t.finished_at is not None]
         counts = tuple(sorted(Counter(t.state for t in self.trials).items()))
         run, size = (self.holder, self.is_run), (len(self.trials), len(self.readings))

@@ -6,7 +6,7 @@ front of its own. Fresh validation says who is on it; the test split, once it wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
@@ -23,32 +23,9 @@ from runs.confirmation.intervals import Interval, accuracy_intervals, optimism_i
 from runs.confirmation.membership import Membership, memberships, support
 from runs.confirmation.sentence import sentences
 from runs.confirmation.steps import area, choose
+from runs.confirmed_networks import FEWEST_SEEDS, Network, group_of, networks_of
 from runs.reader import Reader
 from runs.record import ConfirmationRecord, ImageResults, Origin, State, StudyRecord, TrialRecord
-from space.families import find_family
-
-FEWEST_SEEDS = 2
-"""Of a configuration: the scatter between seeds needs two."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Network:
-    """A configuration that a confirmation trains again."""
-
-    parent: TrialRecord
-    """The trial of the search, or the baseline, that is repeated."""
-    trials: tuple[TrialRecord, ...] = ()
-    """Those with fresh seeds, in the order of their numbers."""
-
-    @property
-    def complete(self) -> list[TrialRecord]:
-        """Those of them that trained to the end."""
-        return [trial for trial in self.trials if trial.state is State.COMPLETE]
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether one of them failed: a mean over the others would flatter it."""
-        return any(trial.state is State.FAILED for trial in self.trials)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,11 +43,8 @@ class Confirmed:
     read."""
     readings: int | None
     """How often the database has the test split read; None before this confirmation did."""
-
-    @property
-    def level(self) -> float:
-        """Of its intervals."""
-        return float(self.record.plan.get("level", 0.95))
+    level: float
+    """Of its intervals."""
 
     @property
     def is_tested(self) -> bool:
@@ -238,13 +212,16 @@ class Confirmed:
         return {group: sorted(members) for group, members in found.items()}
 
 
-def read_confirmed(store: Reader, study: str, number: int | None = None) -> Confirmed:
+def read_confirmed(
+    store: Reader, study: str, number: int | None = None, *, level: float | None = None
+) -> Confirmed:
     """A confirmation and all that is known of it.
 
     Args:
         store: the database.
         study: its name.
         number: of the confirmation; None for the newest.
+        level: of intervals; None for what was asked for when it began.
 
     Raises:
         UnknownStudyError: there is no such study.
@@ -263,10 +240,7 @@ def read_confirmed(store: Reader, study: str, number: int | None = None) -> Conf
         and sum(t.number in results["validation"] for t in network.complete) >= FEWEST_SEEDS
     ]
     if not judged:
-        raise ConfirmationError(
-            f"no configuration of study {study!r} has two trainings with fresh seeds yet; train "
-            f"them: python -m search.confirm --study {study}"
-        )
+        raise ConfirmationError(_nothing_judged(study, networks))
     judged.sort(key=lambda n: (n.parent.cost(found.cost) or 0.0, n.parent.number))
     judged = [
         replace(n, trials=tuple(t for t in n.complete if t.number in results["validation"]))
@@ -284,6 +258,7 @@ def read_confirmed(store: Reader, study: str, number: int | None = None) -> Conf
         failed=tuple(n for n in networks if n.has_failed),
         right=right,
         readings=len(store.test_readings(readings[-1].test_digest)) if is_tested else None,
+        level=float(record.plan["level"]) if level is None else level,
     )
 
 
@@ -300,40 +275,6 @@ def find_confirmed(store: Reader, study: str) -> Confirmed | None:
         return None
 
 
-def networks_of(
-    plan: Mapping[str, Any], trials: Sequence[TrialRecord], plans: Sequence[Mapping[str, Any]]
-) -> list[Network]:
-    """The candidates of a confirmation with their trials, in the order of its plan.
-
-    Trials of the study's confirmations differ by their seeds, which each takes up where the one
-    before ends.
-
-    Args:
-        plan: of the confirmation.
-        trials: all of the study.
-        plans: of all its confirmations.
-    """
-    mine = int(plan["first_seed"])
-    later = [int(other["first_seed"]) for other in plans if int(other["first_seed"]) > mine]
-    after = min(later, default=2**63)
-    by_number = {trial.number: trial for trial in trials}
-    fresh: dict[int | None, list[TrialRecord]] = {}
-    for trial in trials:
-        if trial.origin is Origin.CONFIRMATION and mine <= trial.seed < after:
-            fresh.setdefault(trial.parent, []).append(trial)
-    return [
-        Network(parent=by_number[number], trials=tuple(fresh.get(number, ())))
-        for number in (candidate["trial"] for candidate in plan["candidates"])
-    ]
-
-
-def group_of(trial: TrialRecord, study: StudyRecord) -> str:
-    """The group of a network: its family, marked where it was given and others were searched."""
-    label = find_family(trial.family).label
-    is_given = trial.origin is not Origin.SEARCH and trial.family in study.families
-    return f"given {label}" if is_given else label
-
-
 def _record(store: Reader, study: str, number: int | None) -> ConfirmationRecord:
     kept = [c for c in store.confirmations(study) if c.plan.get("kind") == "front"]
     if number is not None:
@@ -344,6 +285,22 @@ def _record(store: Reader, study: str, number: int | None) -> ConfirmationRecord
             f"study {study!r} has {which}; make one: python -m search.confirm --study {study}"
         )
     return kept[-1]
+
+
+def _nothing_judged(study: str, networks: Sequence[Network]) -> str:
+    """Why a confirmation says nothing yet, and what to do."""
+    command = f"python -m search.confirm --study {study}"
+    failed = [t for n in networks for t in n.trials if t.state is State.FAILED]
+    if not failed:
+        return (
+            f"no configuration of study {study!r} has two trainings with fresh seeds yet; train "
+            f"them: {command}"
+        )
+    return (
+        f"{len(failed)} trainings of study {study!r} with fresh seeds failed (trial "
+        f"{failed[0].number}: {failed[0].error}), and no configuration has two that ended well; "
+        f"train them again: {command} --retry-failed"
+    )
 
 
 def _right(trials: Sequence[TrialRecord], results: dict[int, ImageResults]) -> Any:

@@ -41,7 +41,7 @@ class Comparison:
 
     @property
     def is_single_seed(self) -> bool:
-        """Whether nobody may be called better, whatever the interval: it knows no seeds."""
+        """Whether the interval knows no seeds, so that it calls neither family better."""
         return min(self.num_seeds) < 2
 
     def verdict(self, unconverged: Collection[int] = ()) -> str:

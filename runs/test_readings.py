@@ -10,7 +10,7 @@ from space.errors import MixerSearchError
 
 
 class AlreadyReadError(MixerSearchError):
-    """The test split was read before, and nobody asks for another reading."""
+    """The test split was read before, and the command does not ask for another reading."""
 
 
 def readings_line(readings: Sequence[TestReading]) -> str:

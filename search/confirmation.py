@@ -111,7 +111,7 @@ def confirm_study(
         say=partial(print_line, console),
     )
     with open_reader(storage) as store:
-        found = read_confirmed(store, study)
+        found = read_confirmed(store, study, level=level)
     show(console, found)
     return found
 

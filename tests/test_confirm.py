@@ -17,7 +17,7 @@ from json_keys import undocumented
 from records import study
 
 from runs.reader import open_reader
-from runs.record import ImageResults, Origin
+from runs.record import ImageResults, Origin, State
 from runs.writer import open_writer
 from search import confirm_study, run_study
 from search import data as images
@@ -193,6 +193,41 @@ def test_killed_at_a_random_moment_nothing_is_lost_twice_or_read_twice(
     for split in ("validation", "test"):
         ours, theirs = results("sqlite:///t.db", split), results(storage, split)
         assert {k: r.right for k, r in ours.items()} == {k: r.right for k, r in theirs.items()}
+
+
+def test_trainings_that_failed_by_no_fault_of_theirs_are_tried_again(
+    storage: str, readings: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--study", "small", "--storage", storage, "--seeds", "2", "--device", "cpu"]
+    assert confirm([*command, "--trial-timeout", "0.0001s"]) == 2, "no training has ended well"
+    assert readings == [], "there is nothing to report of"
+    assert "--retry-failed" in capsys.readouterr().err
+    assert confirm([*command, "--trial-timeout", "1h"]) == 0, "a longer limit needs no flag"
+    assert readings == ["digits"]
+    with open_reader(storage) as store:
+        fresh = [t for t in store.trials("small") if t.origin is Origin.CONFIRMATION]
+    assert {t.state for t in fresh} == {State.COMPLETE}
+    assert len(fresh) == 2 * len({t.parent for t in fresh})
+
+
+def test_images_in_memory_have_no_test_split(here: Path) -> None:
+    data = images.load("digits", train_limit=256)
+    storage = "sqlite:///memory.db"
+    spec = StudySpec.model_validate(
+        SPEC.model_dump()
+        | {"trials": 1, "families": ("mixer",), "learning_rates": {}}
+        | {"space": {"mixer": SPEC.space["mixer"]}}
+    )
+    given = images.from_arrays(data.train_images, data.train_labels)
+    options = {"data": given, "storage": storage, "progress": False, "device": "cpu"}
+    run_study(spec, **options)
+    found = confirm_study("small", seeds=2, level=0.9, **options)
+    assert found is not None
+    assert not found.is_tested
+    wide = confirm_study("small", seeds=2, level=0.99, **options)
+    assert wide is not None
+    assert (found.level, wide.level) == (0.9, 0.99)
+    assert wide.accuracies[0].low < found.accuracies[0].low
 
 
 def test_another_study_of_the_same_images_is_told_that_test_was_read(

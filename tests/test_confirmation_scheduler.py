@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import NOON, mixer, trial
 
-from runs.confirmed import Network
+from runs.confirmed_networks import Network
 from runs.record import Failure, ImageResults, Origin, State, TrialRecord
 from search.schedule.confirmation import ConfirmationScheduler
 from search.schedule.scheduler import New, Resume

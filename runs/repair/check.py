@@ -191,7 +191,7 @@ def _notes(name: str, trials: list[TrialRecord]) -> list[str]:
     ):
         if count := sum(trial.in_search is is_search for trial in running):
             notes.append(
-                f"study {name!r}: {what} running: {count}; if nobody runs the study, {command} "
+                f"study {name!r}: {what} running: {count}; if no process runs the study, {command} "
                 "goes on with them"
             )
     if trials and len(trials) <= trials[-1].number:

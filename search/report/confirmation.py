@@ -39,12 +39,12 @@ class ConfirmationProgress:
     def __init__(self, task: ConfirmationTask, cost: Cost) -> None:
         self.cost = cost
         self.goal = task.num_trainings
-        flops = {
-            network.parent.number: cost
-            for network, cost in zip(task.networks, task.training_flops, strict=True)
+        flops: dict[int | None, float] = {
+            network.parent.number: each
+            for network, each in zip(task.networks, task.training_flops, strict=True)
         }
         self._flops = flops
-        self.ended = sum(t.finished_at is not None for n in task.networks for t in n.trials)
+        self.ended = sum(len(network.complete) for network in task.networks)
         self._mean_flops = sum(flops.values()) / len(flops)
         self.running: dict[int, tuple[TrialRecord, EpochRecord | None]] = {}
         """By number, with the last epoch that is over."""
@@ -65,7 +65,7 @@ class ConfirmationProgress:
         """A training is over."""
         self.running = {n: pair for n, pair in self.running.items() if n != trial.number}
         self.ended += 1
-        self._spent += self._flops.get(trial.parent or -1, self._mean_flops)
+        self._spent += self._flops.get(trial.parent, self._mean_flops)
 
     @property
     def seconds_left(self) -> float | None:
@@ -143,10 +143,12 @@ def plan_lines(
     given = len(task.networks) - len(searched)
     more = f" and {counted(given, 'baseline')}" if given else ""
     done = sum(len(network.trials) for network in task.networks)
+    begun = "" if is_new else ", as they were fixed when it began"
     how = "" if task.is_uniform or task.first_round == task.seeds else " in the mean"
     yield (
         f"{'confirming' if is_new else 'going on with the confirmation of'} {study.name}: "
-        f"{counted(len(searched), 'configuration')} of its search{more}, {task.seeds} seeds{how}, "
+        f"{counted(len(searched), 'configuration')} of its search{more}{begun}, {task.seeds} "
+        f"seeds{how}, "
         f"from seed {task.first_seed} on" + (f"; {done} trainings are there" if done else "")
     )
     left_out = plan["left_out"]

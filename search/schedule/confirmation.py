@@ -7,7 +7,7 @@ like a search, a confirmation looks one training ahead.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from runs.confirmation.estimate import estimate
 from runs.confirmation.image_results import image_results, unpacked
 from runs.confirmation.next_seed import worth
-from runs.confirmed import FEWEST_SEEDS, Network
+from runs.confirmed_networks import FEWEST_SEEDS, Network
 from runs.record import ImageResults, Origin, State, TrialRecord
 from search.schedule.candidate import Candidate
 from search.schedule.scheduler import New, Resume, RungDecision, Suggestion, one_by_one
@@ -45,10 +45,22 @@ class ConfirmationScheduler:
     Args:
         spec: of the study.
         task: what is to be trained.
+        history: trials of the study as they are to be taken: what failed and is tried again runs.
         others: what a search's scheduler is told besides.
     """
 
-    def __init__(self, spec: StudySpec, *_: object, task: ConfirmationTask, **others: Any) -> None:
+    def __init__(
+        self,
+        spec: StudySpec,
+        *_: object,
+        task: ConfirmationTask,
+        history: Sequence[TrialRecord] = (),
+        **others: Any,
+    ) -> None:
+        now = {trial.number: trial for trial in history}
+        networks = [
+            replace(n, trials=tuple(now.get(t.number, t) for t in n.trials)) for n in task.networks
+        ]
         self.exhausted = False
         """Never: there is always another seed."""
         self._seed = spec.seed
@@ -63,18 +75,16 @@ class ConfirmationScheduler:
                 begun=len(network.trials),
                 has_failed=network.has_failed,
             )
-            for i, (network, flops) in enumerate(
-                zip(task.networks, task.training_flops, strict=True)
-            )
+            for i, (network, flops) in enumerate(zip(networks, task.training_flops, strict=True))
         ]
         self._due: list[Resume] = []
-        for row, network in zip(self._rows, task.networks, strict=True):
+        for row, network in zip(self._rows, networks, strict=True):
             running = [t for t in network.trials if t.state is State.RUNNING]
             row.ended = {t.number for t in network.trials} - {t.number for t in running}
             self._due += [self._resume(row, trials) for trials in _requests(running, task.at_once)]
-        self._unheard = _newest(task.networks) if not self._due else frozenset()
+        self._unheard = _newest(networks) if not self._due else frozenset()
         """Of a confirmation that is taken up again: the newest that ended, until the next is
-        suggested as it would have been while they trained."""
+        suggested as it would have been while that trained."""
 
     def suggest(self) -> New | Resume | None:
         """What is due after all that was suggested before; None when nothing is."""
@@ -179,7 +189,7 @@ def _requests(running: Sequence[TrialRecord], at_once: int) -> list[list[TrialRe
 
 
 def _newest(networks: Sequence[Network]) -> frozenset[int]:
-    """The numbers of the trials that ended last, together."""
+    """The number of the trial that began last, of those that ended; none where none has."""
     ended = [t for network in networks for t in network.trials if t.finished_at]
     last = max(ended, key=lambda t: (t.started_at, t.number), default=None)
     return frozenset() if last is None else frozenset({last.number})

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from runs.confirmed import FEWEST_SEEDS, Network
+from runs.confirmed_networks import FEWEST_SEEDS, Network
 from runs.record import ImageResults
 from search.spec.studies import StudyError
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from rich.console import Console
 
-from runs.confirmed import FEWEST_SEEDS, Network, group_of, networks_of
+from runs.confirmed_networks import FEWEST_SEEDS, Network, group_of, networks_of
 from runs.database_retry import DatabaseRetry
 from runs.image_results import image_results_of
 from runs.reader import Reader
-from runs.record import ConfirmationRecord, Origin, StudyRecord, TrialRecord
+from runs.record import ConfirmationRecord, StudyRecord, TrialRecord
 from runs.spool import refuse_spooled, spooled
 from runs.writer import Writer, open_writer
 from search.data import Arrays, ImageData
@@ -101,7 +101,8 @@ def train(
         _check_budget(task)
         for line in plan_lines(study, wanted, task, images.has_test, is_new=record is None):
             say(line)
-        if _is_trained(spec, task):
+        retry = retry or RetryPolicy()
+        if _is_trained(spec, task) and not any(map(retry.takes, _trials_of(task))):
             return True
         workers = start_workers(images)
         if record is None:
@@ -125,8 +126,8 @@ def train(
                 scheduler=partial(ConfirmationScheduler, task=task),
                 checkpoints=(checkpoints or Checkpoints()).of(study, storage),
                 weights=WeightsOptions("all", weights_dir).of(study, storage),
-                retry=retry or RetryPolicy(),
-                takes_up=partial(_is_of, task),
+                retry=retry,
+                takes_up=_trials_of(task).__contains__,
                 image_results=partial(
                     image_results_of,
                     split="validation",
@@ -228,11 +229,9 @@ def _is_trained(spec: StudySpec, task: ConfirmationTask) -> bool:
     return ConfirmationScheduler(spec, task=task).suggest() is None
 
 
-def _is_of(task: ConfirmationTask, trial: TrialRecord) -> bool:
-    """Whether a trial is one of the confirmation's own."""
-    return trial.origin is Origin.CONFIRMATION and any(
-        trial.number == own.number for network in task.networks for own in network.trials
-    )
+def _trials_of(task: ConfirmationTask) -> list[TrialRecord]:
+    """The confirmation's own."""
+    return [trial for network in task.networks for trial in network.trials]
 
 
 def judged_networks(store: Reader, study: str, record: ConfirmationRecord) -> list[Network]:

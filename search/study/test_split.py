@@ -139,9 +139,10 @@ def _test_images(
     say: Callable[[str], None],
 ) -> tuple[Any, Any] | None:
     """Images and labels of the study's test split, None where it has none."""
-    dataset: str | Arrays = str(dataset_of(study) or study.spec["dataset"])
-    if given is not None and not isinstance(given, ImageData):
-        dataset = given
+    if isinstance(given, ImageData):
+        say("images in memory have no test split: validation, which also chose, reports")
+        return None
+    dataset = given or str(dataset_of(study) or study.spec["dataset"])
     options = DataSpec.model_validate(study.spec.get("data") or {})
     try:
         return images.load_test(dataset, data_dir=data_dir, options=options, report=say)
