@@ -222,7 +222,7 @@ def test_a_database_as_a_search_writes_it_has_no_problem(place: Place) -> None:
     report = check(place.storage)
     assert report.problems == report.repaired == ()
     assert report.notes == (
-        "study 'sample': trials running: 1; if nobody runs the study, its command goes on with "
+        "study 'sample': trials running: 1; if no process runs the study, its command goes on with "
         "them",
     )
     assert repair(place.storage) == report
@@ -667,10 +667,10 @@ def test_interrupted_confirmations_are_told_from_interrupted_trials(lite: Place)
         "DELETE FROM run_test_reading",
     )
     assert check(lite.storage).notes == (
-        "study 'sample': trials running: 1; if nobody runs the study, its command goes on with "
+        "study 'sample': trials running: 1; if no process runs the study, its command goes on with "
         "them",
-        "study 'sample': trials with fresh seeds running: 1; if nobody runs the study, the same "
-        "search.confirm goes on with them",
+        "study 'sample': trials with fresh seeds running: 1; if no process runs the study, the "
+        "same search.confirm goes on with them",
     )
 
 
@@ -769,8 +769,8 @@ def test_the_command_ends_with_0_where_nothing_is_wrong_1_where_something_is(
     assert capsys.readouterr().out.splitlines() == [
         "problem: study 'sample', trial 3: its parameters or MACs are not those of its "
         "configuration",
-        "note: study 'sample': trials running: 1; if nobody runs the study, its command goes on "
-        "with them",
+        "note: study 'sample': trials running: 1; if no process runs the study, its command goes "
+        "on with them",
         f"{lite.file}: 1 problem",
     ]
 
