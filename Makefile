@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 NEWEST_PYTHON ?= python3.12
 NEWEST_VENV ?= .venv-newest
 NEWEST_TESTS = $(addprefix tests/test_,train.py epoch.py optimizer.py networks.py gradients.py augment.py \
-  average.py engine.py traced_programs.py checkpoint.py weights.py init.py cost.py)
+  average.py engine.py traced_programs.py checkpoint.py weights_file.py init.py cost.py)
 
 .PHONY: demo test test-newest test-faults test-slow lint clean
 

@@ -19,6 +19,7 @@ from search.study.stop_signals import Stopping
 from search.training import Training
 from space.config import Config
 from space.paths import as_path
+from space.weights_file import params_of
 
 if TYPE_CHECKING:
     from search.data import Arrays, ImageData
@@ -174,7 +175,6 @@ def _predict(device_kind: str, config: Config, weights: Sequence[Weights], image
     """As `search.study.test_split.Predict`, in this process."""
     from search.train.devices import choose
     from search.train.predict import predict
-    from search.train.weights import params_of
 
     first = weights[0].facts
     return predict(

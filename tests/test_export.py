@@ -158,10 +158,10 @@ def test_the_preset_of_a_newer_version_is_replaced_only_where_it_is_named(
 ) -> None:
     assert export() == 0
     path = folder / "my-study_knee.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    path.write_text(path.read_text().replace('"format": 1', '"format": 3'))
     assert export() == 2
-    assert "newer version of mixer-search (format 2" in capsys.readouterr().err
-    assert '"format": 2' in path.read_text()
+    assert "newer version of mixer-search (format 3" in capsys.readouterr().err
+    assert '"format": 3' in path.read_text()
     assert export("--out", str(path)) == 0
     assert "in place of a preset of a newer version; load" in capsys.readouterr().out
 

@@ -20,8 +20,8 @@ from runs.spool import spool_path, write_spool
 from runs.storage import StorageError
 from runs.weights_folder import WeightsFolder
 from runs.writer import open_writer
-from search.train.weights import weights_bytes
 from space.cache_folder import cache_folder
+from space.weights_file import weights_bytes
 
 STUDY = study("digits")
 GONE = study("gone", created_at=NOON)
@@ -58,7 +58,7 @@ def old(file: Path, content: bytes = b"something") -> Path:
 
 def weights_of(record: StudyRecord, number: int) -> bytes:
     facts = {"study": record.name, "study_began": record.created_at.isoformat()}
-    return weights_bytes({"w": np.full((1, 3), number)}, 0, facts | {"trial": str(number)})
+    return weights_bytes({"w": np.full(3, number)}, facts | {"trial": str(number)})
 
 
 def found(findings: Findings) -> dict[Path, str]:

@@ -25,7 +25,7 @@ from search.train.device_data import put
 from search.train.engine import Engine
 from search.train.environment import find_environment
 from search.train.predict import predict
-from search.train.weights import params_of
+from space.weights_file import params_of
 
 
 @pytest.mark.parametrize("num_images", [1, 8, 13])

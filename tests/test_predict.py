@@ -27,9 +27,9 @@ from search.train import predict as predict_module
 from search.train.device_data import DeviceData, put
 from search.train.engine import Engine
 from search.train.predict import predict
-from search.train.weights import params_of
 from space.config import Config
 from space.init import initial_params
+from space.weights_file import params_of
 
 DIGITS = images.load("digits", train_limit=300)
 LABELS = DIGITS.validation_labels

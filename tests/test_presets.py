@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 from published import PUBLISHED
 from records import mixer, vit
@@ -15,7 +18,9 @@ from space import presets
 from space.config import Config
 from space.cost import cost
 from space.errors import ConfigError
-from space.presets import Preset, load, names, save
+from space.init import initial_params
+from space.presets import Preset, Trained, WeightsError, load, names, save
+from space.weights_file import weights_bytes
 
 SHIPPED = {
     "mixer_s32": "Mixer-S/32",
@@ -47,7 +52,12 @@ SOURCE = {
 def test_a_published_network_comes_with_its_published_counts(name: str) -> None:
     config, params, macs = PUBLISHED[SHIPPED[name]]
     preset = load(name)
-    assert (preset.name, preset.config, preset.params, preset.macs) == (name, config, params, macs)
+    assert (preset.name, preset.config, preset.num_params, preset.macs) == (
+        name,
+        config,
+        params,
+        macs,
+    )
 
 
 def test_every_preset_that_comes_with_the_program_loads_under_its_name() -> None:
@@ -63,7 +73,7 @@ def test_every_preset_that_comes_with_the_program_loads_under_its_name() -> None
 @pytest.mark.parametrize("config", [mixer(), vit(), vit(classifier="gap")])
 def test_what_was_saved_loads_equal(tmp_path: Path, config: Config) -> None:
     preset = Preset.of("found", config, SOURCE)
-    assert (preset.params, preset.macs) == (cost(config).params, cost(config).macs)
+    assert (preset.num_params, preset.macs) == (cost(config).params, cost(config).macs)
     path = tmp_path / "made" / "on the way" / "found.json"
     save(preset, path)
     assert load(path) == load(str(path)) == preset
@@ -145,7 +155,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all_known() -> None:
 
 def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
-    for name in ("missing.json", "folder.json"):
+    for name in ("missing.json", "folder.json/preset.json"):
         with pytest.raises(ConfigError, match=f"{name} cannot be read"):
             load(tmp_path / name)
     with pytest.raises(ConfigError, match=r"folder.json cannot be written .*--out"):
@@ -175,12 +185,12 @@ def test_a_preset_of_a_newer_version_says_so_whatever_is_new_in_it(
     tmp_path: Path, changes: dict[str, object]
 ) -> None:
     path = tmp_path / "found.json"
-    path.write_bytes(text(format=2, **changes))
+    path.write_bytes(text(format=3, **changes))
     with pytest.raises(ConfigError) as caught:
         load(path)
     assert str(caught.value) == (
-        "preset 'mixer_digits' was written by a newer version of mixer-search (format 2, this one "
-        "reads 1); upgrade mixer-search"
+        "preset 'mixer_digits' was written by a newer version of mixer-search (format 3, this one "
+        "reads 2); upgrade mixer-search"
     )
 
 
@@ -198,3 +208,77 @@ def test_a_format_that_is_no_version_is_refused(tmp_path: Path, wrong: object) -
     path.write_bytes(text(format=wrong))
     with pytest.raises(ConfigError, match="is not a preset: format: input should be 1"):
         load(path)
+
+
+def trained_folder(folder: Path, config: Config) -> Path:
+    """A preset with the weights a network starts from."""
+    params = initial_params(config, 3)
+    content = weights_bytes(params, {"family": config.family})
+    moments = tuple(20.0 + i for i in range(config.image_channels))
+    trained = Trained(
+        sha256=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        pixel_mean=moments,
+        pixel_std=moments,
+    )
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(content)
+    save(Preset.of("winner", config, {}, trained), folder / "preset.json")
+    return folder
+
+
+@pytest.mark.parametrize("named", ["winner", "winner/preset.json"])
+def test_a_folder_loads_with_its_weights(named: str, tmp_path: Path) -> None:
+    config = mixer()
+    folder = trained_folder(tmp_path / "winner", config)
+    preset = load(tmp_path / named)
+    assert (preset.config, preset.folder, preset.format) == (config, folder, 2)
+    expected = initial_params(config, 3)
+    jax.tree.map(np.testing.assert_array_equal, preset.params(), expected)
+
+
+def test_weights_are_read_without_the_accelerator_stack(tmp_path: Path) -> None:
+    trained_folder(tmp_path / "winner", vit())
+    code = (
+        "import sys; from space.presets import load; "
+        f"print(load({str(tmp_path / 'winner')!r}).params()['head']['kernel'].shape); "
+        "assert not {'jax', 'flax'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("(")
+
+
+def test_damaged_weights_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    folder = trained_folder(tmp_path / "winner", mixer())
+    file = folder / "model.safetensors"
+    content = file.read_bytes()
+    for damaged in (content[:-1], content[:-1] + bytes([content[-1] ^ 1]), b""):
+        file.write_bytes(damaged)
+        with pytest.raises(WeightsError, match=r"their SHA-256 differs; restore that file, or"):
+            load(folder).params()
+    file.unlink()
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load(folder).params()
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    trained_folder(tmp_path / "other", mixer(num_blocks=1))
+    mine = load(trained_folder(tmp_path / "winner", mixer(num_blocks=2)))
+    other = load(tmp_path / "other")
+    (tmp_path / "winner" / "model.safetensors").write_bytes(other.weights())
+    save(mine.model_copy(update={"trained": other.trained}), tmp_path / "winner" / "preset.json")
+    with pytest.raises(WeightsError, match="they are of another one"):
+        load(tmp_path / "winner").params()
+
+
+def test_a_configuration_alone_has_no_weights() -> None:
+    with pytest.raises(WeightsError, match=r"python -m search\.train"):
+        load("mixer_s16").params()
+
+
+def test_what_a_network_expects_must_fit_it(tmp_path: Path) -> None:
+    preset = load(trained_folder(tmp_path / "winner", mixer(num_classes=10)))
+    assert preset.trained
+    for wrong in ({"pixel_mean": (1.0,) * 2}, {"class_names": ("cat", "dog")}):
+        with pytest.raises(ConfigError, match=f"trained.{next(iter(wrong))}"):
+            Preset.of("x", preset.config, {}, preset.trained.model_copy(update=wrong))

@@ -158,7 +158,7 @@ def test_a_winners_preset_says_where_it_was_found() -> None:
     preset = preset_of(study("digits"), found, "digits_best")
     assert preset.name == "digits_best"
     assert preset.config == found.config
-    assert (preset.params, preset.macs) == (cost(found.config).params, cost(found.config).macs)
+    assert (preset.num_params, preset.macs) == (cost(found.config).params, cost(found.config).macs)
     assert preset.source == {
         "study": "digits",
         "study_began": "2026-03-01T09:00:00+00:00",

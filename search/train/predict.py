@@ -33,7 +33,7 @@ def predict(
 
     Args:
         config: the network.
-        params: its parameter trees, one a training: see `search.train.weights.params_of`.
+        params: its parameter trees, one a training: see `space.weights_file.params_of`.
         images: uint8 [n, size, size, channels], at least one.
         mean: [channels] of the images they were trained on, in units of a pixel value.
         std: [channels] likewise.

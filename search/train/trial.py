@@ -32,7 +32,7 @@ from search.train.device_data import DeviceData
 from search.train.epoch import EpochMetrics, TrainState, initial_state, shuffle
 from search.train.optimizer import hyper_of
 from search.train.program import Program
-from search.train.weights import weights_bytes
+from space.weights_file import weights_bytes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -175,7 +175,8 @@ def train(
         if goes_on():
             params = jax.device_get(state.validated)
             for i, trial in sound.items():
-                yield WeightsSent(trial, weights_bytes(params, i, _facts(request, i, data)))
+                mine = jax.tree.map(lambda leaves, i=i: leaves[i], params)
+                yield WeightsSent(trial, weights_bytes(mine, _facts(request, i, data)))
 
 
 def _measured(metrics: EpochMetrics) -> EpochMetrics:
