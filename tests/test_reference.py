@@ -11,7 +11,14 @@ import jax
 import numpy as np
 import pytest
 from records import mixer, vit
-from weights import drawn_config, drawn_images, drawn_params, flax_logits, trained_folder
+from weights import (
+    OtherConfig,
+    drawn_config,
+    drawn_images,
+    drawn_params,
+    flax_logits,
+    trained_folder,
+)
 
 from space.build import build
 from space.config import Config
@@ -83,9 +90,6 @@ def test_a_process_without_jax_reproduces_the_logits_of_a_folder(
 
 
 def test_a_family_that_it_does_not_know_is_refused() -> None:
-    class Other(type(mixer())):  # type: ignore[misc]
-        family: str = "conv"
-
-    other = Other(**(mixer().model_dump() | {"family": "conv"}))
-    with pytest.raises(ConfigError, match="family 'conv' has no reference in NumPy"):
-        logits(other, {}, drawn_images(other))
+    config = OtherConfig(image_size=8, image_channels=1, num_classes=10)
+    with pytest.raises(ConfigError, match="family 'other' has no reference in NumPy"):
+        logits(config, {}, drawn_images(config))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -15,6 +15,12 @@ from space.config import Config, ImageTask, MixerConfig, ViTConfig
 from space.init import initial_params
 from space.presets import Preset, Trained, save
 from space.weights_file import weights_bytes
+
+
+class OtherConfig(Config):
+    """Of a family that nothing here computes."""
+
+    family: Literal["other"] = "other"
 
 
 def drawn_params(config: Config, seed: int = 0) -> dict[str, Any]:
