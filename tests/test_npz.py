@@ -28,12 +28,13 @@ from published_files import (
 from weights import drawn_config, drawn_images, drawn_params, flax_logits, trained_preset
 
 from search.formats import npz
-from search.formats.layout import LayoutError, flat
+from search.formats.layout import LayoutError
 from search.formats.npz import read_npz, write_npz
 from search.formats.proof import FormatError
 from space import presets, reference
 from space.build import build
 from space.config import MixerConfig, ViTConfig
+from space.weights_file import flat
 
 
 def state_of_a_training(arrays: Arrays) -> Arrays:
@@ -233,7 +234,7 @@ def test_another_number_of_classes_is_named_with_what_to_do(tmp_path: Path) -> N
     np.savez(tmp_path / "x.npz", **published_arrays(MIXER))
     other = MIXER.model_copy(update={"num_classes": 7})
     assert refused(tmp_path / "x.npz", other) == (
-        "x.npz knows 5 classes, Mixer p4 C24 L2 T12 D32 here 7: read it with --set num_classes=5, "
+        "x.npz knows 5 classes, the network that was named 7; read it with --set num_classes=5, "
         "and train a head for other classes afterwards with python -m search.finetune"
     )
 

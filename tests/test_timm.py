@@ -21,13 +21,14 @@ from weights import (
     trained_preset,
 )
 
-from search.formats.layout import LayoutError, flat
+from search.formats.layout import LayoutError
 from search.formats.proof import FormatError
 from search.formats.timm import read_config, read_weights, safetensors_in, write_timm
 from search.formats.timm_arrays import to_timm
 from search.formats.timm_config import config_of, ratio_of, timm_config, trained_of
 from space import presets
 from space.config import Config
+from space.weights_file import flat
 
 HAS_TIMM = find_spec("torch") is not None and find_spec("timm") is not None
 needs_timm = pytest.mark.skipif(
@@ -245,10 +246,10 @@ def test_a_vit_of_timms_that_computes_otherwise_is_refused(arguments: Any, words
         config_of(facts)
 
 
-def test_pixels_must_be_known_of_every_channel() -> None:
-    facts = PUBLISHED | {"pretrained_cfg": PUBLISHED["pretrained_cfg"] | {"mean": [0.5]}}  # type: ignore[operator]
-    with pytest.raises(LayoutError, match=r"mean = \[0.5\].* --pixel-mean"):
-        trained_of(facts, presets.load("mixer_b16").config)
+def test_what_does_not_fit_the_network_is_left_out() -> None:
+    cfg = {"mean": [0.5], "std": [0.25] * 3, "crop_mode": "ten crops"}
+    facts = {"pretrained_cfg": cfg, "label_names": ["cat", "dog"]}
+    assert trained_of(facts, presets.load("mixer_b16").config) == {"pixel_std": (63.75,) * 3}
 
 
 def test_weights_are_named_as_timm_has_them(tmp_path: Path) -> None:

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from space.config import Config
 from space.errors import MixerSearchError, listed
 from space.families import label_of
-from space.init import param_shapes
+from space.weights_file import params_of
 
 Shape = tuple[int, ...]
 
@@ -31,33 +30,23 @@ class Stored(NamedTuple):
     array: npt.NDArray[Any]
 
 
-def flat(params: Mapping[str, Any]) -> dict[str, npt.NDArray[np.float32]]:
-    """A parameter tree as arrays by their paths: `stem/kernel`."""
-    return {
-        path: np.asarray(array, np.float32) for path, array in flatten_dict(params, sep="/").items()
-    }
-
-
 def tree_of(arrays: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, Any]:
-    """The parameter tree of such arrays."""
-    tree: dict[str, Any] = unflatten_dict(dict(arrays), sep="/")
-    return tree
+    """The parameter tree of arrays by their paths: `stem/kernel`."""
+    return params_of({f"params/{path}": array for path, array in arrays.items()})
 
 
 def shapes_of(config: Config) -> dict[str, Shape]:
     """The shape of every parameter of a network, by its path."""
-    return {
-        path: tuple(leaf.shape)
-        for path, leaf in flatten_dict(param_shapes(config), sep="/").items()
-    }
+    from jax.tree_util import tree_leaves_with_path  # who lists formats waits for no JAX
+
+    from space.init import param_shapes
+
+    leaves = tree_leaves_with_path(param_shapes(config))
+    return {"/".join(key.key for key in path): tuple(leaf.shape) for path, leaf in leaves}
 
 
 def checked(
-    found: Mapping[str, Stored],
-    expected: Mapping[str, Shape],
-    config: Config,
-    file: str,
-    head: str,
+    found: Mapping[str, Stored], expected: Mapping[str, Shape], config: Config, file: str
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Arrays that are exactly those of a network, as float32.
 
@@ -66,32 +55,43 @@ def checked(
         expected: what it must hold, by the same.
         config: the network, for the sentence.
         file: its name, for the sentence.
-        head: the name of the head's bias in this layout, which has a number a class.
 
     Raises:
         LayoutError: names are missing or foreign, or an array is of another shape, is not made of
             numbers, or holds one that is not finite.
     """
-    if head in found and found[head].array.shape not in {expected[head], ()}:
-        classes = found[head].array.shape[0]
-        raise LayoutError(
-            f"{file} knows {classes:,} classes, {label_of(config)} here {config.num_classes:,}: "
-            f"read it with --set num_classes={classes}, and train a head for other classes "
-            "afterwards with python -m search.finetune"
-        )
-    faults = {
-        "missing": [name for name in expected if name not in found],
-        "foreign": [stored.name for name, stored in found.items() if name not in expected],
-        "of another shape": [
-            f"{found[name].name} {list(found[name].array.shape)} for {list(shape)}"
-            for name, shape in expected.items()
-            if name in found and found[name].array.shape != shape
-        ],
+    missing = [name for name in expected if name not in found]
+    foreign = [stored.name for name, stored in found.items() if name not in expected]
+    others = {
+        name: found[name]
+        for name, shape in expected.items()
+        if name in found and found[name].array.shape != shape
     }
-    if any(faults.values()):
+    biases = [stored.array for name, stored in others.items() if name.endswith("bias")]
+    if (
+        not missing
+        and not foreign
+        and len(biases) == 1
+        and all(n.startswith("head") for n in others)
+    ):
+        classes = biases[0].size
+        raise LayoutError(
+            f"{file} knows {classes:,} classes, the network that was named "
+            f"{config.num_classes:,}; read it with --set num_classes={classes}, and train a head "
+            "for other classes afterwards with python -m search.finetune"
+        )
+    shapes = [
+        f"{stored.name} {list(stored.array.shape)} for {list(expected[name])}"
+        for name, stored in others.items()
+    ]
+    if missing or foreign or others:
         told = "; ".join(
-            f"{len(names):,} {kind}: {listed(names, _MOST)}"
-            for kind, names in faults.items()
+            f"{len(names):,} {fault}: {listed(names, _MOST)}"
+            for fault, names in (
+                ("missing", missing),
+                ("foreign", foreign),
+                ("of another shape", shapes),
+            )
             if names
         )
         raise LayoutError(

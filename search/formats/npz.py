@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.formats.layout import LayoutError, checked, flat, shapes_of, tree_of
+from search.formats.layout import LayoutError, checked, shapes_of, tree_of
 from search.formats.proof import Proof, proved
 from search.formats.published import as_ours
 from search.formats.stem import with_pixels
 from space import reference
 from space.config import Config
 from space.presets import Preset
+from space.weights_file import flat
 
 PIXEL_MEAN = PIXEL_STD = 127.5
 """Of every channel: published networks take pixels from -1 to 1."""
@@ -79,7 +80,7 @@ def read_npz(path: Path, config: Config) -> dict[str, Any]:
         LayoutError: it cannot be read, holds pickles, or is of another network.
     """
     found = as_ours(_arrays(path), path.name)
-    return tree_of(checked(found, shapes_of(config), config, path.name, head="head/bias"))
+    return tree_of(checked(found, shapes_of(config), config, path.name))
 
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -15,9 +15,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from search.formats.layout import Shape, Stored, checked, flat, shapes_of, tree_of
+from search.formats.layout import Shape, Stored, checked, shapes_of, tree_of
 from search.formats.proof import FormatError
 from space.config import Config, MixerConfig, ViTConfig
+from space.weights_file import flat
 
 Floats = npt.NDArray[np.float32]
 
@@ -80,7 +81,7 @@ def from_timm(config: Config, arrays: Mapping[str, npt.NDArray[Any]], file: str)
     shapes = shapes_of(config)
     expected = {entry.theirs: _shape(entry, shapes) for entry in entries(config)}
     stored = {name: Stored(name, array) for name, array in arrays.items()}
-    found = checked(stored, expected, config, file, head="head.bias")
+    found = checked(stored, expected, config, file)
     return tree_of(
         {
             path: np.ascontiguousarray(_FROM_TIMM[entry.kind](part, shapes[path]))

@@ -233,23 +233,17 @@ def _side(size: Any) -> Any:
 
 
 def trained_of(facts: dict[str, Any], config: Config) -> dict[str, Any]:
-    """What a `config.json` says of the images: `pixel_mean`, `pixel_std`, and where they are there
-    `class_names` and `resize`, as `space.presets.Trained` has them.
+    """What a `config.json` says of the images, as far as it fits the network.
 
-    Raises:
-        LayoutError: it does not say how pixels are normalised, or not for every channel.
+    Returns:
+        `pixel_mean`, `pixel_std`, `class_names` and `resize`, as `space.presets.Trained` has them.
     """
     cfg = facts.get("pretrained_cfg") or facts
     told: dict[str, Any] = {}
     for name, theirs in (("pixel_mean", "mean"), ("pixel_std", "std")):
         values = cfg.get(theirs)
-        if not isinstance(values, list) or len(values) != config.image_channels:
-            raise LayoutError(
-                f"config.json says {theirs} = {values!r}, and one number for each of "
-                f"{config.image_channels} channels is needed; name them with --pixel-mean and "
-                "--pixel-std, in units of a pixel value from 0 to 255"
-            )
-        told[name] = tuple(255.0 * float(value) for value in values)
+        if isinstance(values, list) and len(values) == config.image_channels:
+            told[name] = tuple(255.0 * float(value) for value in values)
     names = facts.get("label_names") or cfg.get("label_names")
     if isinstance(names, list) and len(names) == config.num_classes:
         told["class_names"] = tuple(map(str, names))
