@@ -78,7 +78,7 @@ def readings(session: Session, study_id: int) -> list[TestReading]:
 
 
 def readings_of(session: Session, test_digest: str) -> list[TestReading]:
-    """Of a test split, for whichever study, the oldest first."""
+    """Of a test split, for whichever study or none, the oldest first."""
     return _readings(session, ReadingRow.test_digest == test_digest)
 
 
@@ -129,12 +129,13 @@ def add_confirmation(session: Session, study_id: int, confirmation: Confirmation
     session.add(ConfirmationRow(study_id=study_id, **columns))
 
 
-def add_reading(session: Session, study_id: int, reading: TestReading) -> None:
+def add_reading(session: Session, study_id: int | None, reading: TestReading) -> None:
     session.add(ReadingRow(study_id=study_id, **reading_columns(reading)))
 
 
 def _readings(session: Session, where: sa.ColumnElement[bool]) -> list[TestReading]:
-    query = sa.select(ReadingRow, StudyRow.name).join(StudyRow, ReadingRow.study_id == StudyRow.id)
+    mine = ReadingRow.study_id == StudyRow.id
+    query = sa.select(ReadingRow, StudyRow.name).join(StudyRow, mine, isouter=True)
     rows = session.execute(query.where(where).order_by(ReadingRow.id))
     return [reading_record(row, name) for row, name in rows]
 

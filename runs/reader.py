@@ -228,7 +228,7 @@ class Reader:
         return self._of_study(study, kept_rows.kept_of)
 
     def test_readings(self, test_digest: str) -> list[TestReading]:
-        """The readings of a test split for any study of the database, the oldest first."""
+        """The readings of a test split, for any study of the database or none, the oldest first."""
         return self._read(lambda session: kept_rows.readings_of(session, test_digest))
 
     def study_readings(self, study: str) -> list[TestReading]:

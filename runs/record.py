@@ -310,9 +310,11 @@ class TestReading:
 
     test_digest: str
     """SHA-256 of the images and labels of the split, in hexadecimal."""
-    study: str
+    study: str | None
+    """For which it was read; None where that is not in the database, as of a network that came
+    from elsewhere."""
     trial: int | None
-    """Its number; None where trials of the whole study were tested."""
+    """Its number; None where trials of the whole study were tested, or there is no study."""
     read_at: datetime
     purpose: str
     command: str

@@ -127,5 +127,5 @@ def reading_columns(reading: TestReading) -> dict[str, Any]:
     return {name: getattr(reading, name) for name in _READING}
 
 
-def reading_record(row: ReadingRow, study: str) -> TestReading:
+def reading_record(row: ReadingRow, study: str | None) -> TestReading:
     return TestReading(study=study, **{name: getattr(row, name) for name in _READING})

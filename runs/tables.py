@@ -240,21 +240,22 @@ class ReadingRow(Base):
     """A reading of a test split: when, of which trial or study, what for, by which command.
 
     It is not deleted with its study or trial: a study whose test split was read cannot be deleted
-    while its readings are there.
+    while its readings are there. Of a network whose study is not here it has none.
     """
 
     __tablename__ = "run_test_reading"
     __table_args__ = (
         sa.CheckConstraint("length(test_digest) = 64", name="digest"),
+        sa.CheckConstraint("trial IS NULL OR study_id IS NOT NULL", name="trial"),
         sa.ForeignKeyConstraint(["study_id", "trial"], ["run_trial.study_id", "run_trial.number"]),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     test_digest: Mapped[str] = mapped_column(sa.String(64))
     """SHA-256 of the images and labels of the split."""
-    study_id: Mapped[int] = mapped_column(sa.ForeignKey("run_study.id"))
+    study_id: Mapped[int | None] = mapped_column(sa.ForeignKey("run_study.id"))
     trial: Mapped[int | None]
-    """Its number; None where the whole study was tested."""
+    """Its number; None where the whole study was tested, or the study is not here."""
     read_at: Mapped[datetime]
     purpose: Mapped[str] = mapped_column(sa.String(200))
     command: Mapped[str] = mapped_column(sa.Text)

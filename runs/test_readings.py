@@ -45,8 +45,9 @@ def check_may_read(readings: Sequence[TestReading], *, again: bool) -> None:
         return
     last = readings[-1]
     often = "" if len(readings) == 1 else f" the last of {len(readings):,} times"
+    why = last.purpose if last.study is None else f"study {last.study!r}"
     raise AlreadyReadError(
-        f"the test split was read{often} on {last.read_at:%Y-%m-%d at %H:%M} UTC for study "
-        f"{last.study!r}, by `{last.command}`; --again reads it once more, and every page then "
+        f"the test split was read{often} on {last.read_at:%Y-%m-%d at %H:%M} UTC for {why}, "
+        f"by `{last.command}`; --again reads it once more, and every page then "
         f'says "{readings_line([*readings, last])}"'
     )

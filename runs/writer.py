@@ -224,13 +224,17 @@ class Writer(Reader):
         self._mirror.keep(KeptResults(confirmations=(added,)))
         return added
 
-    def add_test_reading(self, reading: TestReading, results: Sequence[ImageResults]) -> None:
+    def add_test_reading(self, reading: TestReading, results: Sequence[ImageResults] = ()) -> None:
         """Adds a reading of a test split and what it showed of trials of its study, or neither.
 
-        Results of a trial take the place of those an earlier reading showed of it.
+        Results of a trial take the place of those an earlier reading showed of it. A reading for no
+        study of the database has none.
         """
 
         def write(session: Session) -> None:
+            if reading.study is None:
+                kept_rows.add_reading(session, None, reading)
+                return
             study_id = self._study_row(session, reading.study).id
             kept_rows.add_reading(session, study_id, reading)
             keys = self._keys(session, reading.study, _trials_of((), results))

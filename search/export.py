@@ -1,44 +1,37 @@
-"""`python -m search.export --study mixer_cifar --pick knee`: a winner as a preset file."""
+"""`python -m search.export --study mixer_cifar --pick knee --out winner/`: the winner of a study.
+
+As a folder with weights, or, where the output ends in `.json` or is not named, as a preset file.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
 import sys
-import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from runs import winners
 from runs.confirmation.sentence import read_times
-from runs.confirmed import find_confirmed
-from runs.options import Storage, StudyName
+from runs.options import Storage, StudyName, WeightsDir
 from runs.reader import open_reader
-from runs.seeds import behind
+from search import options
+from search.preset_names import in_place_of, preset_name, replaced
 from search.result import trial_facts
+from search.winner import Winner, pick_winner
 from space import presets
 from space.command import Json, Version, make_app, print_json, run_app
-from space.errors import ConfigError, MixerSearchError
-from space.families import label_of
+from space.errors import ConfigError
 from space.paths import as_path
 from space.quantities import format_count, parse_amount, parse_count
-
-_MOST_BYTES = 120
-"""Of a study's name in a file's, which has room for 255 with what is added."""
 
 app = make_app()
 
 
-class PresetInTheWayError(MixerSearchError):
-    """A preset of another study has the name under which this one would be written."""
-
-
 @app.command(
-    help="Write the best configuration of a study as a preset file.",
-    epilog="Example: python -m search.export --study mixer_cifar --pick best --max-flops 20M",
+    help="Write the best configuration of a study: as a folder with trained weights, in the "
+    "formats that others read, or as a preset file without weights.",
+    epilog="Example: python -m search.export --study mixer_cifar --max-flops 20M --out winner/ "
+    "--format onnx",
     no_args_is_help=True,
 )
 def export(
@@ -77,63 +70,128 @@ def export(
         Path | None,
         typer.Option(
             parser=as_path,
-            help="A .json file; by default runs/presets/STUDY_RULE.json, limits in its name too.",
-            metavar="FILE",
+            help="A folder, for weights and card too, or a .json file, for the configuration "
+            "alone; by default runs/presets/STUDY_RULE.json, limits in its name too.",
+            metavar="FOLDER|FILE",
         ),
     ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            help="Of the folder, besides safetensors: each is read back and compared when it is "
+            "written; repeatable.",
+            metavar="npz|timm|onnx|jax|all",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Of the training whose weights go into the folder.",
+            metavar="N",
+            show_default="the best on validation",
+        ),
+    ] = None,
+    license: Annotated[  # noqa: A002  as cards call it
+        str, typer.Option(help="Of the weights, for the card.", metavar="NAME")
+    ] = "unknown",
     storage: Storage = None,
+    data_dir: options.DataDir = None,
+    weights_dir: WeightsDir = None,
     as_json: Json = False,
     version: Version = False,
 ) -> None:
     """Parses, calls, returns."""
-    if out is not None and out.suffix.lower() != ".json":
-        raise ConfigError(f"--out {out}: a preset is a .json file; name one that ends so")
+    is_folder = out is not None and out.suffix.lower() != ".json"
+    if not is_folder and (formats or seed is not None):
+        asked = "--format" if formats else "--seed"
+        raise ConfigError(f"{asked} is of a folder with weights; name one with --out FOLDER")
     is_limited = max_flops is not None or max_cost is not None
     rule = pick or ("best" if is_limited else "knee" if min_accuracy is None else "cheapest")
     with open_reader(storage) as store:
-        record, trials = store.study(study), store.trials(study)
-        confirmed = None if rule.startswith("trial=") else find_confirmed(store, study)
-    if confirmed:
-        trials = confirmed.means()
-    # What is named by its number, a baseline maybe, need not be what the study calls useful
-    useful = 0.0 if rule.startswith("trial=") else record.min_accuracy
-    trial = winners.pick(
-        trials,
-        rule,
-        max_flops=None if max_flops is None else parse_count(max_flops),
-        max_cost=None if max_cost is None else parse_amount(max_cost),
-        cost=record.cost,
-        min_accuracy=useful if min_accuracy is None else min_accuracy,
-    )
-    asked = rule
+        winner = pick_winner(
+            store,
+            study,
+            rule,
+            max_flops=None if max_flops is None else parse_count(max_flops),
+            max_cost=None if max_cost is None else parse_amount(max_cost),
+            min_accuracy=min_accuracy,
+        )
     limits = {"max_flops": max_flops, "max_cost": max_cost, "min_accuracy": min_accuracy}
-    for option, limit in limits.items():
-        asked += "" if limit is None else f"_{option}_{limit}"
-    name = f"{_for_a_file(study)}_{re.sub('[^A-Za-z0-9_-]+', '_', asked)}"
-    path = out or Path("runs") / "presets" / f"{name}.json"
-    if confirmed:
-        trial, trials, facts = confirmed.behind(trial)
-    preset = winners.preset_of(record, trial, name, trials)
-    if confirmed:
-        preset.source["confirmed"] = facts
-    replaced = _replaced(path, preset, may_be_anothers=out is not None)
-    presets.save(preset, path)
-    own = trial.costs.get(record.cost.name)
-    other = "" if own is None else f", {record.cost.shortly(own)}"
-    seeds = len(behind(trials, trial))
-    if as_json:
-        print_json({"file": str(path), "study": study, "seeds": seeds, "trial": trial_facts(trial)})
+    name = preset_name(study, rule, limits)
+    facts = {"study": study, "seeds": len(winner.trainings), "trial": trial_facts(winner.trial)}
+    if out is not None and is_folder:
+        from search.formats.folder import replaceable  # what follows takes a second
+        from search.winner_folder import export_winner
+
+        before = replaceable(out)
+        preset = export_winner(
+            winner,
+            out,
+            name,
+            storage=storage,
+            data_dir=data_dir,
+            weights_dir=weights_dir,
+            formats=formats or (),
+            seed=seed,
+            license=license,
+        )
+        if as_json:
+            print_json({"folder": str(out)} | facts | folder_facts(preset))
+            return
+        print(winner_line(winner))
+        for line in folder_lines(preset):
+            print(line)
+        place = in_place_of(before, preset) if before else ""
+        print(f"written to {out}{place}; try python -m search.predict --model {out} IMAGE")
         return
+    path = out or Path("runs") / "presets" / f"{name}.json"
+    preset = winner.preset(name)
+    place = replaced(path, preset, may_be_anothers=out is not None)
+    presets.save(preset, path)
+    if as_json:
+        print_json({"file": str(path)} | facts)
+        return
+    print(winner_line(winner))
+    print(f"written to {path}{place}; load it with space.presets.load({str(path)!r})")
+
+
+def folder_facts(preset: presets.Preset) -> dict[str, Any]:
+    """Of a folder that was written, for `--json`."""
+    assert preset.trained is not None, "it was written with weights"
+    names = ("weights", "test_readings", "formats", "command")
+    return {"sha256": preset.trained.sha256} | {name: preset.source[name] for name in names}
+
+
+def folder_lines(preset: presets.Preset) -> list[str]:
+    """Of a folder that was written: which weights, and how each format was proved."""
+    from search.formats.proof import Proof
+
+    weights = preset.source["weights"]
+    own = weights["validation"]
+    accuracy, low, high = (100 * own[name] for name in ("accuracy", "low", "high"))
+    said = (
+        f"weights of trial {weights['trial']}, seed {weights['seed']}: validation accuracy "
+        f"{accuracy:.1f} % ({low:.1f} to {high:.1f} by its {own['num_images']:,} images)"
+    )
+    return [said, *(Proof(**found).sentence for found in preset.source["formats"])]
+
+
+def winner_line(winner: Winner) -> str:
+    """What was picked, and how accurate it is over its seeds."""
+    trial, seeds = winner.trial, len(winner.trainings)
+    own = trial.costs.get(winner.study.cost.name)
+    other = "" if own is None else f", {winner.study.cost.shortly(own)}"
     accuracy = "" if trial.accuracy is None else f", accuracy {100 * trial.accuracy:.1f} %"
     if seeds > 1:
         accuracy += f" (mean of {seeds} seeds)"
-    if confirmed:
-        accuracy = f", {_confirmed_words(facts, seeds)}"
-    print(
+    if winner.confirmed:
+        accuracy = f", {_confirmed_words(winner.confirmed, seeds)}"
+    return (
         f"trial {trial.number}: {trial.label}, {format_count(trial.params)} parameters, "
         f"{format_count(trial.flops)}FLOPs{other}{accuracy}"
     )
-    print(f"written to {path}{replaced}; load it with space.presets.load({str(path)!r})")
 
 
 def _confirmed_words(facts: dict[str, Any], seeds: int) -> str:
@@ -145,65 +203,6 @@ def _confirmed_words(facts: dict[str, Any], seeds: int) -> str:
         f"confirmed: {split} accuracy {accuracy:.1f} % ({low:.1f} to {high:.1f}; {seeds} fresh "
         f"seeds{read}); its place on the front: {facts['front']}"
     )
-
-
-def _for_a_file(study: str) -> str:
-    """The name of a study as part of a file's name, another one for every study.
-
-    Letters and digits of all scripts stay. Where anything else was replaced, or the name cut to
-    what a file's name has room for, a digest of the whole name tells such studies apart.
-    """
-    kept = "".join(c if _may_stay(c) else " " for c in study)
-    kept = "_".join(kept.encode()[:_MOST_BYTES].decode(errors="ignore").split())
-    if kept == study:
-        return study
-    digest = hashlib.sha256(study.encode()).hexdigest()[:8]
-    return "-".join(part for part in (kept, digest) if part)
-
-
-def _may_stay(character: str) -> bool:
-    """A letter, a digit, or a mark, without which some scripts have no vowels."""
-    return (
-        character in "_-" or character.isalnum() or unicodedata.category(character).startswith("M")
-    )
-
-
-def _replaced(path: Path, preset: presets.Preset, *, may_be_anothers: bool) -> str:
-    """What a preset takes the place of, to be said; empty for no file, or the same network.
-
-    Raises:
-        PresetInTheWayError: a preset of another study, unless it may be one.
-        NewerPresetError: that of a newer version, whose study nobody can read here, the same.
-    """
-    if not os.path.exists(path):  # pathlib's raises where a name is too long
-        return ""
-    try:
-        before = presets.load(path)
-    except presets.NewerPresetError:
-        if not may_be_anothers:
-            raise
-        return " in place of a preset of a newer version"
-    except ConfigError:
-        return " in place of what was no preset"
-    others = _other_study(before, preset)
-    if others and not may_be_anothers:
-        raise PresetInTheWayError(
-            f"{path} is a preset of another study, {others}; name another file with --out"
-        )
-    if others:
-        return f" in place of {label_of(before.config)} of study {others}"
-    return "" if before.config == preset.config else f" in place of {label_of(before.config)}"
-
-
-def _other_study(before: presets.Preset, preset: presets.Preset) -> str:
-    """The study a preset was found in, where that is known and not the other's; else empty.
-
-    Two of the same name were not begun in the same microsecond; a database may be moved.
-    """
-    study, began = before.source.get("study"), before.source.get("study_began")
-    if study in {None, preset.source["study"]} and began in {None, preset.source["study_began"]}:
-        return ""
-    return repr(study) + (f" of {began}" if began else "")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -146,4 +146,4 @@ def run_study(
         )
         raise
     with open_reader(storage) as store:
-        return StudyResult.read(store, spec.name, status.ended(stop_when_flat))
+        return StudyResult.read(store, spec.name, status.ended(stop_when_flat), storage)

@@ -12,7 +12,9 @@ from runs import pareto, winners
 from runs.reader import Reader
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from search.report.status import Ended
+from search.winner import Winner
 from space import presets
+from space.paths import as_path
 from space.quantities import parse_amount, parse_count
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class StudyResult:
         study: its specification and its reference point.
         trials: all of them, baselines and refused ones too, in the order of their numbers.
         where: the database, a password hidden.
+        storage: its URL; None for the default.
         ended: why it trains no further.
     """
 
@@ -34,12 +37,21 @@ class StudyResult:
     trials: Sequence[TrialRecord]
     where: str
     ended: Ended
+    storage: str | None = None
 
     @classmethod
-    def read(cls, store: Reader, study: str, ended: Ended) -> StudyResult:
+    def read(
+        cls, store: Reader, study: str, ended: Ended, storage: str | None = None
+    ) -> StudyResult:
         """As the database has it now."""
         reading = store.read(study)
-        return cls(study=reading.study, trials=reading.trials, where=store.where, ended=ended)
+        return cls(
+            study=reading.study,
+            trials=reading.trials,
+            where=store.where,
+            ended=ended,
+            storage=storage,
+        )
 
     def __repr__(self) -> str:
         counts = Counter(trial.state.value for trial in self.trials if trial.in_search)
@@ -95,23 +107,32 @@ class StudyResult:
         *,
         max_flops: float | str | None = None,
         max_cost: float | str | None = None,
+        **folder: Any,
     ) -> presets.Preset:
-        """Writes a winner as a preset file, in the place of what is there, and returns it.
+        """Writes a winner in the place of what is there, and returns it.
 
         Args:
-            path: a `.json` file.
+            path: a `.json` file, for the configuration alone; else a folder, with weights and card,
+                which takes the place of no other thing than such a folder.
             pick: `knee`, `best`, `cheapest`, or `trial=N`, which may be a baseline.
             max_flops: only among trials of at most so many.
             max_cost: the same in what the study minimises.
+            folder: `formats`, `seed`, `data`, `data_dir`, `weights_dir` and others of
+                `search.winner_folder.export_winner`.
 
         Raises:
             NoWinnerError: no finished trial answers.
-            ConfigError: the file cannot be written.
+            MixerSearchError: it cannot be written, or no weights are kept.
         """
-        trial = self._pick(pick, max_flops, max_cost)
-        preset = winners.preset_of(self.study, trial, Path(path).stem, self.trials)
-        presets.save(preset, path)
-        return preset
+        path = as_path(path)
+        winner = Winner.of(self.study, self._pick(pick, max_flops, max_cost), self.trials)
+        if path.suffix.lower() == ".json":
+            preset = winner.preset(path.stem)
+            presets.save(preset, path)
+            return preset
+        from search.winner_folder import export_winner  # takes a second
+
+        return export_winner(winner, path, path.name, storage=self.storage, **folder)
 
     def facts(self) -> dict[str, Any]:
         """For `--json`; the keys are in `docs/`."""

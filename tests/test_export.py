@@ -85,14 +85,28 @@ def test_a_file_that_held_something_else_is_replaced_with_a_word(
     assert "written to notes.json in place of what was no preset; load" in said_last
 
 
-def test_a_file_that_could_not_be_loaded_again_is_refused_at_once(
-    here: Path, capsys: pytest.CaptureFixture[str]
+def test_a_folder_of_a_study_without_weights_is_refused_with_the_commands_that_make_some(
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for out in ("x.txt", "x", "x.jso"):
-        assert export("--out", out) == 2
-        said = capsys.readouterr().err
-        assert said == f"error: --out {out}: a preset is a .json file; name one that ends so\n"
-    assert list(here.iterdir()) == []
+    assert export("--pick", "trial=1", "--out", "x/") == 2
+    said = capsys.readouterr().err
+    assert "no weights of trial 1 of study 'my-study', seed 3, are kept" in said
+    assert said.endswith(
+        "train it once more, which keeps them: python -m search.export --study my-study --pick "
+        "trial=1 --out x.json && python -m search.train --preset x.json --seed 3 --study-name "
+        "x_again && python -m search.export --study x_again --pick trial=0 --out x\n"
+    )
+    assert not Path("x").exists()
+
+
+@pytest.mark.parametrize("options", [["--format", "npz"], ["--seed", "3", "--out", "x.json"]])
+def test_what_a_preset_file_cannot_have_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert export(*options) == 2
+    said = capsys.readouterr().err
+    assert said == f"error: {options[0]} is of a folder with weights; name one with --out FOLDER\n"
+    assert not folder.exists()
 
 
 def exported(study: str, storage: str | None = None) -> set[str]:

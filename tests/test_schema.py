@@ -27,7 +27,16 @@ from sqlalchemy.orm import Session
 from runs import schema
 from runs.backup import back_up
 from runs.reader import open_reader
-from runs.record import EpochRecord, Failure, Origin, State, StudyRecord, Timing, TrialRecord
+from runs.record import (
+    EpochRecord,
+    Failure,
+    Origin,
+    State,
+    StudyRecord,
+    Timing,
+    TrialRecord,
+)
+from runs.record import TestReading as ReadingOfTest
 from runs.rows import epoch_columns, study_columns, trial_columns
 from runs.storage import APPLICATION_ID, StorageError, engine_for, parse_storage
 from runs.tables import (
@@ -270,7 +279,7 @@ BEFORE = [
 CURVES = [epoch(number, trial=1) for number in (1, 2)]
 
 
-@pytest.mark.parametrize("revision", ["0006", "0007"])
+@pytest.mark.parametrize("revision", ["0006", "0007", "0008"])
 def test_a_database_of_a_schema_before_goes_on(storage: str, revision: str) -> None:
     """With the same rows, on which old and new tables agree, and on the same study."""
     write_older(storage, revision, BEFORE, CURVES)
@@ -284,6 +293,31 @@ def test_a_database_of_a_schema_before_goes_on(storage: str, revision: str) -> N
         assert store.epochs("digits") == [*CURVES, epoch(1, trial=4)]
     rows = on(storage, lambda c: c.execute(sa.select(TrialRow.family, TrialRow.parent)).all())
     assert rows == [("vit", None), *[("mixer", None)] * 5]
+
+
+def test_readings_of_test_splits_before_they_could_be_for_no_study_stay(storage: str) -> None:
+    write_older(storage, "0008", BEFORE, CURVES)
+    columns = "test_digest, study_id, trial, read_at, purpose, command"
+    rows = [f"('{'b' * 64}', 1, {trial}, '2026-03-01 12:00:00', 'p', 'c')" for trial in ("NULL", 1)]
+    on(
+        storage,
+        lambda c: c.exec_driver_sql(
+            f"INSERT INTO run_test_reading ({columns}) VALUES {', '.join(rows)}"
+        ),
+    )
+    reading = ReadingOfTest(
+        test_digest="b" * 64, study=None, trial=None, read_at=NOON, purpose="p", command="c"
+    )
+    with open_writer(storage) as store:
+        store.add_test_reading(reading)
+        found = store.test_readings("b" * 64)
+        assert [(r.study, r.trial) for r in found] == [
+            ("digits", None),
+            ("digits", 1),
+            (None, None),
+        ]
+        assert found[2] == reading
+        assert store.study_readings("digits") == found[:2]
 
 
 def schema_of(file: Path) -> str:
@@ -397,6 +431,7 @@ REFUSED = {
     "ck_run_weights_digest": "UPDATE run_weights SET digest = 'abc'",
     "ck_run_weights_size": "UPDATE run_weights SET size_bytes = 0",
     "ck_run_test_reading_digest": "UPDATE run_test_reading SET test_digest = ''",
+    "ck_run_test_reading_trial": "UPDATE run_test_reading SET study_id = NULL",
     "ck_run_image_result_split": "UPDATE run_image_result SET split = 'train'",
     "ck_run_image_result_num_images": "UPDATE run_image_result SET num_images = 0, classes = NULL",
     "ck_run_image_result_right": "UPDATE run_image_result SET num_images = 17, classes = NULL",

@@ -69,6 +69,9 @@ def test_the_first_reading_needs_no_leave_and_a_further_one_has_to_be_asked_for(
         "search.confirm --study digits`; --again reads it once more, and every page then says "
         '"test read 2 times"'
     )
+    evaluation = replace(READING, study=None, purpose="evaluation of digits_knee")
+    with pytest.raises(AlreadyReadError, match="12:00 UTC for evaluation of digits_knee, by `pyth"):
+        check_may_read([evaluation], again=False)
     with pytest.raises(AlreadyReadError, match=r"read the last of 2 times on .* read 3 times"):
         check_may_read([READING] * 2, again=False)
 

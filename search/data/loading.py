@@ -205,6 +205,23 @@ def load_test(
         NoTestError: the data set has no test split.
         DataError: it is not prepared, or cannot be read.
     """
+    split = load_test_split(dataset, data_dir=data_dir, options=options, report=report)
+    return split.images, split.labels
+
+
+def load_test_split(
+    dataset: str | Arrays,
+    *,
+    data_dir: Path | None = None,
+    options: DataSpec = AS_THEY_ARE,
+    report: Callable[[str], None] = to_stderr,
+) -> Split:
+    """As `load_test`, with the names of the classes.
+
+    Raises:
+        NoTestError: the data set has no test split.
+        DataError: it is not prepared, or cannot be read.
+    """
     name = _name(dataset)
     request = Request(dataset=name, options=options, data_dir=data_dir, report=report)
     source = _opened(dataset, request)
@@ -213,8 +230,12 @@ def load_test(
             f"{name} has no test images, so nothing can be confirmed on them; give it some, or "
             "choose a data set that has them"
         )
-    split = _read(source, name, "test", report)
-    return split.images, split.labels
+    return _read(source, name, "test", report)
+
+
+def test_digest(images: Images, labels: Labels) -> str:
+    """SHA-256 of a test split, in hexadecimal, under which its readings are counted."""
+    return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
 
 
 def versions(dataset: str, *, data_dir: Path | None = None) -> list[str]:

@@ -95,15 +95,24 @@ def study_of(
             f"{'; '.join(different)}; ask for the same, go on with what is there (--resume "
             f"{shlex.quote(spec.name)}), or name another study with --study-name"
         )
-    if study.data_digest != data.digest:
-        raise StudyError(
-            f"study {spec.name!r} began on other images of {spec.dataset} (digest "
-            f"{study.data_digest}, these are {data.digest}){_way_out(study, data)}"
-        )
+    check_images(study, data)
     if asked is None:
         return study
     noted = {"num_validation": len(data.validation_labels), "asked": asked}
     return replace(study, spec=study.spec | noted)
+
+
+def check_images(study: StudyRecord, data: ImageData) -> None:
+    """Looks whether images are those that a study began on.
+
+    Raises:
+        StudyError: they are others.
+    """
+    if study.data_digest != data.digest:
+        raise StudyError(
+            f"study {study.name!r} began on other images of {data.name} (digest "
+            f"{study.data_digest}, these are {data.digest}){_way_out(study, data)}"
+        )
 
 
 def _filled_up(there: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

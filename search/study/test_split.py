@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from runs.weights_folder import Weights, weights_folder, weights_in
 from runs.writer import open_writer
 from search import data as images
 from search.data import Arrays, ImageData
+from search.data.loading import test_digest
 from search.spec.data_spec import DataSpec
 from search.study.confirm import WAIT, judged_networks, of_kind, unfinished
 from search.study.study_images import dataset_of
@@ -101,7 +101,7 @@ def read_test(
         if split is None:
             return False
         test_images, labels = split
-        digest = hashlib.sha256(test_images.tobytes() + labels.tobytes()).hexdigest()
+        digest = test_digest(test_images, labels)
         check_may_read(store.test_readings(digest), again=again or bool(record.plan.get("again")))
         say(f"reading the test split, {len(labels):,} images, with {len(weights)} trainings")
         results: list[ImageResults] = []
