@@ -11,6 +11,7 @@ COMMANDS = {
     "search.confirm": "train a study's front again with fresh seeds, and read the test split once",
     "search.train": "train one configuration longer, with one seed or several",
     "search.export": "write the winner of a study as a preset file",
+    "search.presets": "networks to choose from: published ones, baselines, winners of studies",
     "search.check": "look a database over; put back what it could not take",
     "search.data": "prepare data sets ahead of a study, and see where they lie",
     "search.bench": "measure how fast this machine trains",
