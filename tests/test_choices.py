@@ -82,6 +82,16 @@ def test_the_front_of_a_study_is_among_them(
     assert (cheap["weights"], best["weights"]) == (False, True)  # of one of its two seeds
 
 
+def test_of_a_study_that_searched_nothing_what_it_was_given_is(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_writer() as store:
+        store.add_study(study("longer"))
+        store.add_trial("longer", trial(0, origin=Origin.BASELINE, accuracy=0.9))
+    found = [one for one in shown(capsys, "--study", "longer") if "trial=" in one["name"]]
+    assert [(one["name"], one["accuracy"]) for one in found] == [("longer trial=0", 0.9)]
+
+
 def confirm(store: Writer, accuracies: dict[int, float], seeds: Sequence[int] = (10, 11)) -> None:
     """Fresh trainings, which predict so many of 300 images right."""
     candidates = [{"trial": number, "probability": None} for number in accuracies]

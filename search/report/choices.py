@@ -14,7 +14,7 @@ from runs.confirmed import find_confirmed
 from runs.noise import longer_arm, noise_of
 from runs.reader import Reader
 from runs.record import TrialRecord
-from runs.seeds import behind
+from runs.seeds import behind, over_seeds
 from runs.winners import candidates, front
 from search.report.noise_lines import accuracy_text
 from space.command import visible
@@ -87,6 +87,8 @@ def choice_of(preset: Preset) -> Choice:
 def choices_of(store: Reader, study: str) -> Iterator[Choice]:
     """The front of a study, cheapest first; of a confirmed one all that is not off it.
 
+    Of one that searched nothing, that of the configurations it was given.
+
     Raises:
         UnknownStudyError: there is no such study.
     """
@@ -99,7 +101,8 @@ def choices_of(store: Reader, study: str) -> Iterator[Choice]:
             yield replace(choice, split=facts["accuracy_split"])
         return
     record, noise = reading.study, noise_of(reading.study, reading.trials)
-    for trial in front(candidates(reading.trials), record.min_accuracy, record.cost):
+    found = candidates(reading.trials) or over_seeds(reading.trials)
+    for trial in front(found, record.min_accuracy, record.cost):
         seeds = behind(reading.trials, trial)
         yield _of_trial(study, trial, seeds, weights, noise.interval(trial))
 
