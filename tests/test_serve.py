@@ -262,6 +262,17 @@ def test_clients_that_stop_or_leave_half_way_hold_nobody_up(model: Path, tmp_pat
     assert "Traceback" not in server.log.read_text()
 
 
+def test_a_file_that_is_no_exported_network_is_a_sentence(model: Path, tmp_path: Path) -> None:
+    foreign = onnx.load(model)
+    del foreign.metadata_props[:]
+    onnx.save(foreign, tmp_path / "foreign.onnx")
+    for file in (tmp_path / "none.onnx", tmp_path / "foreign.onnx"):
+        run = subprocess.run([sys.executable, FILE, file], capture_output=True, text=True)
+        assert run.returncode == 2
+        assert f"error: {file} is no exported network: " in run.stderr
+        assert "Traceback" not in run.stderr
+
+
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
     """The file as a module, in this process."""

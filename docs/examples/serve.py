@@ -112,5 +112,8 @@ if __name__ == "__main__":
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: others reach it too")
     parser.add_argument("--port", default=8000, type=int)
     options = parser.parse_args()
-    app = make_app(options.model)
+    try:
+        app = make_app(options.model)
+    except Exception as error:  # onnxruntime has a class of its own for every way to fail
+        parser.error(f"{options.model} is no exported network: {error!r}")
     uvicorn.run(app, host=options.host, port=options.port, limit_concurrency=MAX_IMAGES)
