@@ -15,6 +15,7 @@ COMMANDS = {
     "search.evaluate": "measure how accurate a trained network is on a data set",
     "search.convert": "make the folder of a network that others trained: published files, timm's",
     "search.latency": "measure how long a network takes to answer, in JAX and ONNX Runtime",
+    "search.presets": "networks to choose from: published ones, baselines, winners of studies",
     "search.check": "look a database over; put back what it could not take",
     "search.data": "prepare data sets ahead of a study, and see where they lie",
     "search.bench": "measure how fast this machine trains",
