@@ -181,8 +181,7 @@ def finetune(
         )
         chosen = study.spec["learning_rates"]
         if tried and not chosen:
-            with kept(workers):
-                found = _try_rates(trainer, tried, spec, say)
+            found = _try_rates(trainer, tried, spec, say)
             chosen = found.chosen
             study = store.put_study(replace(study, spec=study.spec | {"learning_rates": chosen}))
             seen = 3 * steps * spec.recipe.batch_size
