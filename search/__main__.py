@@ -10,6 +10,7 @@ COMMANDS = {
     "search.run": "search for Mixers that are accurate for their FLOPs, or go on with a study",
     "search.confirm": "train a study's front again with fresh seeds, and read the test split once",
     "search.train": "train one configuration longer, with one seed or several",
+    "search.finetune": "train the weights of a winner on with the images of another data set",
     "search.export": "write the winner of a study as a folder with weights, or as a preset file",
     "search.predict": "say what a trained network takes images for",
     "search.evaluate": "measure how accurate a trained network is on a data set",
