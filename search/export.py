@@ -15,6 +15,7 @@ from runs.confirmation.sentence import read_times
 from runs.options import Storage, StudyName, WeightsDir
 from runs.reader import open_reader
 from search import options
+from search.data.loading import to_stderr
 from search.preset_names import in_place_of, preset_name, replaced
 from search.result import trial_facts
 from search.winner import Winner, pick_winner
@@ -96,6 +97,13 @@ def export(
     license: Annotated[  # noqa: A002  as cards call it
         str, typer.Option(help="Of the weights, for the card.", metavar="NAME")
     ] = "unknown",
+    latency: Annotated[
+        bool,
+        typer.Option(
+            "--latency/--no-latency",
+            help="Measure how long the folder's network takes to answer here, for its card.",
+        ),
+    ] = True,
     storage: Storage = None,
     data_dir: options.DataDir = None,
     weights_dir: WeightsDir = None,
@@ -136,6 +144,7 @@ def export(
             formats=formats or (),
             seed=seed,
             license=license,
+            latency=_latency if latency else None,
         )
         if as_json:
             print_json({"folder": str(out)} | facts | folder_facts(preset))
@@ -155,6 +164,16 @@ def export(
         return
     print(winner_line(winner))
     print(f"written to {path}{place}; load it with space.presets.load({str(path)!r})")
+
+
+def _latency(preset: presets.Preset) -> list[dict[str, Any]]:
+    """How long a network takes to answer here, a row a runtime and batch."""
+    from search.bench.latency import measure
+    from search.bench.latency_table import card_rows
+
+    assert preset.trained is not None, "it has weights"
+    mean, std = preset.trained.pixel_mean, preset.trained.pixel_std
+    return card_rows(measure(preset.config, preset.params(), mean, std, say=to_stderr))
 
 
 def folder_facts(preset: presets.Preset) -> dict[str, Any]:

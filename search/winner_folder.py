@@ -47,7 +47,7 @@ def export_winner(
     formats: Sequence[str] = (),
     seed: int | None = None,
     license: str = "unknown",  # noqa: A002  as cards call it
-    latency: Callable[[Preset], Any] | None = None,
+    latency: Callable[[Preset], list[dict[str, Any]]] | None = None,
     report: Callable[[str], None] = to_stderr,
 ) -> Preset:
     """Writes the folder of a winner, whole or not at all.
@@ -60,7 +60,7 @@ def export_winner(
         data: the images of a study that had them in memory.
         data_dir: where prepared data sets lie; None for the default.
         weights_dir: where kept weights lie; None for the default.
-        formats: names in `search.formats.FORMATS`, or `all`.
+        formats: names in `search.formats.registry.FORMATS`, or `all`.
         seed: of the training whose weights are taken; None for the best on validation.
         license: of the weights, for the card.
         latency: measures a network, for the card; None where it is not measured.

@@ -26,8 +26,8 @@ from runs.record import Origin, TrialRecord
 from runs.weights_folder import read_weights
 from search import data as images
 from search.export import main
-from search.formats import FORMATS
 from search.formats.proof import FormatError, Proof, largest_difference
+from search.formats.registry import FORMATS
 from search.result import StudyResult
 from search.spec.studies import StudyError
 from search.train.devices import choose

@@ -169,7 +169,8 @@ def _trained_on(source: dict[str, Any]) -> str:
 def _latency(measured: Any) -> str:
     """A table, where the measurement is a list of rows."""
     keys = list(measured[0])
-    lines = [keys, ["---"] * len(keys), *([row.get(key, "") for key in keys] for row in measured)]
+    rows = [["too noisy" if row[key] is None else row[key] for key in keys] for row in measured]
+    lines = [[key.replace("_", " ") for key in keys], ["---"] * len(keys), *rows]
     return "\n".join(f"| {' | '.join(_text(cell) for cell in line)} |" for line in lines)
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.formats import FORMATS
 from search.formats.card import card
 from search.formats.proof import Proof
+from search.formats.registry import FORMATS
 from search.train.devices import choose
 from space import presets
 from space.errors import ConfigError, MixerSearchError, listed, nearest
@@ -95,7 +95,7 @@ def write_folder(
     *,
     images: npt.NDArray[np.uint8] | None = None,
     formats: Sequence[str] = (),
-    latency: Callable[[Preset], dict[str, Any]] | None = None,
+    latency: Callable[[Preset], list[dict[str, Any]]] | None = None,
 ) -> Preset:
     """Writes a trained network whole or not at all, in the place of another.
 
