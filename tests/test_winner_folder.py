@@ -173,7 +173,7 @@ def arrays_format(preset: Preset, params: Any, folder: Path, pixels: Any, logits
         read_by=f"NumPy {np.__version__}",
         max_difference=difference,
         num_images=len(pixels),
-        note="The last layer.",
+        note="the last layer",
     )
 
 
@@ -190,7 +190,7 @@ def test_a_format_is_proved_on_real_images_and_stands_in_the_card(
     sentence = f"head: read by NumPy {np.__version__}, 64 images differ by at most 0e+00"
     assert export(storage, "--pick", "best", "--format", "head", "--format", "head") == 0
     assert sentence in capsys.readouterr().out
-    assert f"- {sentence} (`head.npz`). The last layer." in (here / "winner/README.md").read_text()
+    assert f"- {sentence} (`head.npz`); the last layer." in (here / "winner/README.md").read_text()
     (proof,) = presets.load("winner").source["formats"]
     assert (proof["files"], proof["max_difference"]) == (["head.npz"], 0)
     before = sizes(here / "winner")

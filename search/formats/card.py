@@ -176,8 +176,8 @@ def _latency(measured: Any) -> str:
 
 def _proof(proof: Proof) -> str:
     files = ", ".join(_code(file) for file in proof.files)
-    note = f" {proof.note}" if proof.read_by is not None else ""
-    return f"{proof.sentence} ({files}).{note}"
+    note = f"; {proof.note}" if proof.read_by is not None else ""
+    return f"{proof.sentence} ({files}){note}."
 
 
 def _text(given: object) -> str:
