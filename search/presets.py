@@ -68,6 +68,8 @@ def show(
         print_json([choice.facts for choice in cheapest_first(choices)])
         return
     Console().print(choices_table(choices))
+    if any(choice.accuracy is not None for choice in choices):
+        print("accuracy: on validation, which chose among them, where it does not say test")
 
 
 def _lines(preset: presets.Preset) -> Iterator[tuple[str, str]]:

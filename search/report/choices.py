@@ -108,14 +108,14 @@ def choices_of(store: Reader, study: str) -> Iterator[Choice]:
 
 
 def choices_table(choices: Sequence[Choice]) -> Table:
-    """A row each, cheapest first."""
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    table.add_column("name")
+    """A row each, cheapest first; accuracies are on validation where they do not say test."""
+    table = Table(box=None, padding=(0, 1, 0, 0))  # in a terminal of 80 characters
+    table.add_column("name", overflow="fold")
     table.add_column("family", no_wrap=True)
-    for column in ("pixels", "classes", "FLOPs", "params"):
+    for column in ("px", "FLOPs", "params"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("weights", no_wrap=True)
-    table.add_column("accuracy", justify="right", no_wrap=True)
+    table.add_column("accuracy", no_wrap=True)
     table.add_column("ms", justify="right", no_wrap=True)
     for one in cheapest_first(choices):
         accuracy = accuracy_text(one.accuracy, longer_arm(one.interval))
@@ -123,11 +123,10 @@ def choices_table(choices: Sequence[Choice]) -> Table:
             Text(visible(one.name)),
             family_of(one.config).label,
             str(one.config.image_size),
-            f"{one.config.num_classes:,}",
             format_count(one.flops),
             format_count(one.params),
             "yes" if one.has_weights else "no",
-            f"{accuracy} {one.split}" if one.split else accuracy,
+            f"{accuracy} test" if one.split == "test" else accuracy,
             "-" if one.latency_ms is None else f"{one.latency_ms:.3g}",
         )
     return table
