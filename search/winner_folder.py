@@ -18,7 +18,7 @@ from runs.test_readings import all_readings, readings_line
 from runs.weights_folder import read_facts, weights_folder
 from search.data import Arrays, ImageData
 from search.data.loading import to_stderr
-from search.formats.folder import known_formats, replaceable, write_folder
+from search.formats.folder import Latency, known_formats, replaceable, write_folder
 from search.spec.studies import StudySpec
 from search.study.open_study import check_images
 from search.study.stored import stored_study
@@ -47,7 +47,7 @@ def export_winner(
     formats: Sequence[str] = (),
     seed: int | None = None,
     license: str = "unknown",  # noqa: A002  as cards call it
-    latency: Callable[[Preset], Any] | None = None,
+    latency: Callable[[Preset, bytes], Latency] | None = None,
     report: Callable[[str], None] = to_stderr,
 ) -> Preset:
     """Writes the folder of a winner, whole or not at all.
@@ -63,7 +63,7 @@ def export_winner(
         formats: names in `search.formats.FORMATS`, or `all`.
         seed: of the training whose weights are taken; None for the best on validation.
         license: of the weights, for the card.
-        latency: measures a network, for the card; None where it is not measured.
+        latency: measures a preset with its file of weights; None: it is not measured.
         report: takes a line of progress.
 
     Returns:
@@ -104,7 +104,8 @@ def export_winner(
         ),
     )
     shown = images.validation_images[:NUM_IMAGES]
-    return write_folder(path, preset, content, images=shown, formats=formats, latency=latency)
+    measured = None if latency is None else latency(preset, content)
+    return write_folder(path, preset, content, images=shown, formats=formats, latency=measured)
 
 
 def _found(
@@ -116,6 +117,7 @@ def _found(
     weights: dict[str, Any] = {
         "trial": training.number,
         "seed": training.seed,
+        "origin": training.origin.value,
         "chosen_by": chosen_by,
     }
     count = len(images.validation_labels)

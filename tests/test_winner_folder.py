@@ -173,7 +173,7 @@ def arrays_format(preset: Preset, params: Any, folder: Path, pixels: Any, logits
         read_by=f"NumPy {np.__version__}",
         max_difference=difference,
         num_images=len(pixels),
-        note="The last layer.",
+        note="the last layer",
     )
 
 
