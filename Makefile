@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
+# The tests of a file stay together, since they share what a fixture trained. More processes than four
+# would need more memory than they save time.
+SIDE_BY_SIDE ?= --numprocesses logical --maxprocesses 4 --dist loadfile
+
 # Python 3.12 with the newest JAX, in an environment of its own: what trains must train there too.
 NEWEST_PYTHON ?= python3.12
 NEWEST_VENV ?= .venv-newest
@@ -16,7 +20,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m search.run --study mixer_digits
 
 test: $(VENV)/.installed-dev lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 test-newest: $(NEWEST_VENV)/.installed
 	PYTHONPATH=. $(NEWEST_VENV)/bin/python -m pytest -m "not slow and not fault" $(NEWEST_TESTS)

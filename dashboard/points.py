@@ -16,9 +16,13 @@ from space.costs import Cost, all_costs
 Floats = npt.NDArray[np.float64]
 
 
-def axes_of(own: Cost) -> dict[str, Cost]:
-    """What accuracy can be weighed against, by label, what the study minimises first."""
-    return {cost.label: cost for cost in (own, *all_costs())}
+def axes_of(own: Cost, trials: Sequence[TrialRecord]) -> dict[str, Cost]:
+    """What accuracy can be weighed against, by label, what the study minimises first.
+
+    A cost that is measured is among them where it is known of any of the trials.
+    """
+    known = [one for one in all_costs() if one.of or any(t.cost(one) for t in trials)]
+    return {cost.label: cost for cost in (own, *known)}
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ def trials_frame(
     Columns: number, state, origin, family, label, on_front (whether the configuration, by the mean
     of its seeds, is on the front of the search, or of the baselines; of the search's only those
     that reach `min_accuracy`), accuracy, loss, params, macs, flops, `cost` by its name where it is
-    none of these, seed, epochs, parent (the number of the trial that it repeats), rung (after which
-    it was, or would have been, stopped), the timings, train_flop_per_second (3 x FLOPs x images a
-    second), device_bytes, device_kind, git_revision, failure (why it failed, in a word),
-    timeout_seconds (the limit it ran into), error, started_at, finished_at, and the fields of the
-    configurations.
+    none of these, other costs that are kept with a trial, by their names, seed, epochs, parent (the
+    number of the trial that it repeats), rung (after which it was, or would have been, stopped),
+    the timings, train_flop_per_second (3 x FLOPs x images a second), device_bytes, device_kind,
+    git_revision, failure (why it failed, in a word), timeout_seconds (the limit it ran into),
+    error, started_at, finished_at, and the fields of the configurations.
     """
     rows = []
     on_front = {
@@ -54,6 +54,7 @@ def trials_frame(
                 "macs": trial.macs,
                 "flops": trial.flops,
                 cost.name: trial.cost(cost),
+                **trial.costs,
                 "seed": trial.seed,
                 "epochs": trial.epochs,
                 "parent": trial.parent,

@@ -27,6 +27,7 @@ from runs.rows import (
 )
 from runs.tables import (
     ConfirmationRow,
+    CostRow,
     ImageResultRow,
     ReadingRow,
     StudyRow,
@@ -118,6 +119,23 @@ def put_image_results(
     """In the place of what there was of the same trial and split."""
     for result in results:
         session.merge(ImageResultRow(trial_id=keys[result.trial], **image_result_columns(result)))
+
+
+def put_costs(
+    session: Session,
+    study_id: int,
+    keys: Mapping[int, int],
+    costs: Mapping[str, Mapping[int, float]],
+) -> None:
+    """By name and the number of the trial, in the place of all that the study's trials had of the
+    same names."""
+    of_study = sa.select(TrialRow.id).where(TrialRow.study_id == study_id)
+    session.execute(
+        sa.delete(CostRow).where(CostRow.name.in_([*costs]), CostRow.trial_id.in_(of_study))
+    )
+    for name, values in costs.items():
+        for number, value in values.items():
+            session.add(CostRow(trial_id=keys[number], name=name, value=value))
 
 
 def add_confirmation(session: Session, study_id: int, confirmation: ConfirmationRecord) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from runs.record import (
     ConfirmationRecord,
@@ -63,6 +64,14 @@ class StudyMirror:
         """More epochs of their trials."""
         for epoch in epochs:
             self._epochs.setdefault(epoch.trial, {})[epoch.epoch] = epoch
+
+    def put_costs(self, costs: Mapping[str, Mapping[int, float]]) -> None:
+        """Values by the number of the trial, by the name of the cost; other trials lose theirs."""
+        for number, trial in self._trials.items():
+            kept = {name: value for name, value in trial.costs.items() if name not in costs}
+            new = {name: values[number] for name, values in costs.items() if number in values}
+            if trial.costs != kept | new:
+                self._trials[number] = replace(trial, costs=kept | new)
 
     def restart(self, trials: Iterable[TrialRecord], epochs: Iterable[EpochRecord]) -> None:
         """Trials that have these epochs and no others."""

@@ -182,6 +182,7 @@ def preset_of(
             "dataset": study.spec.get("dataset"),
             **({"data": study.spec["data"]} if "data" in study.spec else {}),
             "recipe": study.recipe_of(trial.family),
+            **({"start_from": study.spec["start_from"]} if study.spec.get("start_from") else {}),
             "device_kind": environment and environment.device_kind,
             "versions": environment and environment.versions,
             "git_revision": environment and environment.git_revision,

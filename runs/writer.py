@@ -5,7 +5,7 @@ Longer than others: all that is ever written is here, in transactions that count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -206,6 +206,23 @@ class Writer(Reader):
         self._mirror.keep(KeptResults(weights=(*weights,), image_results=(*image_results,)))
         self._mirror.keep_trials(trials)
         return self._write(write)
+
+    def put_costs(self, study: str, costs: Mapping[str, Mapping[int, float]]) -> None:
+        """Replaces measured costs of a study's trials.
+
+        Args:
+            study: its name.
+            costs: values by the number of the trial, by the name of the cost; a trial that is not
+                there has that cost no more.
+        """
+        numbers = {number for values in costs.values() for number in values}
+
+        def write(session: Session) -> None:
+            study_id, keys = self._study_row(session, study).id, self._keys(session, study, numbers)
+            kept_rows.put_costs(session, study_id, keys, costs)
+
+        self._mirror.put_costs(costs)
+        self._write(write)
 
     def add_confirmation(self, study: str, plan: dict[str, Any]) -> ConfirmationRecord:
         """Adds a confirmation under the study's next number, which begins now."""

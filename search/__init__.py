@@ -6,6 +6,7 @@
     result.front, result.frame, result.best(max_flops="2M")
     result.export("winner.json")
     search.confirm_study("mixer_digits")         # its front over fresh seeds, test read once
+    search.finetune_study(spec, preset)          # trained weights, trained on with other images
 
 Nothing heavy is loaded before it is used.
 """
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from search.confirmation import confirm_study
+    from search.finetuning import finetune_study
     from search.launch import run_study
     from search.result import StudyResult
     from search.spec.recipe import Recipe
     from search.spec.studies import StudySpec
 
-__all__ = ["Recipe", "StudyResult", "StudySpec", "confirm_study", "run_study"]
+__all__ = ["Recipe", "StudyResult", "StudySpec", "confirm_study", "finetune_study", "run_study"]
 
 
 def __getattr__(name: str) -> Any:
@@ -30,6 +32,10 @@ def __getattr__(name: str) -> Any:
             from search.confirmation import confirm_study
 
             return confirm_study
+        case "finetune_study":
+            from search.finetuning import finetune_study
+
+            return finetune_study
         case "run_study":
             from search.launch import run_study
 

@@ -90,7 +90,7 @@ def forecast(
         ConfigError, StudyError, DataError: what would refuse the study.
     """
     task, planned = planned_early(spec, data_dir)
-    trials = _trials(storage)
+    trials = all_trials(storage)
     own = [t for study, t in trials if study == spec.name]
     done = {(t.config, t.origin) for t in own if t.state not in {State.RUNNING, State.REFUSED}}
     finished = sum(origin is Origin.SEARCH for _, origin in done)
@@ -101,20 +101,20 @@ def forecast(
         if with_baselines and (config, Origin.BASELINE) not in done
     ]
     rates = _rate_trainings(spec, planned, task, trials, asked=tune_rate)
-    train_images = _train_images(spec, data_dir)
+    train_images = count_train_images(spec, data_dir)
     steps = None
     if train_images is not None:
         steps = spec.recipe.epochs * epoch_steps(spec, train_images)
-    speeds, source = _speeds([t for _, t in trials])
+    speeds, source = known_speeds([t for _, t in trials])
     seconds = None
     if speeds and steps is not None:
         seen = spec.seeds * steps * spec.recipe.batch_size
-        seconds = sum(seen / _images_per_second(config, speeds) for config in missing)
+        seconds = sum(seen / images_per_second(config, speeds) for config in missing)
         per_epoch = seen / spec.seeds / spec.recipe.epochs
-        seconds += sum(epochs * per_epoch / _images_per_second(c, speeds) for c, epochs in rates)
+        seconds += sum(epochs * per_epoch / images_per_second(c, speeds) for c, epochs in rates)
         if wanted:
             drawn = [c for family in planned.drawn(task, spec.seed) for c in family]
-            seconds += wanted * fmean(seen / _images_per_second(c, speeds) for c in drawn)
+            seconds += wanted * fmean(seen / images_per_second(c, speeds) for c in drawn)
     spaces = planned.affordable.values() if wanted else ()
     largest = [space.most_expensive(task) for space in spaces]
     records = spec.seeds * (wanted + len(missing)) + len(rates)
@@ -202,7 +202,7 @@ def forecast_lines(found: Forecast) -> list[str]:
     ]
 
 
-def _trials(storage: str | None) -> list[tuple[str, TrialRecord]]:
+def all_trials(storage: str | None) -> list[tuple[str, TrialRecord]]:
     """All trials of the database, with the study of each; none where there is no database."""
     try:
         with open_reader(storage) as store:
@@ -211,7 +211,7 @@ def _trials(storage: str | None) -> list[tuple[str, TrialRecord]]:
         return []
 
 
-def _train_images(spec: StudySpec, data_dir: Path | None) -> int | None:
+def count_train_images(spec: StudySpec, data_dir: Path | None) -> int | None:
     """How many images there are to train on; None where that takes preparing the data set."""
     request = Request(dataset=spec.dataset, options=spec.data, data_dir=data_dir, report=to_stderr)
     try:
@@ -224,7 +224,7 @@ def _train_images(spec: StudySpec, data_dir: Path | None) -> int | None:
     return left if spec.train_limit is None else min(left, spec.train_limit)
 
 
-def _speeds(trials: Sequence[TrialRecord]) -> tuple[list[NetworkSpeed], str]:
+def known_speeds(trials: Sequence[TrialRecord]) -> tuple[list[NetworkSpeed], str]:
     """How fast networks trained on the device used last, and where that is from.
 
     Of earlier trials of the database, else of the last `search.bench` on this machine.
@@ -263,7 +263,7 @@ def _rate_trainings(
     ]
 
 
-def _images_per_second(config: Config, speeds: Sequence[NetworkSpeed]) -> float:
+def images_per_second(config: Config, speeds: Sequence[NetworkSpeed]) -> float:
     """Of training: the MACs a second of networks of that size, between the two nearest."""
     macs = cost(config).macs
     sizes = [math.log(speed.macs) for speed in speeds]

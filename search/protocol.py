@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,6 +31,22 @@ class CheckpointPolicy:
     """Whether there is one of the last epoch too."""
 
 
+@dataclass(frozen=True, eq=False)
+class StartWeights:
+    """Weights that trainings start from, and how their network takes pixels."""
+
+    content: bytes
+    """Of a safetensors file: see `space.weights_file`."""
+    pixel_mean: tuple[float, ...]
+    """A channel, in units of a pixel value: of the images that these weights were trained on."""
+    pixel_std: tuple[float, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialRequest:
     """All that trials of one configuration need besides the data: a number and a seed each."""
@@ -45,6 +63,8 @@ class TrialRequest:
     """What their weights' files are to say of the study; None where no weights are kept."""
     predicts: bool = False
     """Whether the class that each trial predicts of every validation image is wanted."""
+    starts_from: str | None = None
+    """Digest of the `StartWeights` that the worker has; None where initial weights are drawn."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +177,8 @@ class Setup:
     device_kind: str
     sharers: int = 1
     """How many workers share the memory of a CPU."""
+    start: StartWeights | None = None
+    """What trainings start from; None where initial weights are drawn."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +255,17 @@ class Workers(Protocol):
 
     def interrupt(self) -> None:
         """Has what is trained kept, and waits a while until it is; nobody trains afterwards."""
+
+
+class StartWorkers(Protocol):
+    """Workers that are open, and train once they are given images."""
+
+    def __call__(self, images: ImageData, start: StartWeights | None = None) -> Workers:
+        """Workers with the images, and the weights that trainings start from, on their devices.
+
+        Raises:
+            MixerSearchError: there is no such device, or no worker could start.
+        """
 
 
 class Reporter(Protocol):

@@ -24,10 +24,9 @@ from space.paths import as_path
 from space.quantities import parse_duration
 
 if TYPE_CHECKING:
-    from search.data import ImageData
-    from search.protocol import Workers
+    from search.protocol import StartWorkers
 
-    OpenWorkers = AbstractContextManager[Callable[[ImageData], Workers]]
+    OpenWorkers = AbstractContextManager[StartWorkers]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -113,8 +113,21 @@ IMAGES_PER_SECOND = Cost(
     of=None,
     direction="maximize",
 )
+LATENCIES: dict[str, Cost] = {
+    runtime: Cost(
+        name=f"latency_{runtime}_ms",
+        label=f"Latency ({name})",
+        unit="ms",
+        title=f"Latency of one image in {where} (ms), as measured",
+        of=None,
+    )
+    for runtime, name, where in (("jax", "JAX", "JAX"), ("onnx", "ONNX", "ONNX Runtime"))
+}
+"""By the runtime; of a study all values of one were measured by one command on one machine."""
 
-COSTS: dict[str, Cost] = {one.name: one for one in (FLOPS, MACS, PARAMS, IMAGES_PER_SECOND)}
+COSTS: dict[str, Cost] = {
+    one.name: one for one in (FLOPS, MACS, PARAMS, IMAGES_PER_SECOND, *LATENCIES.values())
+}
 """By name; FLOPs, which a study minimises unless it names another, first."""
 
 

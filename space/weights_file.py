@@ -21,7 +21,7 @@ def weights_bytes(params: Mapping[str, Any], facts: Mapping[str, str]) -> bytes:
         params: the parameter tree of a network, its leaves arrays.
         facts: for the header, in this order.
     """
-    return _with_header(save(_flat({"params": params})), facts)
+    return _with_header(save(flat({"params": params})), facts)
 
 
 def params_in(content: bytes) -> dict[str, Any]:
@@ -48,15 +48,16 @@ def params_of(arrays: Mapping[str, Any]) -> dict[str, Any]:
 
 def size_of(params: Mapping[str, Any]) -> int:
     """How many numbers a parameter tree holds."""
-    return sum(array.size for array in _flat(params).values())
+    return sum(array.size for array in flat(params).values())
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A tree as float32 arrays by their paths: `stem/kernel`."""
     arrays: dict[str, Any] = {}
     for name, branch in tree.items():
         path = f"{prefix}{name}"
         if isinstance(branch, Mapping):
-            arrays |= _flat(branch, f"{path}/")
+            arrays |= flat(branch, f"{path}/")
         else:
             arrays[path] = np.ascontiguousarray(branch, np.float32)
     return arrays

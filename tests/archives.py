@@ -102,7 +102,7 @@ def write_originals(dataset: str, folder: Path, drawn: Drawn) -> list[Path]:
         contents.append(struct.pack(">4I", 2051, *images.shape[:3]) + images.tobytes())
         contents.append(struct.pack(">2I", 2049, len(labels)) + labels.tobytes())
     for name, content in zip(names, contents, strict=True):
-        (folder / name).write_bytes(gzip.compress(content))
+        (folder / name).write_bytes(gzip.compress(content, mtime=0))
     return [folder / name for name in names]
 
 

@@ -26,11 +26,18 @@ def pytest_configure(config: pytest.Config) -> None:
     The same small programs are compiled in many tests and commands: once is enough.
     """
     os.environ |= _STRICT | _CACHE
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled-")
+    if not _is_worker(config):  # whose workers inherit it
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled-")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+    if not _is_worker(config):
+        shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    """Whether this process runs a share of the tests for another (pytest-xdist)."""
+    return hasattr(config, "workerinput")
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -103,6 +105,25 @@ def test_interrupted_twice_a_trial_ends_bit_for_bit_as_if_it_never_was(
         (record,) = (e for e in last_epoch.epochs if e.trial == end.trial)
         spent = end.timing.train_seconds + end.timing.eval_seconds
         assert spent == pytest.approx(record.elapsed_seconds)
+
+
+def test_a_checkpoint_of_a_version_that_knew_no_given_weights_is_gone_on_from(
+    request_: TrialRequest, tmp_path: Path
+) -> None:
+    """Its fingerprint has neither where weights are from nor what is frozen."""
+    told = [list(request_.numbers), list(request_.seeds)]
+    recipe = request_.recipe.model_dump(mode="json", exclude={"freeze"})
+    named = [request_.config.model_dump(mode="json"), recipe]
+    before = hashlib.sha256(json.dumps([told, named], sort_keys=True).encode()).hexdigest()
+    shapes = state_shapes(request_.config, 2, request_.recipe)
+    state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    file = tmp_path / "old.checkpoint"
+    save(file, request_, Checkpoint(epoch=1, state=state, epochs=()))
+    assert before.encode() in file.read_bytes()
+    assert load(file, request_) is not None
+    assert load(file, replace(request_, starts_from="0" * 64)) is None
+    frozen = request_.recipe.model_copy(update={"freeze": True})
+    assert load(file, replace(request_, recipe=frozen)) is None
 
 
 def test_a_seed_that_diverged_stays_failed_when_the_others_go_on(

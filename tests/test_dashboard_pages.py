@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -165,6 +166,33 @@ def test_the_front_follows_the_axis(axis: str) -> None:
     bound = "at least" if axis == "Images/s" else "at most"
     assert bound in "\n".join(element.value for element in app.markdown)
     assert heading(click_point(app, f"front of {axis}", 9)) == "Trial 9"
+
+
+def test_latency_is_an_axis_where_it_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = f"sqlite:///{tmp_path}/results.db"
+    monkeypatch.setenv("MIXER_STORAGE", storage)
+    for name in ("elsewhere", "measured"):
+        write_study(storage, name, trials=12)
+    with open_writer(storage) as store:
+        found = winners.candidates(store.trials("measured"))
+        latencies = {trial.number: 0.25 * (i + 1) for i, trial in enumerate(found[:4])}
+        store.put_costs("measured", {"latency_onnx_ms": latencies})
+    axes = ["FLOPs", "MACs", "Parameters", "Images/s"]
+    assert visit(study="elsewhere").get("button_group")[0].options == axes
+    app = visit(study="measured")
+    assert app.get("button_group")[0].options == [*axes, "Latency (ONNX)"]
+    app.session_state["axis of FLOPs"] = "Latency (ONNX)"
+    app.run()
+    assert not app.error
+    assert " ms" in "\n".join(m.value for m in app.markdown)
+    layout = json.loads(app.get("plotly_chart")[0].proto.spec)["layout"]
+    assert layout["xaxis"]["title"]["text"].startswith("Latency of one image in ONNX Runtime (ms)")
+    assert set(app.dataframe[0].value["Trial"]) <= set(latencies)
+    app.selectbox[0].select("elsewhere").run()
+    assert not app.error
+    assert app.session_state["axis of FLOPs"] == "FLOPs"
 
 
 def test_an_unfinished_study_says_how_many_trials_run(storage: str) -> None:

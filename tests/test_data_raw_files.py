@@ -43,7 +43,10 @@ def test_cifar100_has_the_coarse_label_first(tmp_path: Path) -> None:
         (lambda path: path.write_bytes(path.read_bytes()[:20]), "is not a whole tar.gz"),
         (lambda path: path.write_bytes(b""), "is not a whole tar.gz"),
         (lambda path: path.write_bytes(b"hello"), "is not a whole tar.gz"),
-        (lambda path: path.write_bytes(gzip.compress(b"hello" * 999)), "is not a whole tar.gz"),
+        (
+            lambda path: path.write_bytes(gzip.compress(b"hello" * 999, mtime=0)),
+            "is not a whole tar.gz",
+        ),
         (lambda path: write_tar(path, {"other.txt": b""}), "has no cifar-10-batches-bin/"),
         (
             lambda path: write_tar(path, {k: v for k, v in CIFAR10.items() if k != BATCH}),
@@ -70,12 +73,12 @@ def test_a_damaged_cifar_is_refused(tmp_path: Path, damage: Any, sentence: str) 
     ("content", "sentence"),
     [
         (b"not gzip", "is not a whole gzip file"),
-        (gzip.compress(b"hello" * 999)[:-9], "is not a whole gzip file"),
-        (gzip.compress(b""), "is not an IDX file of 1 dimensions"),
-        (gzip.compress(b"\0\0\x08\x03" + bytes(12)), "is not an IDX file of 1 dimensions"),
-        (gzip.compress(b"\0\0\x08\x01\0\0\0\x09" + bytes(8)), "holds 8 values"),
-        (gzip.compress(b"\0\0\x08\x01\0\0\0\0"), "holds 0 values"),
-        (gzip.compress(b"\0\0\x08\x01\0\0\0\x07" + bytes(7)), "20 images but .* 7 labels"),
+        (gzip.compress(b"hello" * 999, mtime=0)[:-9], "is not a whole gzip file"),
+        (gzip.compress(b"", mtime=0), "is not an IDX file of 1 dimensions"),
+        (gzip.compress(b"\0\0\x08\x03" + bytes(12), mtime=0), "is not an IDX file of 1 dimensions"),
+        (gzip.compress(b"\0\0\x08\x01\0\0\0\x09" + bytes(8), mtime=0), "holds 8 values"),
+        (gzip.compress(b"\0\0\x08\x01\0\0\0\0", mtime=0), "holds 0 values"),
+        (gzip.compress(b"\0\0\x08\x01\0\0\0\x07" + bytes(7), mtime=0), "20 images but .* 7 labels"),
     ],
 )
 def test_a_damaged_mnist_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:

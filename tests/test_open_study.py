@@ -22,7 +22,7 @@ from search.data import DataError, ImageData
 from search.spec.data_spec import DataSpec
 from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS
-from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
+from search.spec.studies import STUDIES, StartFrom, StudyError, StudySpec, with_changes
 from search.study.open_study import study_of
 from search.study.plan import plan, reachable
 from search.study.run_study import run_study
@@ -72,6 +72,19 @@ def test_a_study_of_a_version_that_knew_fewer_fields_goes_on(
         opened(store, with_changes(SPEC, name="old", cost="params"), data)
     with pytest.raises(StudyError, match="seeds is 1 there, 2 asked"):
         opened(store, with_changes(SPEC, name="old", seeds=2), data)
+
+
+def test_a_study_from_before_fine_tuning_goes_on_and_draws_its_weights(
+    store: Writer, data: ImageData
+) -> None:
+    old = study_of(store, SPEC, plan(SPEC, data.task), data)
+    fields = {name: value for name, value in old.spec.items() if name != "start_from"}
+    fields["recipe"] = {n: value for n, value in old.spec["recipe"].items() if n != "freeze"}
+    store.add_study(replace(old, spec=fields))
+    opened(store, SPEC, data)
+    start = StartFrom(preset="winner", sha256="0" * 64, image_size=8)
+    with pytest.raises(StudyError, match=r"start_from is None there, .*winner.* asked"):
+        opened(store, with_changes(SPEC, start_from=start), data)
 
 
 def test_a_study_goes_on_with_the_learning_rates_it_began_with(

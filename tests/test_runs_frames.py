@@ -157,3 +157,9 @@ def test_the_reference_point_is_guessing_at_the_ceiling() -> None:
 def test_labels_tell_the_families_apart() -> None:
     assert label_of(trial(4).config) == "Mixer p2 C12 L2 T8 D20"
     assert label_of(vit()) == "ViT p2 C12 L2 D20 H3"
+
+
+def test_a_measured_cost_is_a_column_where_any_trial_has_it() -> None:
+    frame = trials_frame([trial(0, costs={"latency_jax_ms": 0.25}), trial(1)])
+    assert frame["latency_jax_ms"].tolist()[0] == 0.25
+    assert frame["latency_jax_ms"].isna().tolist() == [False, True]

@@ -427,3 +427,29 @@ def test_a_file_is_of_no_use_when_the_last_trial_that_refers_to_it_keeps_it_no_m
     assert writer.end_trials("digits", [], without=[0]) == [newer.digest]
     assert writer.end_trials("other", [], without=[0]) == [shared.digest]
     assert reader.weights("digits") == reader.weights("other") == {}
+
+
+def test_measured_costs_take_the_place_of_those_of_the_same_name(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.add_study(study("other"))
+    kept = {"layers": 2.0, "latency_jax_ms": 0.3}
+    for name in ("digits", "other"):
+        writer.add_trials(name, [trial(i, costs=kept) for i in range(3)])
+    measured = {"latency_jax_ms": {1: 0.1 + 0.2, 2: 7.0}, "latency_onnx_ms": {2: 4.0}}
+    with writer.hold("digits") as mirror:
+        writer.put_costs("digits", measured)
+        assert [t.costs for t in reader.trials("digits")] == [
+            {"layers": 2.0},
+            {"layers": 2.0, "latency_jax_ms": 0.1 + 0.2},
+            {"layers": 2.0, "latency_jax_ms": 7.0, "latency_onnx_ms": 4.0},
+        ]
+        assert mirror.trials == reader.trials("digits")
+    assert [t.costs for t in reader.trials("other")] == [kept] * 3
+
+
+def test_costs_of_a_trial_that_is_not_there_change_nothing(writer: Writer, reader: Reader) -> None:
+    writer.add_trial("digits", trial(0, costs={"latency_jax_ms": 0.3}))
+    with pytest.raises(UnknownStudyError, match="7"):
+        writer.put_costs("digits", {"latency_jax_ms": {0: 1.0, 7: 2.0}})
+    assert reader.trial("digits", 0).costs == {"latency_jax_ms": 0.3}

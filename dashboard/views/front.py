@@ -35,8 +35,11 @@ def page() -> None:
         return
     choices = st.container(horizontal=True, gap="large")
     with choices:
-        axes, own = axes_of(cost), cost.label
-        label = st.segmented_control("Cost", list(axes), default=own, key=f"axis of {own}") or own
+        axes, own = axes_of(cost, [*snapshot.found, *snapshot.given]), cost.label
+        key = f"axis of {own}"
+        if st.session_state.get(key) not in axes:  # of another study, in which it was measured
+            st.session_state.pop(key, None)
+        label = st.segmented_control("Cost", list(axes), default=own, key=key) or own
     axis = axes[label]
     marks = _unconverged(snapshot)
     series = _series(snapshot, axis, marks)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from runs.database_retry import DatabaseRetry
 from runs.lease import LeaseLostError, StudyHeldError
 from runs.reader import Reader, open_reader
-from runs.record import State, StudyRecord, TrialRecord
+from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.repair.contradictions import contradictions
 from runs.repair.image_results import image_problems
 from runs.repair.integrity import bare_connection, damaged_pages, damaged_rows
@@ -185,11 +185,12 @@ def _contradictions(store: Reader, study: StudyRecord, trials: list[TrialRecord]
 def _notes(name: str, trials: list[TrialRecord]) -> list[str]:
     notes = []
     running = [trial for trial in trials if trial.state is State.RUNNING]
-    for what, is_search, command in (
-        ("trials", True, "its command"),
-        ("trials with fresh seeds", False, "the same search.confirm"),
+    for what, origins, command in (
+        ("trials", {Origin.SEARCH, Origin.BASELINE}, "its command"),
+        ("trials with fresh seeds", {Origin.CONFIRMATION}, "the same search.confirm"),
+        ("trials that start from given weights", {Origin.FINETUNE}, "the same search.finetune"),
     ):
-        if count := sum(trial.in_search is is_search for trial in running):
+        if count := sum(trial.origin in origins for trial in running):
             notes.append(
                 f"study {name!r}: {what} running: {count}; if no process runs the study, {command} "
                 "goes on with them"

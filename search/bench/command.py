@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import jax
@@ -21,7 +19,7 @@ from search.bench.speed import Speed, check_room, measure
 from search.data.loading import to_stderr
 from search.train.devices import KINDS, choose, compute_dtype
 from search.train.environment import find_environment
-from search.train.machine import num_cores
+from search.train.machine import cpu_model, num_cores
 from search.train.xla_options import use_xla_options
 from space import presets
 from space.command import Json, Version, make_app, print_json, run_app
@@ -159,16 +157,6 @@ def table_of(speeds: list[Speed]) -> Table:
             "-" if warm is None else f"{warm:.2f}",
         )
     return table
-
-
-def cpu_model() -> str:
-    """The processor's name, as its maker or the operating system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _name(device: jax.Device) -> str:

@@ -140,6 +140,13 @@ def _about_accuracies(source: dict[str, Any]) -> Iterator[str]:
 
 def _trained_on(source: dict[str, Any]) -> str:
     said = []
+    if file := source.get("converted_from"):
+        said.append(
+            f"Converted from {_code(file)}, {source['converted_layout']}, SHA-256 "
+            f"{_code(source['converted_sha256'])}; how it was trained does not stand there."
+        )
+    if note := source.get("converted_note"):
+        said.append(f"{note[:1].upper()}{note[1:]}.")
     if dataset := source.get("dataset"):
         version = f" {v}" if (v := source.get("dataset_version")) else ""
         split = source.get("validation") or {}

@@ -46,3 +46,27 @@ def largest_difference(found: npt.ArrayLike, expected: npt.ArrayLike) -> float:
     """Of two arrays of one shape, element by element; infinite where any is not finite."""
     differences = np.abs(np.asarray(found, np.float64) - np.asarray(expected, np.float64))
     return float(differences.max()) if np.isfinite(differences).all() else float("inf")
+
+
+def proved(name: str, found: npt.ArrayLike, logits: npt.NDArray[np.float32]) -> float:
+    """The largest difference of logits, where that is no more than float32 makes of the same sums.
+
+    That is a millionth of the largest logit, or 1e-5 where none is as large as 10.
+
+    Args:
+        name: of the format, for the sentence.
+        found: what the files compute.
+        logits: what the network itself does.
+
+    Raises:
+        FormatError: it is larger.
+    """
+    difference = largest_difference(found, logits)
+    allowed = 1e-6 * max(10.0, float(np.abs(logits).max()))
+    if not difference <= allowed:
+        raise FormatError(
+            f"{name}: what was written computes logits that differ by {difference:.1e} from the "
+            f"network's, more than {allowed:.0e}; nothing is written: report this, and export "
+            "without this format"
+        )
+    return difference

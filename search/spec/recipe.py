@@ -85,6 +85,9 @@ class Recipe(Frozen):
     ema: Fraction = 0.0
     """Decay a step of an exponential moving average of the weights, which is then what is validated
     and kept; 0 for none."""
+    freeze: bool = False
+    """Whether only the head learns, on features of weights that were trained before: a linear
+    probe."""
     augmentation: Augmentation = Augmentation()
 
 

@@ -31,6 +31,19 @@ class StudyError(MixerSearchError):
     """No such study, or a study that cannot be: the sentence names the field."""
 
 
+class StartFrom(Frozen):
+    """Weights that all trainings of a study start from, in the place of drawn ones."""
+
+    preset: str
+    """The name of the preset whose weights they are."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """Of its file of weights."""
+    image_size: PositiveInt
+    """Pixels a side of the images that its network takes."""
+    tokens: Literal["strided", "tiles"] | None = None
+    """How it is expanded to more tokens; None: it keeps its tokens."""
+
+
 class StudySpec(Frozen):
     """A search: one space a family, and one recipe, data set and goal for all."""
 
@@ -78,6 +91,8 @@ class StudySpec(Frozen):
     (`random`); None: as the study began, a new one stratified."""
     train_limit: PositiveInt | None = None
     """Only the first so many training images."""
+    start_from: Annotated[StartFrom | None, Field(validate_default=True)] = None
+    """Weights that are fine-tuned; `search.finetune` fills this in."""
 
     @pydantic.field_validator("name")
     @classmethod
@@ -118,6 +133,19 @@ class StudySpec(Frozen):
         if "recipe" in others.data:
             rungs.epochs(others.data["recipe"].epochs)
         return rungs
+
+    @pydantic.field_validator("start_from")
+    @classmethod
+    def _frozen_weights_were_trained(
+        cls, start: StartFrom | None, others: pydantic.ValidationInfo
+    ) -> StartFrom | None:
+        recipe = others.data.get("recipe")
+        if start is None and recipe is not None and recipe.freeze:
+            raise ValueError(
+                "recipe.freeze trains the head alone, on features that were never trained; leave "
+                "it out, or fine-tune a preset with weights by search.finetune --freeze"
+            )
+        return start
 
     @pydantic.field_validator("max_flops", mode="before")
     @classmethod

@@ -34,7 +34,7 @@ from search.study.checkpoint_folder import Checkpoints
 from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import study_of
-from search.study.plan import epoch_steps, plan
+from search.study.plan import epoch_steps, plan, refuse_given_weights
 from search.study.run_study import kept
 from search.study.state import StudyState
 from search.study.stored import stored_study
@@ -69,6 +69,7 @@ def train(
     """
     say = partial(print_line, console)
     spec, _ = stored_study(name, storage, trials=1)
+    refuse_given_weights(spec)
     refuse_spooled(storage, name)
     with (
         open_writer(storage, say) as store,

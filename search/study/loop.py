@@ -31,6 +31,7 @@ from search.protocol import (
     Workers,
 )
 from search.schedule.confirmation import ConfirmationScheduler
+from search.schedule.finetuning import FinetuningScheduler
 from search.schedule.scheduler import New, Resume, Scheduler
 from search.spec.retry import RetryPolicy, causes
 from search.spec.studies import StudySpec, recipe_for
@@ -66,6 +67,8 @@ class Search:
         image_results: of a confirmation's number and the classes it predicts of the validation
             images, as `runs.image_results.image_results_of` makes them; None where none are stored.
         spent: by family, FLOPs x epochs of training before the search.
+        starts_from: digest of the weights that trainings start from, which the workers have; None
+            where initial weights are drawn.
     """
 
     study: StudyRecord
@@ -78,7 +81,7 @@ class Search:
     reporter: Reporter
     state: StudyState | None = None
     check_stop: Callable[[], None] = lambda: None
-    scheduler: Callable[..., Scheduler | ConfirmationScheduler] = Scheduler
+    scheduler: Callable[..., Scheduler | ConfirmationScheduler | FinetuningScheduler] = Scheduler
     checkpoints: CheckpointFolder | None = None
     weights: KeptWeights | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -86,6 +89,7 @@ class Search:
     takes_up: Callable[[TrialRecord], bool] | None = None
     image_results: Callable[[int, Any], ImageResults] | None = None
     spent: Mapping[str, int] = field(default_factory=dict)
+    starts_from: str | None = None
 
     def go(self, *, num_trials: int, deadline: float | None = None) -> None:
         """Runs until `num_trials` configurations of the search's own are finished.
@@ -362,6 +366,7 @@ class Coordinator:
             weights_facts=self._search.weights.facts if self._search.weights else None,
             predicts=slot.suggestion.origin is Origin.CONFIRMATION
             and self._search.image_results is not None,
+            starts_from=self._search.starts_from,
         )
 
     def _seeds(self, suggestion: New) -> Sequence[int]:

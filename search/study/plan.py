@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.schedule.untried import Untried
@@ -83,8 +83,13 @@ class Plan:
         return [drawn for drawn in found if drawn]
 
 
-def plan(spec: StudySpec, task: ImageTask) -> Plan:
+def plan(spec: StudySpec, task: ImageTask, given: Sequence[Config] = ()) -> Plan:
     """Works a specification out; arithmetic only.
+
+    Args:
+        spec: the study.
+        task: of its images.
+        given: configurations that set the scale of a study without a search, beside its baselines.
 
     Raises:
         ConfigError: a patch does not tile the images, nothing is under `max_flops` or `max_cost`,
@@ -92,9 +97,8 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
         StudyError: a baseline is made for other images, or not under these.
     """
     spaces = {name: fitted(name, spec.space[name], task) for name in spec.families}
-    given = []
     if spec.trials == 0 and not isinstance(spec.baselines, int):  # what is given sets the scale
-        given = [presets.load(name).config for name in spec.baselines]
+        given = [*given, *(presets.load(name).config for name in spec.baselines)]
 
     def highest(cost: Cost, spaces: Mapping[str, SearchSpace]) -> float:
         configs = given or [space.most_expensive(task, cost) for space in spaces.values()]
@@ -125,6 +129,19 @@ def plan(spec: StudySpec, task: ImageTask) -> Plan:
         cost_ceiling=ceiling,
         baselines=_baselines(spec, task, cost, floor, budget),
     )
+
+
+def refuse_given_weights(spec: StudySpec) -> None:
+    """Refuses a study whose trainings start from given weights, which only one command has.
+
+    Raises:
+        StudyError: that is so.
+    """
+    if spec.start_from is not None:
+        raise StudyError(
+            f"study {spec.name!r} fine-tunes the weights of preset {spec.start_from.preset!r}; go "
+            "on with it by the search.finetune that began it"
+        )
 
 
 def epoch_steps(spec: StudySpec, num_train: int) -> int:

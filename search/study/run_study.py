@@ -41,7 +41,7 @@ from search.study.checkpoint_folder import Checkpoints
 from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import study_of
-from search.study.plan import epoch_steps, plan, reachable
+from search.study.plan import epoch_steps, plan, reachable, refuse_given_weights
 from search.study.rate_tuning import is_to_be_tuned, spent_on_rates, tune_rates
 from search.study.state import StudyState
 from search.study.study_images import images_of
@@ -92,6 +92,7 @@ def run_study(
     """
 
     say = partial(print_line, console)
+    refuse_given_weights(spec)
     if data is not None:
         name = data.name if isinstance(data, ImageData) else "arrays"
         spec = spec.model_copy(update={"dataset": name})

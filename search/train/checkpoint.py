@@ -104,5 +104,9 @@ def _failure(trial: int, reason: str, timing: dict[str, float] | None, **_: obje
 def _fingerprint(request: TrialRequest) -> str:
     """Equal for requests of which one may go on where the other stopped."""
     told = [request.numbers, request.seeds]
-    named = [request.config.model_dump(mode="json"), request.recipe.model_dump(mode="json")]
-    return hashlib.sha256(json.dumps([told, named], sort_keys=True).encode()).hexdigest()
+    recipe = request.recipe.model_dump(mode="json")
+    if not request.recipe.freeze:  # which checkpoints of older versions do not know
+        del recipe["freeze"]
+    named = [request.config.model_dump(mode="json"), recipe]
+    facts = [told, named] if request.starts_from is None else [told, named, request.starts_from]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from search.data import ImageData
+from search.protocol import StartWeights
 
 EVAL_BATCH = 500
 """Validation images in one forward pass."""
@@ -26,7 +28,8 @@ class DeviceData(NamedTuple):
     validation_labels: jax.Array
     """int32 [batches, batch]"""
     mean: jax.Array
-    """float32 [channels], of the training images, in units of a pixel value"""
+    """float32 [channels], of the training images, in units of a pixel value; of those that given
+    weights were trained on, where trainings start from such"""
     std: jax.Array
     """float32 [channels]"""
 
@@ -46,20 +49,30 @@ def normalised(images: jax.Array, mean: jax.Array, std: jax.Array) -> jax.Array:
     return (images.astype(jnp.float32) - mean) / std
 
 
-def put(data: ImageData, device: jax.Device) -> DeviceData:
-    """Moves a data set to the device and measures its mean and standard deviation."""
-    pixels = data.train_images.reshape(-1, data.task.image_channels)
+def put(data: ImageData, device: jax.Device, start: StartWeights | None = None) -> DeviceData:
+    """Moves a data set to the device and measures its mean and standard deviation.
+
+    Not those of images that are shown to weights trained before: these go on to see pixels as they
+    did.
+    """
+    mean, std = (start.pixel_mean, start.pixel_std) if start else _moments(data)
     count = len(data.validation_labels)
     batch = min(EVAL_BATCH, count)
     padding = -count % batch
     images = np.pad(data.validation_images, ((0, padding), (0, 0), (0, 0), (0, 0)))
     labels = np.pad(data.validation_labels.astype(np.int32), (0, padding), constant_values=-1)
-    std = pixels.std(axis=0, dtype=np.float64)
     return DeviceData(
         train_images=jax.device_put(data.train_images, device),
         train_labels=jax.device_put(data.train_labels.astype(np.int32), device),
         validation_images=jax.device_put(images.reshape(-1, batch, *images.shape[1:]), device),
         validation_labels=jax.device_put(labels.reshape(-1, batch), device),
-        mean=jax.device_put(pixels.mean(axis=0, dtype=np.float64).astype(np.float32), device),
-        std=jax.device_put(np.maximum(std, 1.0).astype(np.float32), device),
+        mean=jax.device_put(np.asarray(mean, np.float32), device),
+        std=jax.device_put(np.asarray(std, np.float32), device),
     )
+
+
+def _moments(data: ImageData) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and standard deviation of the training pixels, a channel; the latter at least 1."""
+    pixels = data.train_images.reshape(-1, data.task.image_channels)
+    std = pixels.std(axis=0, dtype=np.float64)
+    return pixels.mean(axis=0, dtype=np.float64), np.maximum(std, 1.0)

@@ -8,13 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import jax
 
 from runs.record import Failure
-from search.protocol import Broken, Event, Failed, Finished, TrialRequest
+from search.protocol import Broken, Event, Failed, Finished, StartWeights, TrialRequest
 from search.spec.recipe import Recipe
 from search.train.device_data import DeviceData
 from search.train.devices import compute_dtype, memory_bytes, step_bytes_needed
 from search.train.program import Program, compile_program
 from search.train.trial import train
 from space.config import Config
+from space.weights_file import params_in
 
 
 class Engine:
@@ -24,10 +25,19 @@ class Engine:
         data: on the device.
         device: where to train.
         sharers: how many processes train there, if it is a CPU.
+        start: weights for requests that start from them.
     """
 
-    def __init__(self, data: DeviceData, device: jax.Device, sharers: int = 1) -> None:
+    def __init__(
+        self,
+        data: DeviceData,
+        device: jax.Device,
+        sharers: int = 1,
+        start: StartWeights | None = None,
+    ) -> None:
         self._data = data
+        self._start = start
+        self._params = params_in(start.content) if start else None
         self._device = device
         self._memory_bytes = memory_bytes(device, sharers)
         self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiler")
@@ -56,6 +66,8 @@ class Engine:
         Any other error of the device is `Broken`, the last event. An exception is a bug.
         """
         wanted = request.config, request.recipe, len(request.seeds)
+        own = self._start.digest if self._start else None
+        assert request.starts_from == own, "a worker is given the weights that requests start from"
         shortage = self._shortage(*wanted)
         if shortage:
             yield from self._all_failed(request, shortage, Failure.DOES_NOT_FIT)
@@ -65,7 +77,10 @@ class Engine:
             compiled = self._announced.pop(wanted, None)
             self._announced.clear()  # what was announced and is trained elsewhere
             program = compiled.result() if compiled else self._compile(*wanted)
-            for event in train(request, program, self._data, self._device, goes_on, is_interrupted):
+            events = train(
+                request, program, self._data, self._device, goes_on, is_interrupted, self._params
+            )
+            for event in events:
                 if isinstance(event, Failed | Finished):
                     ended.add(event.trial)
                 yield event

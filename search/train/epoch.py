@@ -8,7 +8,7 @@ whatever differs between seeds has a leading axis for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -64,11 +64,20 @@ Epoch = Callable[..., tuple[TrainState, EpochMetrics]]
 """state, data, hyper, order, key, learn -> state, metrics; without `learn` it only validates."""
 
 
-def initial_state(config: Config, seeds: Sequence[int], recipe: Recipe) -> TrainState:
-    """What there is before the first step, a seed along the leading axis; NumPy arrays."""
-    trees = [initial_params(config, seed) for seed in seeds]
+def initial_state(
+    config: Config, seeds: Sequence[int], recipe: Recipe, start: Mapping[str, Any] | None = None
+) -> TrainState:
+    """What there is before the first step, a seed along the leading axis; NumPy arrays.
+
+    Args:
+        config: the network.
+        seeds: one a training.
+        recipe: how it is trained.
+        start: the parameter tree that all trainings start from; None: one is drawn for each seed.
+    """
+    trees = [start or initial_params(config, seed) for seed in seeds]
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
-    moments = initial_moments(param_shapes(config), recipe.optimizer)
+    moments = initial_moments(learning_part(param_shapes(config), recipe), recipe.optimizer)
     return TrainState(
         params,
         moments=jax.tree.map(lambda leaf: np.stack([leaf] * len(seeds)), moments),
@@ -80,12 +89,17 @@ def initial_state(config: Config, seeds: Sequence[int], recipe: Recipe) -> Train
 def state_shapes(config: Config, num_seeds: int, recipe: Recipe) -> TrainState:
     """As `initial_state`, with a `jax.ShapeDtypeStruct` in place of every array."""
     params = param_shapes(config)
-    moments = moment_shapes(params, recipe.optimizer)
+    moments = moment_shapes(learning_part(params, recipe), recipe.optimizer)
     step = jax.ShapeDtypeStruct((), np.int32)
     state = TrainState(params, moments, step, average=params if recipe.ema else None)
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((num_seeds, *leaf.shape), leaf.dtype), state
     )
+
+
+def learning_part(params: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """The weights that an optimiser sees, by their names in the network: all, or the head's."""
+    return {"head": params["head"]} if recipe.freeze else dict(params)
 
 
 @partial(jax.jit, static_argnames="num_train")
@@ -136,12 +150,14 @@ def _one_epoch(network: Any, recipe: Recipe) -> Epoch:
     ) -> tuple[TrainState, jax.Array, jax.Array]:
         batch = augment(images, labels, key, recipe.augmentation)
 
-        def objective(params: Any) -> tuple[jax.Array, jax.Array]:
-            logits = network.apply({"params": params}, batch.images)
+        def objective(part: Any) -> tuple[jax.Array, jax.Array]:
+            logits = network.apply({"params": state.params | part}, batch.images)
             return _mixed_loss(logits, batch, hyper.label_smoothing), logits
 
-        (loss, logits), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
-        params, moments = update(gradients, state.moments, state.params, state.step, hyper, recipe)
+        part = learning_part(state.params, recipe)
+        (loss, logits), gradients = jax.value_and_grad(objective, has_aux=True)(part)
+        part, moments = update(gradients, state.moments, part, state.step, hyper, recipe)
+        params = state.params | part
         average = state.average
         if recipe.ema:
             average = averaged(average, params, state.step, recipe.ema)

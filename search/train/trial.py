@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +49,7 @@ def train(
     device: jax.Device,
     goes_on: Callable[[], bool] = lambda: True,
     is_interrupted: Callable[[], bool] = lambda: False,
+    params: Mapping[str, Any] | None = None,
 ) -> Iterator[Event]:
     """Trains and validates: `Started`, an `EpochDone` an epoch, then an end for every trial.
 
@@ -58,7 +59,8 @@ def train(
     not finite ends as `Failed`; the others train on. A trial that `predicts` is `Predicted` just
     before it is `Finished`. What only concerns the time is shared out evenly among trials that
     train together. Trials that go on from a checkpoint end as if they had never stopped, on a CPU
-    bit for bit.
+    bit for bit. They start from `params`, where a parameter tree is given, else from weights drawn
+    from their seeds.
 
     Raises:
         jax.errors.JaxRuntimeError: `RESOURCE_EXHAUSTED` where the device has no room.
@@ -69,7 +71,7 @@ def train(
     keys = jax.device_put(jnp.stack([jax.random.key(seed) for seed in request.seeds]), device)
     manager = CheckpointManager(request)
     before = manager.find()
-    start = before.state if before else initial_state(request.config, request.seeds, recipe)
+    start = before.state if before else initial_state(request.config, request.seeds, recipe, params)
     state: TrainState = jax.device_put(start, device, may_alias=False)
 
     def epoch(number: int, *, learn: bool) -> EpochMetrics:

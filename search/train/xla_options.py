@@ -40,7 +40,12 @@ def compiler_options(platform: str) -> dict[str, bool]:
 
 def xla_options_come_too_late() -> bool:
     """Whether JAX has its devices in this process already, and began without such options."""
-    if "jax" not in sys.modules or _FLAG in os.environ.get("XLA_FLAGS", ""):
+    return jax_has_begun() and _FLAG not in os.environ.get("XLA_FLAGS", "")
+
+
+def jax_has_begun() -> bool:
+    """Whether JAX has its devices, and so its threads, in this process already."""
+    if "jax" not in sys.modules:
         return False
     from jax._src import xla_bridge  # nothing public tells without starting it
 

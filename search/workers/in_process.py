@@ -17,6 +17,7 @@ from search.protocol import (
     Event,
     RequestDone,
     Started,
+    StartWeights,
     TrialRequest,
     WorkerDied,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import jax
 
     from search.data import ImageData
+    from search.protocol import StartWorkers
 
 _NOTHING: tuple[Event, ...] = ()
 
@@ -42,7 +44,7 @@ def open_in_process(
     *,
     trial_seconds: float | None = None,
     held: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> Iterator[Callable[[ImageData], InProcess]]:
+) -> Iterator[StartWorkers]:
     """One worker in this process, once it is given images.
 
     Args:
@@ -55,8 +57,8 @@ def open_in_process(
     """
     opened: list[InProcess] = []
 
-    def start_workers(images: ImageData) -> InProcess:
-        opened.append(InProcess(images, choose(device_kind), trial_seconds, held))
+    def start_workers(images: ImageData, start: StartWeights | None = None) -> InProcess:
+        opened.append(InProcess(images, choose(device_kind), trial_seconds, held, start))
         return opened[0]
 
     try:
@@ -74,6 +76,7 @@ class InProcess:
         device: where.
         trial_seconds: a trial that takes longer is given up after its epoch.
         held: a context in which Ctrl-C waits.
+        start: weights that trainings start from.
     """
 
     count = 1
@@ -84,9 +87,10 @@ class InProcess:
         device: jax.Device,
         trial_seconds: float | None = None,
         held: Callable[[], AbstractContextManager[None]] = nullcontext,
+        start: StartWeights | None = None,
     ) -> None:
         self.environment = find_environment(device)
-        self._engine = Engine(put(images, device), device)
+        self._engine = Engine(put(images, device, start), device, start=start)
         self._limit = trial_seconds
         self._held = held
         self._events: Iterator[Event | Broken] = iter(_NOTHING)

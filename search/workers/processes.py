@@ -24,6 +24,7 @@ from search.protocol import (
     Refusal,
     RequestDone,
     Setup,
+    StartWeights,
     TrialRequest,
     WorkerCrashed,
     WorkerDied,
@@ -39,7 +40,7 @@ from space.quantities import format_seconds
 
 if TYPE_CHECKING:
     from search.data import ImageData
-    from search.protocol import Workers
+    from search.protocol import StartWorkers
 
 _SECONDS_TO_GO = 5.0
 """In which a process that was killed, or closed its pipe, is gone."""
@@ -66,7 +67,7 @@ def open_workers(
     *,
     per_device: int = 1,
     trial_seconds: float | None = None,
-) -> Iterator[Callable[[ImageData], Workers]]:
+) -> Iterator[StartWorkers]:
     """Workers, once they are given images: processes that start at once, while those are read.
 
     Args:
@@ -146,15 +147,17 @@ class Processes:
         """By worker: what it is to train as soon as it is ready."""
         self._handles = [self._spawn(worker) for worker in range(count)]
 
-    def start_workers(self, images: ImageData) -> Processes:
+    def start_workers(self, images: ImageData, start: StartWeights | None = None) -> Processes:
         """Has every worker put the images on its device, and waits until they have.
+
+        Weights that trainings start from are sent along, once: a request names their digest.
 
         Raises:
             DeviceError: there is no such device, or not one for every worker.
             WorkerError: a worker had an unexpected exception as it started.
             WorkerStartError: a worker ended, or hung, as it started.
         """
-        self._setup = Setup(images, self._device_kind, sharers=self.count)
+        self._setup = Setup(images, self._device_kind, sharers=self.count, start=start)
         self._liveness.tick()
         for worker in range(self.count):
             self._set_up(worker)

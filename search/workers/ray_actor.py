@@ -21,6 +21,7 @@ from space.errors import MixerSearchError
 
 if TYPE_CHECKING:
     from search.data import ImageData
+    from search.protocol import StartWeights
     from search.train.engine import Engine
 
 CONTROL = "control"
@@ -57,14 +58,14 @@ class RayWorker:
         use_compile_cache(self._warnings.append)
         import search.train.engine  # noqa: F401  while the coordinator reads the images
 
-    def ready(self, images: ImageData) -> tuple[Ready | Refusal, str]:
+    def ready(self, setup: tuple[ImageData, StartWeights | None]) -> tuple[Ready | Refusal, str]:
         """Puts the images on the device, unless they are there; with the name of the node."""
         if self._trains:
             os._exit(1)  # the coordinator has given up what is trained, or the device: begin anew
         node = platform.node()
         if self._ready is None:
             try:
-                self._ready = self._begin(images)
+                self._ready = self._begin(*setup)
             except MixerSearchError as error:
                 return Refusal(str(error)), node
         return self._ready, node
@@ -100,14 +101,14 @@ class RayWorker:
     def heartbeat(self) -> None:
         """Answers, as a process that lives does."""
 
-    def _begin(self, images: ImageData) -> Ready:
+    def _begin(self, images: ImageData, start: StartWeights | None) -> Ready:
         from search.train.device_data import put
         from search.train.devices import choose
         from search.train.engine import Engine
         from search.train.environment import find_environment
 
         device = choose(self._device_kind)
-        self._engine = Engine(put(images, device), device)
+        self._engine = Engine(put(images, device, start), device, start=start)
         gc.freeze()  # what is there stays: tracing makes much garbage, and is a tenth faster
         gc.set_threshold(50_000)
         return Ready(find_environment(device), device.platform)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ from space.quantities import format_seconds
 
 if TYPE_CHECKING:
     from search.data import ImageData
-    from search.protocol import Workers
+    from search.protocol import StartWeights, StartWorkers
 
 _SECONDS_TO_JOIN = 20.0
 """In which, at the start, an actor follows the one before."""
@@ -61,7 +61,7 @@ def open_ray_workers(
     per_device: int = 1,
     address: str = "auto",
     trial_seconds: float | None = None,
-) -> Iterator[Callable[[ImageData], Workers]]:
+) -> Iterator[StartWorkers]:
     """Workers on a Ray cluster, once they are given images: as those of `search.workers.processes`.
 
     Args:
@@ -152,7 +152,7 @@ class RayWorkers:
             for number in range(places.count)
         )
 
-    def start_workers(self, images: ImageData) -> RayWorkers:
+    def start_workers(self, images: ImageData, start: StartWeights | None = None) -> RayWorkers:
         """Has every actor put the images on its device, and waits until they have.
 
         Those that are late follow when they can; a sentence says so.
@@ -162,7 +162,7 @@ class RayWorkers:
             DeviceError: there is no such device.
             WorkerError: an actor could not start.
         """
-        self._images = self._ray.put(images)  # Ray brings it to every node once
+        self._setup = self._ray.put((images, start))  # Ray brings it to every node once
         for actor in self._actors:
             self._begin(actor)
         deadline = time.monotonic() + self._seconds_to_start
@@ -285,7 +285,7 @@ class RayWorkers:
         """Has an actor become ready, in whatever process Ray gives it."""
         actor.events, actor.heartbeat, actor.has_started = None, None, False
         self._liveness.restart(actor.number)
-        actor.starting = self._call(actor, "ready", self._images, max_task_retries=-1)
+        actor.starting = self._call(actor, "ready", self._setup, max_task_retries=-1)
 
     def _admit(self, actor: _Actor) -> None:
         """An actor is ready: all must have the same, but for the device."""

@@ -41,7 +41,9 @@ def work(pipe: Connection) -> None:
     try:
         setup: Setup = pipe.recv()
         device = choose(setup.device_kind)
-        with Engine(put(setup.images, device), device, setup.sharers) as engine:
+        with Engine(
+            put(setup.images, device, setup.start), device, setup.sharers, setup.start
+        ) as engine:
             threading.Thread(target=lambda: channel.listen(engine), daemon=True).start()
             gc.freeze()  # what is there stays: tracing makes much garbage, and is a tenth faster
             gc.set_threshold(50_000)

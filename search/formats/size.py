@@ -1,0 +1,24 @@
+"""How many weights one file holds, of formats that have a limit."""
+
+from __future__ import annotations
+
+from search.formats.proof import FormatError
+from space.config import Config
+from space.cost import cost
+
+_MOST_BYTES = 2**31 - 2**24
+"""Of weights: a message of Protocol Buffers and one of FlatBuffers hold 2 GiB, program included."""
+
+
+def check_size(format: str, config: Config) -> None:  # noqa: A002  as the option has it
+    """Refuses a network whose weights no such file holds, before it is made.
+
+    Raises:
+        FormatError: they are too many.
+    """
+    needed = 4 * cost(config).params
+    if needed > _MOST_BYTES:
+        raise FormatError(
+            f"--format {format}: {needed / 2**30:.1f} GiB of weights are more than one such file "
+            "holds (2 GiB); leave that format out"
+        )
