@@ -93,6 +93,10 @@ def export(
             show_default="the best on validation",
         ),
     ] = None,
+    no_latency: Annotated[
+        bool,
+        typer.Option("--no-latency", help="Do not measure how long the network takes to answer."),
+    ] = False,
     license: Annotated[  # noqa: A002  as cards call it
         str, typer.Option(help="Of the weights, for the card.", metavar="NAME")
     ] = "unknown",
@@ -136,6 +140,7 @@ def export(
             formats=formats or (),
             seed=seed,
             license=license,
+            with_latency=not no_latency,
         )
         if as_json:
             print_json({"folder": str(out)} | facts | folder_facts(preset))
@@ -160,8 +165,9 @@ def export(
 def folder_facts(preset: presets.Preset) -> dict[str, Any]:
     """Of a folder that was written, for `--json`."""
     assert preset.trained is not None, "it was written with weights"
-    names = ("weights", "test_readings", "formats", "command")
-    return {"sha256": preset.trained.sha256} | {name: preset.source[name] for name in names}
+    names = ("weights", "test_readings", "formats", "latency", "command")
+    found = {name: preset.source.get(name) for name in names}
+    return {"sha256": preset.trained.sha256} | found
 
 
 def folder_lines(preset: presets.Preset) -> list[str]:

@@ -86,8 +86,14 @@ def _parts(preset: Preset, proofs: Sequence[Proof], latency: Sequence[str]) -> I
     if proofs:
         yield "## Other formats\n\n" + "\n".join(f"- {_proof(proof)}" for proof in proofs)
     if command := source.get("command"):
-        made = f" (mixer-search {_code(r)})" if (r := source.get("git_revision")) else ""
-        yield f"## Made again\n\nFrom this folder{made}:\n\n```bash\n{visible(command)}\n```"
+        by = f" (mixer-search {_code(r)})" if (r := source.get("git_revision")) else ""
+        place = "In this folder"
+        if start := source.get("start_from"):
+            began = _code(start["preset"])
+            place = f"Where {began} is the folder that it started from (SHA-256 {start['sha256']})"
+        elif source.get("converted_from"):
+            place = "Beside the file it was converted from"
+        yield f"## Made again\n\n{place}{by}:\n\n```bash\n{visible(command)}\n```"
 
 
 def _header(preset: Preset) -> str:
