@@ -12,7 +12,8 @@ from runs.confirmation.sentence import read_times
 from runs.noise import LEVEL
 from runs.options import Storage
 from search import options
-from search.evaluation import Evaluation, EvaluationError, evaluate
+from search.evaluated_images import EvaluationError
+from search.evaluation import Evaluation, evaluate
 from search.interrupted import same_command
 from space import presets
 from space.command import Json, Version, make_app, print_json, run_app

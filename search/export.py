@@ -15,7 +15,6 @@ from runs.confirmation.sentence import read_times
 from runs.options import Storage, StudyName, WeightsDir
 from runs.reader import open_reader
 from search import options
-from search.data.loading import to_stderr
 from search.preset_names import in_place_of, preset_name, replaced
 from search.result import trial_facts
 from search.winner import Winner, pick_winner
@@ -94,16 +93,13 @@ def export(
             show_default="the best on validation",
         ),
     ] = None,
+    no_latency: Annotated[
+        bool,
+        typer.Option("--no-latency", help="Do not measure how long the network takes to answer."),
+    ] = False,
     license: Annotated[  # noqa: A002  as cards call it
         str, typer.Option(help="Of the weights, for the card.", metavar="NAME")
     ] = "unknown",
-    latency: Annotated[
-        bool,
-        typer.Option(
-            "--latency/--no-latency",
-            help="Measure how long the folder's network takes to answer here, for its card.",
-        ),
-    ] = True,
     storage: Storage = None,
     data_dir: options.DataDir = None,
     weights_dir: WeightsDir = None,
@@ -144,7 +140,7 @@ def export(
             formats=formats or (),
             seed=seed,
             license=license,
-            latency=_latency if latency else None,
+            with_latency=not no_latency,
         )
         if as_json:
             print_json({"folder": str(out)} | facts | folder_facts(preset))
@@ -166,21 +162,12 @@ def export(
     print(f"written to {path}{place}; load it with space.presets.load({str(path)!r})")
 
 
-def _latency(preset: presets.Preset) -> list[dict[str, Any]]:
-    """How long a network takes to answer here, a row a runtime and batch."""
-    from search.bench.latency import measure
-    from search.bench.latency_table import card_rows
-
-    assert preset.trained is not None, "it has weights"
-    mean, std = preset.trained.pixel_mean, preset.trained.pixel_std
-    return card_rows(measure(preset.config, preset.params(), mean, std, say=to_stderr))
-
-
 def folder_facts(preset: presets.Preset) -> dict[str, Any]:
     """Of a folder that was written, for `--json`."""
     assert preset.trained is not None, "it was written with weights"
-    names = ("weights", "test_readings", "formats", "command")
-    return {"sha256": preset.trained.sha256} | {name: preset.source[name] for name in names}
+    names = ("weights", "test_readings", "formats", "latency", "command")
+    found = {name: preset.source.get(name) for name in names}
+    return {"sha256": preset.trained.sha256} | found
 
 
 def folder_lines(preset: presets.Preset) -> list[str]:

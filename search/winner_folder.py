@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from runs.record import TrialRecord
 from runs.storage import without_password
 from runs.test_readings import all_readings, readings_line
 from runs.weights_folder import read_facts, weights_folder
+from search.bench.latency import measure
+from search.bench.latency_table import markdown
 from search.data import Arrays, ImageData
 from search.data.loading import to_stderr
-from search.formats.folder import known_formats, replaceable, write_folder
+from search.formats.folder import Latency, known_formats, replaceable, write_folder
 from search.spec.studies import StudySpec
 from search.study.open_study import check_images
 from search.study.stored import stored_study
@@ -26,6 +29,7 @@ from search.study.study_images import images_of
 from search.winner import Winner
 from space.errors import MixerSearchError
 from space.presets import Preset, Trained
+from space.weights_file import params_in
 
 NUM_IMAGES = 64
 """Validation images on which formats are proved."""
@@ -47,7 +51,7 @@ def export_winner(
     formats: Sequence[str] = (),
     seed: int | None = None,
     license: str = "unknown",  # noqa: A002  as cards call it
-    latency: Callable[[Preset], list[dict[str, Any]]] | None = None,
+    with_latency: bool = True,
     report: Callable[[str], None] = to_stderr,
 ) -> Preset:
     """Writes the folder of a winner, whole or not at all.
@@ -63,7 +67,7 @@ def export_winner(
         formats: names in `search.formats.registry.FORMATS`, or `all`.
         seed: of the training whose weights are taken; None for the best on validation.
         license: of the weights, for the card.
-        latency: measures a network, for the card; None where it is not measured.
+        with_latency: whether how long it takes to answer is measured, which takes some seconds.
         report: takes a line of progress.
 
     Returns:
@@ -87,9 +91,11 @@ def export_winner(
         images = images_of(store, spec, data_dir=data_dir, given=data, report=report)
         check_images(winner.study, images)
         found = _found(store, winner, training, seed, images)
+    if spec.start_from is not None:
+        found["start_from"] = spec.start_from.model_dump(mode="json")
     facts = read_facts(folder.file(kept[training.number].digest)) or {}
     plain = winner.preset(name)
-    command = _train_command(name, training, spec, images.split)
+    command = _command(winner, name, training, spec, images.split)
     preset = Preset.of(
         name,
         plain.config,
@@ -104,6 +110,7 @@ def export_winner(
         ),
     )
     shown = images.validation_images[:NUM_IMAGES]
+    latency = _latency(preset, content, report) if with_latency else None
     return write_folder(path, preset, content, images=shown, formats=formats, latency=latency)
 
 
@@ -116,6 +123,7 @@ def _found(
     weights: dict[str, Any] = {
         "trial": training.number,
         "seed": training.seed,
+        "origin": training.origin.value,
         "chosen_by": chosen_by,
     }
     count = len(images.validation_labels)
@@ -158,9 +166,22 @@ def _division(spec: StudySpec, images: ImageData) -> dict[str, Any]:
     }
 
 
-def _train_command(name: str, training: TrialRecord, spec: StudySpec, split: str) -> str:
-    """Trains the same weights again, from the folder."""
-    words = ["python", "-m", "search.train", "--preset", ".", "--seed", str(training.seed)]
+def _latency(preset: Preset, content: bytes, report: Callable[[str], None]) -> Latency:
+    """How long the network takes to answer here."""
+    assert preset.trained is not None, "it has weights"
+    found = measure(
+        preset.config,
+        params_in(content),
+        preset.trained.pixel_mean,
+        preset.trained.pixel_std,
+        say=report,
+    )
+    return Latency(facts=[asdict(one) for one in found], lines=markdown(found))
+
+
+def _command(winner: Winner, name: str, training: TrialRecord, spec: StudySpec, split: str) -> str:
+    """Trains the same weights again: from the folder, or from where they were fine-tuned."""
+    words = ["python", "-m", *_start(winner, training, spec), "--seed", str(training.seed)]
     if spec.train_limit is not None:
         words += ["--train-limit", str(spec.train_limit)]
     if spec.validation_fraction != StudySpec.model_fields["validation_fraction"].default:
@@ -168,6 +189,22 @@ def _train_command(name: str, training: TrialRecord, spec: StudySpec, split: str
     if split != "stratified":
         words += ["--set", f"split={split}"]
     return shlex.join([*words, "--study-name", f"{name}_again"])
+
+
+def _start(winner: Winner, training: TrialRecord, spec: StudySpec) -> list[str]:
+    """The command, and what it starts from."""
+    start = spec.start_from
+    if start is None:
+        return ["search.train", "--preset", "."]
+    recipe = winner.study.recipe_of(training.family) or {}
+    words = ["search.finetune", "--from", start.preset, "--dataset", spec.dataset]
+    words += ["--rates", f"{recipe['learning_rate']:g}", "--optimizer", str(recipe["optimizer"])]
+    words += ["--epochs", str(training.epochs)]
+    if spec.data.image_size != start.image_size:
+        words += ["--image-size", str(spec.data.image_size)]
+    if start.tokens:
+        words += ["--tokens", start.tokens]
+    return [*words, "--freeze"] if recipe.get("freeze") else words
 
 
 def _no_weights(winner: Winner, training: TrialRecord, path: Path, storage: str | None) -> str:

@@ -32,7 +32,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-OUT = ["--out", "winner"]
+OUT = ["--out", "winner", "--no-latency"]
 
 
 @pytest.fixture

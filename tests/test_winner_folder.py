@@ -43,7 +43,8 @@ def storage(here: Path) -> str:
 
 
 def export(storage: str, *options: str) -> int:
-    return main(["--study", NAME, "--storage", storage, "--out", "winner/", *options])
+    given = ["--study", NAME, "--storage", storage, "--out", "winner/", "--no-latency"]
+    return main([*given, *options])
 
 
 def fresh(storage: str, preset: Preset) -> list[TrialRecord]:
@@ -203,6 +204,38 @@ def test_a_format_is_proved_on_real_images_and_stands_in_the_card(
     assert not (here / "winner/head.npz").exists()
 
 
+def test_all_formats_compute_the_same_and_leave_with_a_folder_that_is_replaced(
+    storage: str, here: Path
+) -> None:
+    assert export(storage, "--pick", "best", "--format", "all") == 0
+    proofs = presets.load("winner").source["formats"]
+    assert [proof["format"] for proof in proofs] == [*FORMATS]
+    for proof in proofs:
+        assert proof["max_difference"] < 1e-5
+        assert all((here / "winner" / file).is_file() for file in proof["files"])
+    assert export(storage, "--pick", "best") == 0
+    assert sorted(p.name for p in (here / "winner").iterdir()) == [
+        "README.md",
+        "model.safetensors",
+        "preset.json",
+    ]
+
+
+@pytest.mark.slow
+def test_how_long_it_takes_to_answer_stands_in_the_card(storage: str, here: Path) -> None:
+    given = ["--study", NAME, "--storage", storage, "--out", "winner", "--pick", "best"]
+    assert main(given) == 0
+    measured = presets.load("winner").source["latency"]
+    assert {(one["runtime"], one["batch"]) for one in measured} == {
+        ("jax", 1),
+        ("jax", 64),
+        ("onnx", 1),
+        ("onnx", 64),
+    }
+    card = (here / "winner/README.md").read_text()
+    assert "## Latency\n\n| runtime | images a call |" in card
+
+
 def test_damaged_and_missing_weights_are_a_sentence(
     storage: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -227,7 +260,7 @@ def test_from_python_too_and_other_images_than_the_studys_are_refused(storage: s
     )
     with pytest.raises(StudyError, match="began on other images of digits"):
         found.export("winner", "trial=0", data=other)
-    preset = found.export("winner", "trial=0")
+    preset = found.export("winner", "trial=0", with_latency=False)
     assert (preset.name, preset.folder) == ("winner", Path("winner"))
 
 
@@ -250,6 +283,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_what_was_there(storage: str, here:
     assert export(storage, "--pick", "trial=0") == 0
     before = sizes(here)
     argv = ["--study", NAME, "--storage", storage, "--pick", "trial=1", "--out", "winner"]
+    argv += ["--no-latency"]
     done = subprocess.run(
         [sys.executable, "-c", FULL, *argv],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},

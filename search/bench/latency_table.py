@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.table import Table
 
@@ -56,21 +55,6 @@ def notes(latencies: Sequence[Latency]) -> list[str]:
     ]
     where = [f"{one.name}: {one.circumstances}." for one in latencies]
     return [*noisy, *dict.fromkeys(where)]
-
-
-def card_rows(latencies: Sequence[Latency]) -> list[dict[str, Any]]:
-    """For a preset's `source["latency"]` and its card: a row a measurement; no figure where it is
-    too noisy."""
-    return [
-        {
-            "runtime": one.name,
-            "batch": one.batch,
-            "median_ms": one.median_ms and round(one.median_ms, 3),
-            "p95_ms": one.p95_ms and round(one.p95_ms, 3),
-            "on": one.circumstances,
-        }
-        for one in latencies
-    ]
 
 
 _COLUMNS = ("images a call", "median ms", "95 % under ms", "images/s", "calls")

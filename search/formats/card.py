@@ -43,24 +43,25 @@ The arrays of `model.safetensors` are float32 under their path in the module
 (`params/head/kernel`)."""
 
 
-def card(preset: Preset, proofs: Sequence[Proof]) -> str:
-    """The text of a card, in Markdown with a header of YAML: all of it follows from the preset.
+def card(preset: Preset, proofs: Sequence[Proof], latency: Sequence[str] = ()) -> str:
+    """The text of a card, in Markdown with a header of YAML.
 
     Args:
         preset: with `trained`; of its `source` whatever is there.
         proofs: of the other formats in the folder.
+        latency: lines of Markdown on what was measured.
     """
-    return "\n\n".join(part for part in _parts(preset, proofs) if part) + "\n"
+    return "\n\n".join(part for part in _parts(preset, proofs, latency) if part) + "\n"
 
 
-def _parts(preset: Preset, proofs: Sequence[Proof]) -> Iterator[str]:
+def _parts(preset: Preset, proofs: Sequence[Proof], latency: Sequence[str]) -> Iterator[str]:
     assert preset.trained is not None, "a card is of a trained network"
     config, source = preset.config, preset.source
     yield _header(preset)
     yield f"# {_text(preset.name)}"
     images = f"{config.image_size} x {config.image_size} pixels"
     channels = "grey" if config.image_channels == 1 else "in colour"
-    found = f" Found in study {_code(source['study'])}." if "study" in source else ""
+    found = f" Trained in study {_code(source['study'])}." if "study" in source else ""
     yield (
         f"{label_of(config)}: tells {config.num_classes:,} classes apart on images of {images}, "
         f"{channels}. {format_count(preset.num_params)} parameters, "
@@ -70,8 +71,8 @@ def _parts(preset: Preset, proofs: Sequence[Proof]) -> Iterator[str]:
         head = ["| accuracy of | on | % | interval |", "|---|---|---|---|"]
         yield "## Accuracy\n\n" + "\n".join([*head, *rows])
         yield " ".join(_about_accuracies(source))
-    if latency := source.get("latency"):
-        yield f"## Latency\n\n{_latency(latency)}"
+    if latency:
+        yield "## Latency\n\n" + "\n".join(latency)
     if trained := _trained_on(source):
         yield f"## Training\n\n{trained}"
     if names := preset.trained.class_names:
@@ -85,8 +86,14 @@ def _parts(preset: Preset, proofs: Sequence[Proof]) -> Iterator[str]:
     if proofs:
         yield "## Other formats\n\n" + "\n".join(f"- {_proof(proof)}" for proof in proofs)
     if command := source.get("command"):
-        made = f" (mixer-search {_code(r)})" if (r := source.get("git_revision")) else ""
-        yield f"## Made again\n\nFrom this folder{made}:\n\n```bash\n{visible(command)}\n```"
+        by = f" (mixer-search {_code(r)})" if (r := source.get("git_revision")) else ""
+        place = "In this folder"
+        if start := source.get("start_from"):
+            began = _code(start["preset"])
+            place = f"Where {began} is the folder that it started from (SHA-256 {start['sha256']})"
+        elif source.get("converted_from"):
+            place = "Beside the file it was converted from"
+        yield f"## Made again\n\n{place}{by}:\n\n```bash\n{visible(command)}\n```"
 
 
 def _header(preset: Preset) -> str:
@@ -129,10 +136,11 @@ def _about_accuracies(source: dict[str, Any]) -> Iterator[str]:
     level = f"{100 * source.get('confirmed', {}).get('level', 0.95):g} %"
     yield f"Intervals are of {level}: of these weights as to other images of the kind,"
     yield "of the mean as to other seeds too." if seeds > 1 else "not as to other seeds."
-    if seeds > 1 and source.get("weights", {}).get("chosen_by") == "validation":
+    weights = source.get("weights", {})
+    if seeds > 1 and weights.get("chosen_by") == "validation":
         yield f"Of {seeds} trainings these are the weights best on validation: expect the mean."
-    elif seeds == 1:
-        yield "Validation chose the configuration, which flatters it; other seeds may do worse."
+    if weights.get("origin") == "search":
+        yield "Validation chose the configuration among others, which flatters it."
     yield f"{source.get('test_readings_line', 'test not read').capitalize()}."
 
 
@@ -166,18 +174,12 @@ def _trained_on(source: dict[str, Any]) -> str:
     return " ".join(said)
 
 
-def _latency(measured: Any) -> str:
-    """A table, where the measurement is a list of rows."""
-    keys = list(measured[0])
-    rows = [["too noisy" if row[key] is None else row[key] for key in keys] for row in measured]
-    lines = [[key.replace("_", " ") for key in keys], ["---"] * len(keys), *rows]
-    return "\n".join(f"| {' | '.join(_text(cell) for cell in line)} |" for line in lines)
-
-
 def _proof(proof: Proof) -> str:
     files = ", ".join(_code(file) for file in proof.files)
-    note = f"; {proof.note}" if proof.read_by is not None else ""
-    return f"{proof.sentence} ({files}){note}."
+    if proof.read_by is None:  # the sentence has the note
+        return f"{proof.sentence.rstrip('.')} ({files})."
+    note = proof.note.rstrip(".")
+    return f"{proof.sentence} ({files}). {note[:1].upper()}{note[1:]}."
 
 
 def _text(given: object) -> str:

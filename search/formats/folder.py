@@ -7,11 +7,11 @@ these two, and proved on real images, before the folder takes its name.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,15 @@ CARD = "README.md"
 
 ALL = "all"
 """In the place of the names of all formats."""
+
+
+class Latency(NamedTuple):
+    """How long a network takes to answer."""
+
+    facts: list[dict[str, Any]]
+    """For `source["latency"]` of its preset, a measurement each."""
+    lines: list[str]
+    """For its card, in Markdown."""
 
 
 class FolderError(MixerSearchError):
@@ -59,22 +68,17 @@ def replaceable(path: Path) -> Preset | None:
     try:
         if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
             return None
-        files = [file for file in path.rglob("*") if not file.is_dir()] if path.is_dir() else []
+        before = _trained(path)
+        if before is None:
+            raise FolderError(
+                f"--out {path}: what is there is not the folder of a trained network, and is left "
+                "as it is; name another"
+            )
+        files = [file for file in path.rglob("*") if not file.is_dir()]
     except OSError as error:
         raise FolderError(
             f"--out {path}: the folder cannot be read ({error.strerror}); name another"
         ) from None
-    try:
-        before = presets.load(path) if path.is_dir() else None
-    except presets.NewerPresetError:
-        raise
-    except ConfigError:
-        before = None
-    if before is None or before.trained is None:
-        raise FolderError(
-            f"--out {path}: what is there is not the folder of a trained network, and is left as "
-            "it is; name another"
-        )
     written = {FILE, WEIGHTS_FILE, CARD}
     for proof in before.source.get("formats", ()):
         written |= set(proof["files"])
@@ -88,6 +92,17 @@ def replaceable(path: Path) -> Preset | None:
     return before
 
 
+def _trained(path: Path) -> Preset | None:
+    """The preset in a folder; None where there is none with weights."""
+    try:
+        preset = presets.load(path / FILE) if path.is_dir() else None
+    except presets.NewerPresetError:
+        raise
+    except ConfigError:
+        return None
+    return preset if preset and preset.trained else None
+
+
 def write_folder(
     path: Path,
     preset: Preset,
@@ -95,7 +110,7 @@ def write_folder(
     *,
     images: npt.NDArray[np.uint8] | None = None,
     formats: Sequence[str] = (),
-    latency: Callable[[Preset], list[dict[str, Any]]] | None = None,
+    latency: Latency | None = None,
 ) -> Preset:
     """Writes a trained network whole or not at all, in the place of another.
 
@@ -105,7 +120,7 @@ def write_folder(
         weights: the file of its weights.
         images: uint8 [n, size, size, channels], real ones, on which formats are proved.
         formats: names in `FORMATS`; with any of them, images are needed.
-        latency: measures a network, for `source["latency"]`.
+        latency: what was measured of the network.
 
     Returns:
         The preset as it lies there; `source["formats"]` has the proofs.
@@ -124,16 +139,16 @@ def write_folder(
             proofs = _proofs(written, folder, images, formats)
             more: dict[str, Any] = {"formats": [asdict(proof) for proof in proofs]}
             if latency is not None:
-                more["latency"] = latency(written)
+                more["latency"] = latency.facts
             whole = preset.model_copy(update={"source": preset.source | more})
             _write_text(folder / FILE, whole.to_json())
-            _write_text(folder / CARD, card(whole, proofs))
+            _write_text(folder / CARD, card(whole, proofs, latency.lines if latency else ()))
     except OSError as error:
         raise FolderError(
             f"--out {path}: it cannot be written ({error.strerror}), and what was there is as it "
             "was; mend that, or name another folder"
         ) from None
-    return presets.load(path)
+    return presets.load(path / FILE)
 
 
 def _proofs(
