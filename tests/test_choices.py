@@ -161,8 +161,19 @@ def test_a_winner_has_its_confirmed_accuracy_and_its_latency() -> None:
     assert (found.latency_ms, found.has_weights) == (0.4, True)
     found = choice_of(preset(accuracy=0.95, accuracy_split="validation", confirmed=confirmed))
     assert (found.accuracy, found.split) == (0.9, "test")
+    seeds = choice_of(preset(accuracy=0.95, interval={"low": 0.9, "high": 0.97}))
+    assert seeds.interval
+    assert (seeds.accuracy, seeds.interval.low, seeds.interval.high) == (0.95, 0.9, 0.97)
     assert found.interval
     assert (found.interval.low, found.interval.high) == (0.88, 0.91)
+
+
+@pytest.mark.parametrize(
+    "source", [{"accuracy": "high"}, {"latency": "5 ms"}, {"confirmed": 1}, {"interval": 3}]
+)
+def test_a_source_of_somebody_elses_making_says_nothing(source: dict[str, Any]) -> None:
+    found = choice_of(preset(**source))
+    assert (found.accuracy, found.interval, found.split, found.latency_ms) == 4 * (None,)
 
 
 def test_one_alone_is_shown_with_its_source(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
