@@ -22,6 +22,7 @@ from weights import (
 )
 
 from search.formats.layout import LayoutError
+from search.formats.npz import write_npz
 from search.formats.proof import FormatError
 from search.formats.timm import read_config, read_weights, safetensors_in, write_timm
 from search.formats.timm_arrays import to_timm
@@ -103,6 +104,26 @@ def test_timm_makes_it_by_its_name_with_the_right_images(tmp_path: Path, config:
     assert data["input_size"] == (3, config.image_size, config.image_size)
     assert (data["crop_mode"], data["crop_pct"]) == ("center", 1.0)
     np.testing.assert_allclose(np.array(data["mean"]) * 255, [125.3, 122.9, 113.8])
+
+
+@needs_timm
+def test_timm_reads_a_vit_from_a_published_archive(tmp_path: Path) -> None:
+    """By its own loader of vision_transformer's files."""
+    import timm
+    import torch
+
+    config = vit(CIFAR)
+    params, images = drawn_params(config), drawn_images(config)
+    preset = trained_preset(config, params)
+    logits = flax_logits(preset, params, images)
+    write_npz(preset, params, tmp_path, images, logits)
+    facts = timm_config(preset)
+    model = timm.models.VisionTransformer(num_classes=10, **facts["model_args"]).eval()
+    model.load_pretrained(str(tmp_path / "model.npz"))
+    pixels = torch.from_numpy(2 * images.astype(np.float32) / 255 - 1).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        found = model(pixels).numpy()
+    np.testing.assert_allclose(found, logits, rtol=0, atol=1e-5)
 
 
 @needs_timm

@@ -149,7 +149,7 @@ def _trained_on(source: dict[str, Any]) -> str:
     if file := source.get("converted_from"):
         said.append(
             f"Converted from {_code(file)}, {source['converted_layout']}, SHA-256 "
-            f"{_code(source['converted_sha256'])}; how it was trained does not stand there."
+            f"{_code(source['converted_sha256'])}; it does not say how it was trained."
         )
     if note := source.get("converted_note"):
         said.append(f"{note[:1].upper()}{note[1:]}.")
