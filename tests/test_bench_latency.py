@@ -18,6 +18,7 @@ from records import CIFAR, mixer, vit
 
 from search.bench import latency as module
 from search.bench.latency import (
+    RUNTIMES,
     Latency,
     LatencyError,
     latency_of,
@@ -28,6 +29,7 @@ from search.bench.latency import (
 )
 from search.bench.latency_table import markdown, notes
 from search.train.machine import num_cores
+from space import presets
 from space.init import initial_params
 
 FACTS: dict[str, Any] = {
@@ -185,6 +187,13 @@ def test_calls_go_on_until_there_are_enough_and_they_took_long_enough(
 def test_a_call_without_images_is_refused() -> None:
     with pytest.raises(LatencyError, match="--batch 0: a call needs images"):
         measure(mixer(), {}, [1.0], [1.0], batches=(4, 0))
+
+
+@pytest.mark.parametrize(("name", "runtimes"), [("vit_l16", RUNTIMES), ("vit_h14", ("jax",))])
+def test_what_no_onnx_file_holds_is_measured_in_jax_alone(
+    name: str, runtimes: tuple[str, ...]
+) -> None:
+    assert runtimes_for(presets.load(name).config) == runtimes
 
 
 def test_without_onnxruntime_jax_alone_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

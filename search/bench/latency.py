@@ -22,6 +22,7 @@ import psutil
 
 from search.formats.jax_export import probabilities
 from search.formats.onnx import onnx_bytes, session
+from search.formats.size import fits
 from search.train.devices import choose
 from search.train.machine import cpu_model, num_cores
 from search.train.xla_options import jax_has_begun
@@ -130,7 +131,7 @@ def measure(
         say: told what is measured next.
 
     Raises:
-        LatencyError: no such runtime, one that is not installed, or a batch without images.
+        LatencyError: a runtime that is not installed, or a batch without images.
         DeviceError: JAX finds no such device.
         FormatError: no ONNX file can be made of the network.
     """
@@ -165,7 +166,7 @@ def runtimes_for(config: Config) -> tuple[str, ...]:
         return ("jax",)
     from search.formats.onnx_graph import FAMILIES
 
-    return RUNTIMES if config.family in FAMILIES else ("jax",)
+    return RUNTIMES if config.family in FAMILIES and fits(config) else ("jax",)
 
 
 def latency_of(

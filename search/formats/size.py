@@ -16,9 +16,17 @@ def check_size(format: str, config: Config) -> None:  # noqa: A002  as the optio
     Raises:
         FormatError: they are too many.
     """
-    needed = 4 * cost(config).params
-    if needed > _MOST_BYTES:
+    if not fits(config):
         raise FormatError(
-            f"--format {format}: {needed / 2**30:.1f} GiB of weights are more than one such file "
-            "holds (2 GiB); leave that format out"
+            f"--format {format}: {_bytes_of(config) / 2**30:.1f} GiB of weights are more than one "
+            "such file holds (2 GiB); leave that format out"
         )
+
+
+def fits(config: Config) -> bool:
+    """Whether such a file holds the network's weights."""
+    return _bytes_of(config) <= _MOST_BYTES
+
+
+def _bytes_of(config: Config) -> int:
+    return 4 * cost(config).params
