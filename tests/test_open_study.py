@@ -22,7 +22,8 @@ from search.data import DataError, ImageData
 from search.spec.data_spec import DataSpec
 from search.spec.recipe import Recipe
 from search.spec.rungs import NO_RUNGS
-from search.spec.studies import STUDIES, StartFrom, StudyError, StudySpec, with_changes
+from search.spec.start_from import StartFrom
+from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
 from search.study.open_study import study_of
 from search.study.plan import plan, reachable
 from search.study.run_study import run_study

@@ -92,7 +92,7 @@ def flat(content: bytes) -> dict[str, Any]:
     return {"/".join(key.key for key in path): leaf for path, leaf in leaves}
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["sgd", "muon"])
 def test_of_frozen_weights_the_head_learns_and_no_other_moves(
     engine: Engine, optimizer: str
 ) -> None:
@@ -142,11 +142,10 @@ def test_pixels_are_normalised_as_the_weights_know_them(
     assert not np.array_equal(predicted.classes, other)
 
 
-@pytest.mark.parametrize("freeze", [False, True])
-def test_an_interrupted_fine_tuning_ends_bit_for_bit_as_if_it_never_was(
-    engine: Engine, tmp_path: Path, freeze: bool
+def test_an_interrupted_probe_ends_bit_for_bit_as_if_it_never_was(
+    engine: Engine, tmp_path: Path
 ) -> None:
-    recipe = RECIPE.model_copy(update={"freeze": freeze, "ema": 0.9})
+    recipe = RECIPE.model_copy(update={"freeze": True, "ema": 0.9})
     kept = CheckpointPolicy(tmp_path / "0.checkpoint", every_seconds=0)
     wanted = request(recipe, checkpointing=kept)
     first = list(engine.run(wanted, is_interrupted=lambda: True))

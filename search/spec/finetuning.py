@@ -14,7 +14,8 @@ import pydantic
 from search.spec.data_spec import DataSpec
 from search.spec.recipe import Augmentation, Recipe
 from search.spec.rungs import NO_RUNGS
-from search.spec.studies import StartFrom, StudyError, StudySpec
+from search.spec.start_from import StartFrom
+from search.spec.studies import StudyError, StudySpec
 from space.errors import explain
 from space.presets import Preset
 

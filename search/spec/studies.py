@@ -14,6 +14,7 @@ from search.spec.data_spec import DataSpec
 from search.spec.recipe import Augmentation, Positive, Recipe
 from search.spec.rungs import RungSpec
 from search.spec.spaces import Families, RangesByFamily, check_families, ranges_by_family
+from search.spec.start_from import StartFrom
 from space.config import Frozen
 from space.costs import FLOPS, find_objective
 from space.errors import MixerSearchError, explain_one
@@ -29,19 +30,6 @@ SamplerName = Literal["cost_aware", "tpe", "nsga2", "random"]
 
 class StudyError(MixerSearchError):
     """No such study, or a study that cannot be: the sentence names the field."""
-
-
-class StartFrom(Frozen):
-    """Weights that all trainings of a study start from, in the place of drawn ones."""
-
-    preset: str
-    """The name of the preset whose weights they are."""
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    """Of its file of weights."""
-    image_size: PositiveInt
-    """Pixels a side of the images that its network takes."""
-    tokens: Literal["strided", "tiles"] | None = None
-    """How it is expanded to more tokens; None: it keeps its tokens."""
 
 
 class StudySpec(Frozen):
