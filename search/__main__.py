@@ -33,7 +33,7 @@ app = make_app()
 def list_commands(version: Version = False) -> None:
     """A line each."""
     for module, what in COMMANDS.items():
-        print(f"python -m {module:<14} {what}")
+        print(f"python -m {module:<15} {what}")
 
 
 def main(argv: list[str] | None = None) -> int:

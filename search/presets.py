@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from typing import Annotated
@@ -56,8 +57,8 @@ def show(
         if as_json:
             print_json(choice_of(found).facts | {"source": found.source})
             return
-        for key, text in _lines(found):
-            print(f"{key:<15} {visible(text)}")
+        for key, text in _lines(found, preset):
+            print(f"{visible(key):<15} {visible(text)}")
         return
     choices = [choice_of(presets.load(name)) for name in presets.names()]
     if study or storage:
@@ -68,9 +69,11 @@ def show(
         print_json([choice.facts for choice in cheapest_first(choices)])
         return
     Console().print(choices_table(choices))
+    if any(choice.accuracy is not None for choice in choices):
+        print("accuracy: on validation, which chose among them, where it does not say test")
 
 
-def _lines(preset: presets.Preset) -> Iterator[tuple[str, str]]:
+def _lines(preset: presets.Preset, asked: str) -> Iterator[tuple[str, str]]:
     """What is known of one, a line each."""
     config = preset.config
     colour = "grey" if config.image_channels == 1 else "in colour"
@@ -79,19 +82,24 @@ def _lines(preset: presets.Preset) -> Iterator[tuple[str, str]]:
     yield "classes", f"{config.num_classes:,}"
     yield "parameters", format_count(preset.num_params)
     yield "FLOPs", f"{format_count(2 * preset.macs)} an image, forward"
-    yield "weights", _weights(preset)
+    first, *more = _weights(preset, asked)
+    yield "weights", first
+    yield from (("", line) for line in more)
     for key, value in preset.source.items():
         if value is not None:
             yield key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _weights(preset: presets.Preset) -> str:
+def _weights(preset: presets.Preset, asked: str) -> Iterator[str]:
     """What there is, or how to get some."""
     if preset.trained is not None:
         where = "" if preset.folder is None else f"{preset.folder / presets.WEIGHTS_FILE}, "
-        return f"{where}{format_count(preset.trained.size_bytes)}B"
-    others = f"; bring published ones in: python -m search.convert FILE --like {preset.name}"
-    return "none; train it: python -m search.train" + (others if "paper" in preset.source else "")
+        yield f"{where}{format_count(preset.trained.size_bytes)}B"
+        return
+    name = shlex.quote(asked)
+    yield f"none; train it: python -m search.train --preset {name} --dataset DATASET"
+    if "paper" in preset.source:
+        yield f"or with a published file: python -m search.convert FILE --like {name} --out FOLDER"
 
 
 def main(argv: list[str] | None = None) -> int:

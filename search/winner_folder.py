@@ -64,7 +64,7 @@ def export_winner(
         data: the images of a study that had them in memory.
         data_dir: where prepared data sets lie; None for the default.
         weights_dir: where kept weights lie; None for the default.
-        formats: names in `search.formats.FORMATS`, or `all`.
+        formats: names in `search.formats.registry.FORMATS`, or `all`.
         seed: of the training whose weights are taken; None for the best on validation.
         license: of the weights, for the card.
         with_latency: whether how long it takes to answer is measured, which takes some seconds.

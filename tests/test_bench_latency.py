@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import psutil
 import pytest
 from records import CIFAR, mixer, vit
 
@@ -38,7 +40,7 @@ FACTS: dict[str, Any] = {
 
 
 def of_milliseconds(*values: float) -> Latency:
-    return latency_of([value / 1e3 for value in values], **FACTS)
+    return latency_of([value / 1e3 for value in values], 0.0, 2, **FACTS)
 
 
 def test_median_quartiles_and_the_95th_percentile_are_those_of_the_calls() -> None:
@@ -68,9 +70,32 @@ def test_quartiles_a_fifth_apart_are_too_noisy(
     assert (found.median_ms is not None) == (found.p95_ms is not None) == is_steady
     if not is_steady:
         assert found.words == (
-            "too noisy: half of the calls took 8.99 to 11 ms; measure on a machine that does "
-            "nothing else"
+            "too noisy: half of the calls took 8.99 to 11 ms while other processes kept 0.0 cores "
+            "busy; measure on a machine that does nothing else"
         )
+
+
+@pytest.mark.parametrize(
+    ("others", "cores", "is_steady"), [(0.15, 2, True), (0.25, 2, False), (13.0, 16, True)]
+)
+def test_steady_calls_on_cores_that_others_use_are_no_measurement(
+    others: float, cores: int, is_steady: bool
+) -> None:
+    found = latency_of([0.01] * 100, others, cores, **FACTS)
+    assert (found.median_ms is not None) == is_steady
+    assert found.others_cores == others
+
+
+def test_a_process_that_computes_beside_us_is_counted() -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        try:
+            busy, own = module._busy_seconds(), psutil.Process(other.pid).cpu_times().user
+            time.sleep(1.0)
+            spent = psutil.Process(other.pid).cpu_times().user - own
+            assert spent > 0
+            assert module._busy_seconds() - busy >= 0.9 * spent - 0.05
+        finally:
+            other.kill()
 
 
 @pytest.mark.parametrize(
@@ -89,8 +114,8 @@ def test_a_card_says_on_what_it_was_measured_and_what_was_too_noisy() -> None:
         "| JAX | 8 | 2 | 2 | 4,000 | 100 |",
         "| JAX | 8 | - | - | - | 100 |",
         "",
-        "JAX, 8 images a call: too noisy: half of the calls took 1 to 2 ms; measure on a machine "
-        "that does nothing else.",
+        "JAX, 8 images a call: too noisy: half of the calls took 1 to 2 ms while other processes "
+        "kept 0.0 cores busy; measure on a machine that does nothing else.",
         "JAX: AMD EPYC, 2 threads, jax 0.10.2.",
     ]
     assert notes([steady]) == ["JAX: AMD EPYC, 2 threads, jax 0.10.2."]
@@ -128,11 +153,11 @@ def test_what_is_timed_is_the_same_answer_in_every_runtime(
 ) -> None:
     answers: list[Any] = []
 
-    def call_once(call: Callable[[], Any]) -> list[float]:
+    def call_once(call: Callable[[], Any]) -> tuple[list[float], float]:
         answers.append(call())
-        return [1e-3] * 100
+        return [1e-3] * 100, 0.0
 
-    monkeypatch.setattr(module, "_call_seconds", call_once)
+    monkeypatch.setattr(module, "_timed", call_once)
     config = vit(CIFAR, patch_size=8)
     params = initial_params(config, 0)
     kernel = params["head"]["kernel"]
@@ -149,11 +174,11 @@ def test_calls_go_on_until_there_are_enough_and_they_took_long_enough(
 ) -> None:
     monkeypatch.setattr(module, "_LEAST_SECONDS", 0.0)
     calls: list[int] = []
-    seconds = module._call_seconds(lambda: calls.append(0))
+    seconds, _ = module._timed(lambda: calls.append(0))
     assert (len(seconds), len(calls)) == (100, 120)
     monkeypatch.setattr(module, "_LEAST_SECONDS", 0.02)
     monkeypatch.setattr(module, "_LEAST_CALLS", 1)
-    seconds = module._call_seconds(lambda: sum(range(1000)))
+    seconds, _ = module._timed(lambda: sum(range(1000)))
     assert sum(seconds) >= 0.02 > sum(seconds[:-1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_everything_that_comes_along_is_in_the_table_cheapest_first(
     assert main([]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == [one["name"] for one in found]
-    assert ["mixer_b16", "Mixer", "224", "1,000", "25.2"] in [line.split()[:5] for line in lines]
+    assert ["mixer_b16", "Mixer", "224", "25.2"] in [line.split()[:4] for line in lines]
     assert list(here.iterdir()) == []
 
 
@@ -136,6 +137,18 @@ def preset(**source: Any) -> Preset:
     return Preset.of("winner", mixer(), source, trained)
 
 
+def test_the_table_fits_a_terminal_of_eighty_characters(
+    store: Writer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["--study", "digits"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(names()) + 2 + 1
+    row = next(line for line in lines if line.startswith("digits trial=0"))
+    assert re.search(r" no +60\.0 ± [\d.]+ % +0\.25 *$", row)
+    assert "on validation" in lines[-1]
+
+
 def test_a_winner_has_its_confirmed_accuracy_and_its_latency() -> None:
     latency = [
         {"runtime": "jax", "batch": 1, "median_ms": 0.4},
@@ -148,8 +161,19 @@ def test_a_winner_has_its_confirmed_accuracy_and_its_latency() -> None:
     assert (found.latency_ms, found.has_weights) == (0.4, True)
     found = choice_of(preset(accuracy=0.95, accuracy_split="validation", confirmed=confirmed))
     assert (found.accuracy, found.split) == (0.9, "test")
+    seeds = choice_of(preset(accuracy=0.95, interval={"low": 0.9, "high": 0.97}))
+    assert seeds.interval
+    assert (seeds.accuracy, seeds.interval.low, seeds.interval.high) == (0.95, 0.9, 0.97)
     assert found.interval
     assert (found.interval.low, found.interval.high) == (0.88, 0.91)
+
+
+@pytest.mark.parametrize(
+    "source", [{"accuracy": "high"}, {"latency": "5 ms"}, {"confirmed": 1}, {"interval": 3}]
+)
+def test_a_source_of_somebody_elses_making_says_nothing(source: dict[str, Any]) -> None:
+    found = choice_of(preset(**source))
+    assert (found.accuracy, found.interval, found.split, found.latency_ms) == 4 * (None,)
 
 
 def test_one_alone_is_shown_with_its_source(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,11 +29,11 @@ def milliseconds(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float]]:
     """Every network is called once; how long it is said to have taken, a test may change."""
     said = {"calls": [2.0] * 100}
 
-    def call_once(call: Callable[[], Any]) -> list[float]:
+    def call_once(call: Callable[[], Any]) -> tuple[list[float], float]:
         call()
-        return [value / 1e3 for value in said["calls"]]
+        return [value / 1e3 for value in said["calls"]], 0.0
 
-    monkeypatch.setattr(timing, "_call_seconds", call_once)
+    monkeypatch.setattr(timing, "_timed", call_once)
     return said
 
 

@@ -26,8 +26,8 @@ from runs.record import Origin, TrialRecord
 from runs.weights_folder import read_weights
 from search import data as images
 from search.export import main
-from search.formats import FORMATS
 from search.formats.proof import FormatError, Proof, largest_difference
+from search.formats.registry import FORMATS
 from search.result import StudyResult
 from search.spec.studies import StudyError
 from search.train.devices import choose
@@ -191,7 +191,7 @@ def test_a_format_is_proved_on_real_images_and_stands_in_the_card(
     sentence = f"head: read by NumPy {np.__version__}, 64 images differ by at most 0e+00"
     assert export(storage, "--pick", "best", "--format", "head", "--format", "head") == 0
     assert sentence in capsys.readouterr().out
-    assert f"- {sentence} (`head.npz`). The last layer." in (here / "winner/README.md").read_text()
+    assert f"- {sentence} (`head.npz`); the last layer." in (here / "winner/README.md").read_text()
     (proof,) = presets.load("winner").source["formats"]
     assert (proof["files"], proof["max_difference"]) == (["head.npz"], 0)
     before = sizes(here / "winner")

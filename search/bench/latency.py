@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import jax
 import numpy as np
+import psutil
 
 from search.formats.jax_export import probabilities
 from search.formats.onnx import onnx_bytes, session
@@ -41,6 +42,9 @@ _LEAST_CALLS, _LEAST_SECONDS = 100, 1.0
 _MOST_SPREAD = 0.2
 """Between the quartiles, as a share of the median: more is no measurement."""
 
+_MOST_CROWDING = 0.1
+"""By which the cores in use may exceed those of the machine, for what the system itself does."""
+
 
 class LatencyError(MixerSearchError):
     """Nothing can be measured so."""
@@ -57,12 +61,15 @@ class Latency:
     threads: int
     """Processor cores it could use."""
     median_ms: float | None
-    """Milliseconds a call; None where the quartiles lie too far apart."""
+    """Milliseconds a call; None where the quartiles lie too far apart, or other processes took
+    cores that this one could have used: then every call is slower, and equally so."""
     p95_ms: float | None
     """Below which 95 % of the calls were; None likewise."""
     quartiles_ms: tuple[float, float]
     calls: int
     """How many were timed, after the warm-up."""
+    others_cores: float
+    """Cores of the machine that other processes kept busy meanwhile."""
     device: str
     versions: dict[str, str]
     """Of the runtime's libraries."""
@@ -84,8 +91,8 @@ class Latency:
         if self.median_ms is None or self.p95_ms is None:
             low, high = (milliseconds(quartile) for quartile in self.quartiles_ms)
             return (
-                f"too noisy: half of the calls took {low} to {high} ms; measure on a machine that "
-                "does nothing else"
+                f"too noisy: half of the calls took {low} to {high} ms while other processes kept "
+                f"{self.others_cores:.1f} cores busy; measure on a machine that does nothing else"
             )
         return (
             f"{milliseconds(self.median_ms)} ms, 95 % of calls under {milliseconds(self.p95_ms)} ms"
@@ -137,9 +144,11 @@ def measure(
             say(f"{_NAMES[runtime]}, {batch} image{'' if batch == 1 else 's'} a call")
             shape = (batch, config.image_size, config.image_size, config.image_channels)
             images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+            seconds, others = _timed(partial(answer, images))
             found.append(
                 latency_of(
-                    _call_seconds(partial(answer, images)),
+                    seconds,
+                    others,
                     runtime=runtime,
                     batch=batch,
                     threads=num_cores(),
@@ -161,6 +170,8 @@ def runtimes_for(config: Config) -> tuple[str, ...]:
 
 def latency_of(
     seconds: Sequence[float],
+    others_cores: float,
+    machine_cores: int | None = None,
     *,
     runtime: str,
     batch: int,
@@ -168,11 +179,20 @@ def latency_of(
     device: str,
     versions: dict[str, str],
 ) -> Latency:
-    """What the durations of calls say; no median where they are too noisy."""
+    """What the durations of calls say; no median where they are too noisy.
+
+    Args:
+        seconds: of the calls.
+        others_cores: that other processes kept busy meanwhile.
+        machine_cores: that there are; None for those of this machine.
+        runtime: and all that follows, as `Latency` has it.
+    """
     low, median, high, p95 = (
         float(value) for value in 1e3 * np.percentile(seconds, (25, 50, 75, 95))
     )
-    is_steady = high - low <= _MOST_SPREAD * median
+    cores = machine_cores or psutil.cpu_count() or threads
+    is_crowded = others_cores + threads > (1 + _MOST_CROWDING) * cores
+    is_steady = high - low <= _MOST_SPREAD * median and not is_crowded
     return Latency(
         runtime=runtime,
         batch=batch,
@@ -181,6 +201,7 @@ def latency_of(
         p95_ms=p95 if is_steady else None,
         quartiles_ms=(low, high),
         calls=len(seconds),
+        others_cores=others_cores,
         device=device,
         versions=versions,
     )
@@ -260,13 +281,22 @@ def _open_onnx(
     return answer, cpu_model(), {"onnxruntime": version("onnxruntime")}
 
 
-def _call_seconds(call: Callable[[], Any]) -> list[float]:
-    """What each call took."""
+def _timed(call: Callable[[], Any]) -> tuple[list[float], float]:
+    """What each call took, and how many cores other processes kept busy meanwhile."""
     for _ in range(_WARM_UPS):
         call()
     seconds: list[float] = []
+    busy, own, start = _busy_seconds(), time.process_time(), time.perf_counter()
     while len(seconds) < _LEAST_CALLS or sum(seconds) < _LEAST_SECONDS:
         began = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - began)
-    return seconds
+    others = (_busy_seconds() - busy) - (time.process_time() - own)
+    return seconds, max(0.0, others / (time.perf_counter() - start))
+
+
+def _busy_seconds() -> float:
+    """Of all cores of the machine since it started, what its host took from it included."""
+    times = psutil.cpu_times()._asdict()
+    idle = ("idle", "iowait", "guest", "guest_nice")  # a guest's are among the user's
+    return float(sum(value for name, value in times.items() if name not in idle))

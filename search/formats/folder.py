@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from search.formats import FORMATS
 from search.formats.card import card
 from search.formats.proof import Proof
+from search.formats.registry import FORMATS
 from search.train.devices import choose
 from space import presets
 from space.errors import ConfigError, MixerSearchError, listed, nearest

@@ -33,6 +33,7 @@ from jax import export
 from search.formats.proof import FormatError, Proof, largest_difference
 from search.formats.size import check_size
 from search.train.device_data import normalised
+from search.train.devices import choose
 from space.build import build
 from space.config import Config
 from space.presets import Preset
@@ -67,6 +68,7 @@ def write_jax_export(
     Raises:
         FormatError: the weights are more than one file can hold, or what was written gives other
             probabilities.
+        DeviceError: JAX was told not to use the CPU, which the proof needs.
         OSError: the file cannot be written.
     """
     trained = preset.trained
@@ -103,7 +105,7 @@ def _proved(
     call = jax.jit(export.deserialize(content).call)
     exponentials = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
     expected = exponentials / exponentials.sum(-1, keepdims=True)
-    cpu = jax.devices("cpu")[0]
+    cpu = choose("cpu")
     worst = 0.0
     for batch in _BATCHES:
         rows = np.arange(batch if batch < max(_BATCHES) else -(-len(images) // batch) * batch)

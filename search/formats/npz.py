@@ -28,6 +28,16 @@ PIXEL_MEAN = PIXEL_STD = 127.5
 
 _FILE = "model.npz"
 
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    RuntimeError,  # encrypted, or compressed in a way that only zip files know
+    MemoryError,  # a shape that is none
+)
+"""What NumPy says of archives that are cut off or changed, beside `ValueError`."""
+
 
 def write_npz(
     preset: Preset,
@@ -103,7 +113,7 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
                 "read, and are not; save its arrays as numbers alone: np.savez(file, **arrays)"
             ) from None
         raise _damaged(path, error) from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise _damaged(path, error) from None
     if others := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
         raise _damaged(path, f"{others[0]} in it is no array")  # a zip file of anything

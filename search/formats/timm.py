@@ -66,7 +66,7 @@ def write_timm(
         found = reference.logits(config, read_weights(inside / WEIGHTS_FILE, config), pixels)
         note += "; torch and timm are not installed here, so timm itself was not asked"
         if isinstance(config, MixerConfig):
-            note += "; without act_layer it computes GELU by erf, some 1e-4 off"
+            note += "; without act_layer it computes GELU by erf, which is a little off"
     return Proof(
         format="timm",
         files=(f"{FOLDER}/{CONFIG_FILE}", f"{FOLDER}/{WEIGHTS_FILE}"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pydantic
 from rich.table import Table
 from rich.text import Text
 
@@ -63,24 +64,50 @@ class Choice:
         }
 
 
+class _Figures(pydantic.BaseModel):
+    """Of an accuracy."""
+
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+    accuracy_split: str | None = None
+
+
+class _Latency(pydantic.BaseModel):
+    """Of calls with one number of images."""
+
+    batch: int
+    median_ms: float | None
+
+
+class _Source(_Figures):
+    """What the source of a winner says of it."""
+
+    confirmed: _Figures | None = None
+    latency: list[_Latency] = []
+
+
 def choice_of(preset: Preset) -> Choice:
-    """A preset; its source may lack anything."""
-    source = preset.source
-    figures = source.get("confirmed") or {**source, **source.get("interval", {})}
-    accuracy = figures.get("accuracy")
+    """A preset; its source may be anybody's, and say nothing that is known here."""
+    try:
+        source = _Source.model_validate(preset.source | preset.source.get("interval", {}))
+    except (pydantic.ValidationError, TypeError):
+        source = _Source()
+    figures = source.confirmed or source
     interval = None
-    if accuracy is not None and "low" in figures and "high" in figures:
-        interval = Interval(value=accuracy, low=figures["low"], high=figures["high"])
+    if figures.accuracy is not None and figures.low is not None and figures.high is not None:
+        interval = Interval(value=figures.accuracy, low=figures.low, high=figures.high)
+    medians = [one.median_ms for one in source.latency if one.batch == 1 and one.median_ms]
     return Choice(
         name=preset.name,
         config=preset.config,
         params=preset.num_params,
         flops=2 * preset.macs,
         has_weights=preset.trained is not None,
-        accuracy=accuracy,
+        accuracy=figures.accuracy,
         interval=interval,
-        split=None if accuracy is None else figures.get("accuracy_split"),
-        latency_ms=_latency_ms(source.get("latency", ())),
+        split=None if figures.accuracy is None else figures.accuracy_split,
+        latency_ms=min(medians, default=None),
     )
 
 
@@ -108,14 +135,14 @@ def choices_of(store: Reader, study: str) -> Iterator[Choice]:
 
 
 def choices_table(choices: Sequence[Choice]) -> Table:
-    """A row each, cheapest first."""
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    table.add_column("name")
+    """A row each, cheapest first; accuracies are on validation where they do not say test."""
+    table = Table(box=None, padding=(0, 1, 0, 0))  # in a terminal of 80 characters
+    table.add_column("name", overflow="fold")
     table.add_column("family", no_wrap=True)
-    for column in ("pixels", "classes", "FLOPs", "params"):
+    for column in ("px", "FLOPs", "params"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("weights", no_wrap=True)
-    table.add_column("accuracy", justify="right", no_wrap=True)
+    table.add_column("accuracy", no_wrap=True)
     table.add_column("ms", justify="right", no_wrap=True)
     for one in cheapest_first(choices):
         accuracy = accuracy_text(one.accuracy, longer_arm(one.interval))
@@ -123,11 +150,10 @@ def choices_table(choices: Sequence[Choice]) -> Table:
             Text(visible(one.name)),
             family_of(one.config).label,
             str(one.config.image_size),
-            f"{one.config.num_classes:,}",
             format_count(one.flops),
             format_count(one.params),
             "yes" if one.has_weights else "no",
-            f"{accuracy} {one.split}" if one.split else accuracy,
+            f"{accuracy} test" if one.split == "test" else accuracy,
             "-" if one.latency_ms is None else f"{one.latency_ms:.3g}",
         )
     return table
@@ -157,9 +183,3 @@ def _of_trial(
         split="validation",
         latency_ms=min(latencies, default=None),
     )
-
-
-def _latency_ms(measured: Sequence[Mapping[str, Any]]) -> float | None:
-    """The quickest runtime's for one image."""
-    medians = [row.get("median_ms") for row in measured if row.get("batch") == 1]
-    return min((median for median in medians if median is not None), default=None)

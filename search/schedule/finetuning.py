@@ -41,9 +41,13 @@ class FinetuningScheduler:
         candidate = Candidate.of(config, find_cost(spec.cost))
         mine = [trial for trial in history if trial.origin is Origin.FINETUNE]
         running = [trial for trial in mine if trial.state is State.RUNNING]
-        self._due: list[New | Resume] = [
-            Resume(candidate=candidate, origin=Origin.FINETUNE, trials=(trial,))
-            for trial in running
+        self._due: list[New | Resume] = [  # as they were requested: so they find their checkpoint
+            Resume(
+                candidate=candidate,
+                origin=Origin.FINETUNE,
+                trials=tuple(running[first : first + at_once]),
+            )
+            for first in range(0, len(running), at_once)
         ]
         begun = {trial.seed for trial in mine}
         seeds = [s for s in range(spec.seed, spec.seed + spec.seeds) if s not in begun]

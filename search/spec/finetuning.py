@@ -15,6 +15,7 @@ from search.spec.data_spec import DataSpec
 from search.spec.recipe import Augmentation, Recipe
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import StartFrom, StudyError, StudySpec
+from space.errors import explain
 from space.presets import Preset
 
 FinetuningOptimizer = Literal["sgd", "adamw"]
@@ -59,15 +60,26 @@ def finetuning_spec(
             f"--tokens {tokens}: a network is expanded to more tokens for larger images, and no "
             "other image size is asked for; add --image-size N, or leave --tokens out"
         )
+    if tokens not in {None, "strided", "tiles"}:
+        raise StudyError(f"--tokens {tokens}: there is strided, tiles; choose one, or leave it out")
     if optimizer not in RATES:
         raise StudyError(f"--optimizer {optimizer}: there is {', '.join(RATES)}; choose one")
+    size = preset.config.image_size if image_size is None else image_size
+    if size < preset.config.image_size:
+        raise StudyError(
+            f"--image-size {size}: preset {preset.name!r} takes images of "
+            f"{preset.config.image_size} pixels a side, and a network can only be enlarged; give "
+            "more, or leave it out, and images are converted to its size"
+        )
+    try:
+        data = DataSpec(image_size=size, resize=preset.trained.resize)
+    except pydantic.ValidationError as error:
+        raise StudyError(f"--image-size {size}: {explain(error)}") from None
     return StudySpec(
         name="new",
         dataset=dataset,
         families=(preset.config.family,),
-        data=DataSpec(
-            image_size=image_size or preset.config.image_size, resize=preset.trained.resize
-        ),
+        data=data,
         recipe=Recipe(
             epochs=10,
             batch_size=128,

@@ -15,7 +15,7 @@ from search.spec.data_spec import DataSpec
 from search.spec.recipe import Augmentation, Recipe
 from search.spec.rungs import RungSpec
 from search.spec.spaces import allowed_in_space
-from search.spec.studies import STUDIES, StudyError, StudySpec
+from search.spec.studies import STUDIES, StartFrom, StudyError, StudySpec
 from space.errors import explain_one, nearest
 from space.families import DEFAULT_FAMILIES
 from space.paths import as_path
@@ -26,6 +26,7 @@ _TABLES: dict[tuple[str, ...], type[pydantic.BaseModel]] = {
     ("recipe",): Recipe,
     ("recipe", "augmentation"): Augmentation,
     ("rungs",): RungSpec,
+    ("start_from",): StartFrom,
 }
 
 

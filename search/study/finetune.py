@@ -233,7 +233,7 @@ def _with_rates(study: StudyRecord, names: list[str]) -> StudyRecord:
             f"study {study.name!r} began with --rates {there}, and {asked} is asked for; ask for "
             "the same, or name another study with --study-name"
         )
-    return replace(study, spec=study.spec | {"rate_studies": names}) if names else study
+    return replace(study, spec=study.spec | {"rate_studies": names})
 
 
 def _start_of(spec: StudySpec) -> str:
