@@ -22,7 +22,7 @@ from search.bench.latency_table import markdown
 from search.data import Arrays, ImageData
 from search.data.loading import to_stderr
 from search.formats.folder import Latency, known_formats, replaceable, write_folder
-from search.spec.studies import StudySpec
+from search.spec.studies import StudyError, StudySpec
 from search.study.open_study import check_images
 from search.study.stored import stored_study
 from search.study.study_images import images_of
@@ -88,6 +88,11 @@ def export_winner(
             raise NoWeightsError(_no_weights(winner, training, path, storage))
         folder = weights_folder(storage, weights_dir)
         content = folder.read(kept[training.number])
+        if data is None and spec.dataset == "arrays":
+            raise StudyError(
+                f"study {study!r} was trained on images in memory, on which what leaves is proved; "
+                "give them from Python: search.run_study(..., data=DATA).export(FOLDER, data=DATA)"
+            )
         images = images_of(store, spec, data_dir=data_dir, given=data, report=report)
         check_images(winner.study, images)
         found = _found(store, winner, training, seed, images)

@@ -8,9 +8,11 @@ import os
 import random
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,8 @@ from search.spec.studies import StudyError
 from search.train.devices import choose
 from search.train.predict import logits_of
 from search.train_command import main as train
+from search.winner import pick_winner
+from search.winner_folder import export_winner
 from space import presets
 from space.presets import Preset
 
@@ -262,6 +266,18 @@ def test_from_python_too_and_other_images_than_the_studys_are_refused(storage: s
         found.export("winner", "trial=0", data=other)
     preset = found.export("winner", "trial=0", with_latency=False)
     assert (preset.name, preset.folder) == ("winner", Path("winner"))
+
+
+def test_a_study_of_images_in_memory_leaves_where_they_are_given(storage: str) -> None:
+    with sqlite3.connect("s.db") as connection:
+        connection.execute("UPDATE run_study SET spec = json_set(spec, '$.dataset', 'arrays')")
+    with open_reader(storage) as store:
+        winner = pick_winner(store, NAME, "trial=0")
+    leave = partial(export_winner, winner, Path("winner"), "mine", storage=storage)
+    with pytest.raises(StudyError, match="was trained on images in memory, on which what leaves"):
+        leave(with_latency=False)
+    data = images.load("digits", train_limit=256, validation_fraction=0.2)
+    assert leave(with_latency=False, data=data).source["validation"]["num_images"] == 288
 
 
 FULL = """

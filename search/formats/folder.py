@@ -80,8 +80,8 @@ def replaceable(path: Path) -> Preset | None:
             f"--out {path}: the folder cannot be read ({error.strerror}); name another"
         ) from None
     written = {FILE, WEIGHTS_FILE, CARD}
-    for proof in before.source.get("formats", ()):
-        written |= set(proof["files"])
+    for proof in before.source.get("formats") or ():
+        written |= {str(file) for file in proof.get("files", ())}
     names = sorted(file.relative_to(path).as_posix() for file in files)
     others = [name for name in names if name not in written]
     if others:
