@@ -112,11 +112,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-dir", type=Path, help="with the prepared cifar10")
     parser.add_argument("--out", type=Path, help="write all trainings into this CSV file")
     parser.add_argument("--png", type=Path, help="draw a figure into this file")
+    parser.add_argument("--read", type=Path, help="train nothing: show the trainings of a CSV file")
     parser.add_argument("--seeds", type=int, default=5, help="2 or more")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="images a class")
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs, help=f"of {SHOWN} images")
     parser.add_argument("--pretrain-epochs", type=int, default=12)
     args = parser.parse_args(argv)
+    if args.read:
+        gains = gains_of(read(args.read))
+        print(table(gains))
+        if args.png:
+            draw(gains, args.png)
+        return 0
     use_xla_options()
     use_compile_cache(to_stderr)
     try:
@@ -129,11 +136,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         data, RECIPE.model_copy(update={"epochs": args.epochs}), args.pretrain_epochs
     )
     trainings: list[Training] = []
-    gains = []
     for size in map(int, args.sizes.split(",")):
-        found = transfer.trainings(size, args.seeds)
-        trainings += found
-        gains.append(gain_of(found))
+        trainings += transfer.trainings(size, args.seeds)
+    gains = gains_of(trainings)
     print(report(transfer, gains, args, time.monotonic() - began))
     if args.out:
         write(trainings, args.out)
@@ -281,6 +286,12 @@ def best_rate(tried: Sequence[Training]) -> float:
     return max(means, key=lambda rate: means[rate])
 
 
+def gains_of(trainings: Sequence[Training]) -> list[Gain]:
+    """By size, in the order of the trainings."""
+    sizes = dict.fromkeys(x.images_per_class for x in trainings)
+    return [gain_of([x for x in trainings if x.images_per_class == size]) for size in sizes]
+
+
 def gain_of(trainings: Sequence[Training]) -> Gain:
     """What the trainings of one size say, at the best rate of each start."""
     rates, accuracies = {}, {}
@@ -301,7 +312,7 @@ def gain_of(trainings: Sequence[Training]) -> Gain:
 
 
 def report(transfer: Transfer, gains: Sequence[Gain], args: Any, seconds: float) -> str:
-    """As Markdown: what was trained, and a line a size."""
+    """As Markdown: what was trained, how, and what came of it."""
     environment = find_environment(transfer.device)
     bill = cost(transfer.config)
     kept_out = len(transfer.vehicles.validation_labels)
@@ -316,6 +327,14 @@ def report(transfer: Transfer, gains: Sequence[Gain], args: Any, seconds: float)
         f"{seconds / 60:.1f} min on {environment.device_kind}, {datetime.now(UTC).date()}, "
         f"revision {environment.git_revision}",
         "",
+        table(gains),
+    ]
+    return "\n".join(lines)
+
+
+def table(gains: Sequence[Gain]) -> str:
+    """As Markdown, a line a size."""
+    lines = [
         "| images a class | fine-tuned | from scratch | gain (95 % interval) | rates |",
         "|---:|---:|---:|---:|---|",
     ]
@@ -337,6 +356,20 @@ def write(trainings: Sequence[Training], path: Path) -> None:
         rows = csv.writer(file)
         rows.writerow(field.name for field in fields(Training))
         rows.writerows(map(astuple, trainings))
+
+
+def read(path: Path) -> list[Training]:
+    """The trainings of a file that `write` made."""
+    with path.open(newline="") as file:
+        return [
+            Training(
+                start=row.pop("start"),
+                images_per_class=int(row.pop("images_per_class")),
+                seed=int(row.pop("seed")),
+                **{name: float(value) for name, value in row.items()},
+            )
+            for row in csv.DictReader(file)
+        ]
 
 
 def draw(gains: Sequence[Gain], path: Path) -> None:
