@@ -34,22 +34,22 @@ assert not {"flax", "space", "search"} & sys.modules.keys()
 """
 
 
-def trained(config: Config) -> dict[str, Any]:
+def trained(config: Config, head: float = 0.5) -> dict[str, Any]:
     params = initial_params(config, 0)
     kernel = params["head"]["kernel"]
-    params["head"]["kernel"] = np.random.default_rng(0).normal(0, 0.5, kernel.shape)
+    params["head"]["kernel"] = np.random.default_rng(0).normal(0, head, kernel.shape)
     return params
 
 
 def written(
-    config: Config, folder: Path, count: int = 5
+    config: Config, folder: Path, count: int = 5, head: float = 0.5
 ) -> tuple[Proof, npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """The proof, the images and the logits that were compared."""
     mean, std = MEAN[: config.image_channels], STD[: config.image_channels]
     size = config.image_size
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, size, size, config.image_channels), np.uint8)
-    params = trained(config)
+    params = trained(config, head)
     logits = logits_of(config, params, images, mean, std, jax.devices("cpu")[0])
     facts = Trained(sha256="5" * 64, size_bytes=1, pixel_mean=mean, pixel_std=std)
     preset = Preset.of("found", config, {}, facts)
@@ -91,3 +91,10 @@ def test_a_file_that_computes_something_else_is_refused(tmp_path: Path) -> None:
     preset = Preset.of("found", mixer(), {}, facts)
     with pytest.raises(FormatError, match="differ by up to"):
         write_jax_export(preset, trained(mixer()), tmp_path, images, logits)
+
+
+def test_large_logits_which_float32_rounds_more_are_no_hindrance(tmp_path: Path) -> None:
+    proof, _, logits = written(mixer(num_blocks=4), tmp_path, count=64, head=20.0)
+    assert np.abs(logits).max() > 10
+    assert proof.max_difference is not None
+    assert proof.max_difference < 1e-6 * np.abs(logits).max()
