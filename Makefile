@@ -12,7 +12,8 @@ SIDE_BY_SIDE ?= --numprocesses logical --maxprocesses 4 --dist loadfile
 NEWEST_PYTHON ?= python3.12
 NEWEST_VENV ?= .venv-newest
 NEWEST_TESTS = $(addprefix tests/test_,train.py epoch.py optimizer.py networks.py gradients.py augment.py \
-  average.py engine.py traced_programs.py checkpoint.py weights_file.py init.py cost.py)
+  average.py engine.py traced_programs.py checkpoint.py weights_file.py init.py cost.py trial.py \
+  formats_jax_export.py)
 
 .PHONY: demo test test-newest test-faults test-slow lint clean
 
