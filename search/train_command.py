@@ -46,7 +46,10 @@ app = make_app()
 )
 def train(
     preset: Annotated[
-        str, typer.Option(help="A preset by its name, a .json file, or a folder.", metavar="NAME|FILE|FOLDER")
+        str,
+        typer.Option(
+            help="A preset by its name, a .json file, or a folder.", metavar="NAME|FILE|FOLDER"
+        ),
     ],
     dataset: Annotated[
         str | None,

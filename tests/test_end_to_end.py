@@ -189,7 +189,7 @@ def test_an_exported_winner_is_the_trials_network(searched: tuple[Path, str]) ->
         key=lambda t: (t.accuracy or 0, -t.flops),
     )
     assert preset.config == trial.config
-    assert (preset.params, 2 * preset.macs) == (trial.params, trial.flops)
+    assert (preset.num_params, 2 * preset.macs) == (trial.params, trial.flops)
     assert preset.source["trial"] == trial.number
     images = jax.random.normal(jax.random.key(0), (2, 8, 8, 1))
     first, second = build(preset.config), build(trial.config)
