@@ -7,8 +7,8 @@ import sys
 from space.command import Version, make_app, run_app
 
 COMMANDS = {
-    "search.run": "search for Mixers that are accurate for their FLOPs, or go on with a study",
-    "search.confirm": "train a study's front again with fresh seeds, and read the test split once",
+    "search.run": "search for Mixers accurate for their FLOPs, or go on with a study",
+    "search.confirm": "train a study's front again with fresh seeds; read the test split once",
     "search.train": "train one configuration longer, with one seed or several",
     "search.finetune": "train the weights of a winner on with the images of another data set",
     "search.export": "write a study's winner as a folder with weights, or as a preset file",
