@@ -495,11 +495,11 @@ def test_a_process_that_freezes_is_replaced_and_waking_it_changes_nothing(times:
 
 
 def test_a_trial_that_takes_too_long_is_ended_and_not_tried_again() -> None:
-    with closing(Processes(count=1, device_kind="cpu", trial_seconds=3)) as workers:
+    with closing(Processes(count=1, device_kind="cpu", trial_seconds=8)) as workers:
         workers.start_workers(images.load("digits", train_limit=256))
         workers.start(0, request(0, epochs=10**6))
-        why = "it took longer than 3s (--trial-timeout)"
-        assert first_loss(workers) == (0, WorkerDied(why, Failure.TIMEOUT, 3))
+        why = "it took longer than 8s (--trial-timeout)"
+        assert first_loss(workers) == (0, WorkerDied(why, Failure.TIMEOUT, 8))
         workers.start(0, request(0))
         assert isinstance(until_idle(workers, 1)[0][-1], Finished)
 
