@@ -60,7 +60,8 @@ def test_everything_that_comes_along_is_in_the_table_cheapest_first(
     assert not undocumented(found)
     assert main([]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == [one["name"] for one in found]
+    rows = lines[1 : 1 + len(found)]
+    assert [line.split()[0] for line in rows] == [one["name"] for one in found]
     assert ["mixer_b16", "Mixer", "224", "25.2"] in [line.split()[:4] for line in lines]
     assert list(here.iterdir()) == []
 

@@ -61,10 +61,15 @@ def test_a_published_network_comes_with_its_published_counts(name: str) -> None:
 
 
 def test_every_preset_that_comes_with_the_program_loads_under_its_name() -> None:
-    files = sorted(path.stem for path in Path(presets.__file__).parent.glob("*.json"))
-    assert names() == files
+    folder = Path(presets.__file__).parent
+    files = [path.stem for path in folder.glob("*.json")]
+    trained = [path.parent.name for path in folder.glob("*/preset.json")]
+    assert names() == sorted([*files, *trained])
     assert set(SHIPPED) | {"mixer_digits", "vit_digits"} == set(files)
-    for name in files:
+    assert set(trained) == {"mixer_cifar_cpu_1m", "mixer_cifar_cpu_5m"}
+    for name in trained:
+        assert load(name).params()["head"]["kernel"].shape[1] == 10
+    for name in names():
         preset = load(name)
         assert preset.name == name
         assert preset.source
