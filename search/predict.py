@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 import typer
+from scipy.special import softmax
 
 from search import options
 from search.data.decoding import decode_any, look, refusing_huge_images
@@ -125,7 +126,7 @@ def predictions(
     for start in range(0, len(files), _BATCH):
         read = [(file, _read(file, preset)) for file in files[start : start + _BATCH]]
         pixels = [image for _, image in read if not isinstance(image, str)]
-        logits = iter(
+        logits: Iterator[npt.NDArray[np.float32]] = iter(
             logits_of(
                 preset.config,
                 params,
@@ -141,7 +142,7 @@ def predictions(
             if isinstance(image, str):
                 yield Unreadable(file=file, reason=image)
                 continue
-            probabilities = _softmax(next(logits))
+            probabilities = softmax(next(logits).astype(np.float64))
             labels = np.argsort(-probabilities, kind="stable")[:top]
             yield Prediction(
                 file=file,
@@ -180,12 +181,6 @@ def _read(file: Path, preset: Preset) -> _Image | str:
         how = preset.trained.resize
         notes.append(f"converted to {size} x {size} pixels (resize = {how!r})")
     return _Image(resized(pixels, size, preset.trained.resize), tuple(notes))
-
-
-def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """[K] probabilities."""
-    odds: npt.NDArray[np.float64] = np.exp(logits.astype(np.float64) - logits.max())
-    return odds / float(odds.sum())
 
 
 def _in_words(answer: Prediction, preset: Preset) -> str:

@@ -98,8 +98,8 @@ def _parts(preset: Preset, proofs: Sequence[Proof], latency: Sequence[str]) -> I
 
 def _header(preset: Preset) -> str:
     """What model hubs read; texts are JSON, which is YAML too."""
-    source, family = preset.source, preset.config.family
-    tags = ["image-classification", {"mixer": "mlp-mixer"}.get(family, family), "mixer-search"]
+    source = preset.source
+    tags = ["image-classification", preset.config.family, "mixer-search"]
     header = {
         "license": source.get("license", "unknown"),
         "library_name": "flax",

@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from search.formats.proof import FormatError, Proof, largest_difference
+from search.formats.proof import FormatError, Proof, over_batches, within
 from search.formats.size import check_size
+from search.formats.stem import with_pixels
 from space.config import Config
 from space.presets import Preset
 
@@ -115,7 +116,9 @@ def onnx_bytes(
             f"those of {' and '.join(sorted(FAMILIES))}; leave that format out"
         )
     check_size("onnx", config)
-    graph = network(config, params, pixel_mean, pixel_std)
+    channels = config.image_channels
+    as_they_are = ((0.0,) * channels, (1.0,) * channels)
+    graph = network(config, with_pixels(config, params, (pixel_mean, pixel_std), as_they_are))
     pixels = ("batch", config.image_size, config.image_size, config.image_channels)
     classes = ("batch", config.num_classes)
     model = helper.make_model(
@@ -171,23 +174,16 @@ def _proved(
     import onnxruntime
 
     read = session(content, threads=1)
-    worst = 0.0
-    for batch in _BATCHES:
-        rows = np.arange(batch if batch < max(_BATCHES) else -(-len(images) // batch) * batch)
-        for chosen in np.split(rows % len(images), len(rows) // batch):
-            (found,) = read.run(["logits"], {"images": images[chosen]})
-            worst = max(worst, largest_difference(found, logits[chosen]))
-    if worst > allowed(logits):
-        raise FormatError(
-            f"--format onnx: onnxruntime {onnxruntime.__version__} computes logits that differ by "
-            f"up to {worst:.1e} from this program's, more than {allowed(logits):.0e}; leave that "
-            "format out and report it"
-        )
+
+    def compute(pixels: npt.NDArray[np.uint8]) -> Any:
+        return read.run(["logits"], {"images": pixels})[0]
+
+    difference = over_batches(compute, images, logits, _BATCHES)
     return Proof(
         format="onnx",
         files=(FILE,),
         read_by=f"onnxruntime {onnxruntime.__version__}",
-        max_difference=worst,
+        max_difference=within("onnx", difference, allowed(logits)),
         num_images=len(images),
         note=_NOTE,
     )

@@ -7,7 +7,7 @@ copies the dimension at its place.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -71,32 +71,18 @@ class Graph:
         self.add("Softmax", "logits", to="probabilities", axis=-1)
 
 
-def folded_stem(
-    params: Mapping[str, Any], pixel_mean: Sequence[float], pixel_std: Sequence[float]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Kernel [p, p, channels, hidden_dim] and bias for pixels from 0 to 255, not normalised.
-
-    `((x - mean) / std) @ K + b` is `x @ (K / std) + (b - sum(mean / std * K))`.
-    """
-    kernel = np.asarray(params["kernel"], np.float64)
-    mean, std = (np.asarray(m, np.float64)[:, None] for m in (pixel_mean, pixel_std))
-    kernel = kernel / std
-    return kernel, np.asarray(params["bias"], np.float64) - (mean * kernel).sum((0, 1, 2))
-
-
-def _patches(graph: Graph, images: str, c: PatchNetwork, path: str, stem: tuple[Any, Any]) -> str:
+def _patches(graph: Graph, images: str, c: PatchNetwork, path: str, stem: Any) -> str:
     """uint8 [batch, size, size, channels] to embedded patches [batch, S, hidden_dim]."""
     p, grid = c.patch_size, c.image_size // c.patch_size
     x = graph.cast(images, to="pixels")
     x = graph.reshape(x, 0, grid, p, grid, p * c.image_channels, to=f"{path}/rows")
     x = graph.transpose(x, 0, 1, 3, 2, 4, to=f"{path}/squares")
     x = graph.reshape(x, 0, c.num_patches, p * p * c.image_channels, to=f"{path}/patches")
-    kernel, bias = stem
-    return graph.dense(x, path, kernel.reshape(-1, c.hidden_dim), bias)
+    return graph.dense(x, path, stem["kernel"].reshape(-1, c.hidden_dim), stem["bias"])
 
 
-def _mixer(graph: Graph, images: str, c: MixerConfig, params: Any, stem: tuple[Any, Any]) -> None:
-    x = _patches(graph, images, c, "stem", stem)
+def _mixer(graph: Graph, images: str, c: MixerConfig, params: Any) -> None:
+    x = _patches(graph, images, c, "stem", params["stem"])
     for i in range(c.num_blocks):
         block, weights = f"MixerBlock_{i}", params[f"MixerBlock_{i}"]
         y = graph.norm(x, f"{block}/LayerNorm_0", weights["LayerNorm_0"])
@@ -111,8 +97,8 @@ def _mixer(graph: Graph, images: str, c: MixerConfig, params: Any, stem: tuple[A
     graph.head(_mean_token(graph, x), params["head"])
 
 
-def _vit(graph: Graph, images: str, c: ViTConfig, params: Any, stem: tuple[Any, Any]) -> None:
-    x = _patches(graph, images, c, "embedding", stem)
+def _vit(graph: Graph, images: str, c: ViTConfig, params: Any) -> None:
+    x = _patches(graph, images, c, "embedding", params["embedding"])
     encoder = params["Transformer"]
     table = np.array(encoder["posembed_input"]["pos_embedding"], np.float32)
     if c.classifier == "token":  # a token of zeros in front, and the class token in its position
@@ -162,23 +148,19 @@ def _mean_token(graph: Graph, x: str) -> str:
     return graph.add("ReduceMean", x, axes, to="head/input", keepdims=0)
 
 
-_Build = Callable[[Graph, str, Any, Any, tuple[Any, Any]], None]
-
-_FAMILIES: dict[str, tuple[str, _Build]] = {"mixer": ("stem", _mixer), "vit": ("embedding", _vit)}
-"""The stem's name in the parameter tree, and what adds the network."""
+_FAMILIES: dict[str, Callable[[Graph, str, Any, Any], None]] = {"mixer": _mixer, "vit": _vit}
 
 FAMILIES = frozenset(_FAMILIES)
 """Those whose graph is known here."""
 
 
-def network(
-    config: Config,
-    params: Mapping[str, Any],
-    pixel_mean: Sequence[float],
-    pixel_std: Sequence[float],
-) -> Graph:
-    """A network of one of `FAMILIES`, from `images` (uint8) to `logits` and `probabilities`."""
+def network(config: Config, params: Mapping[str, Any]) -> Graph:
+    """A network of one of `FAMILIES`, from `images` (uint8) to `logits` and `probabilities`.
+
+    Args:
+        config: the network.
+        params: its parameter tree, for pixels as they are: see `search.formats.stem`.
+    """
     graph = Graph()
-    stem, build = _FAMILIES[config.family]
-    build(graph, "images", config, params, folded_stem(params[stem], pixel_mean, pixel_std))
+    _FAMILIES[config.family](graph, "images", config, params)
     return graph

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,11 +63,42 @@ def proved(name: str, found: npt.ArrayLike, logits: npt.NDArray[np.float32]) -> 
         FormatError: it is larger.
     """
     difference = largest_difference(found, logits)
-    allowed = 1e-6 * max(10.0, float(np.abs(logits).max()))
+    return within(name, difference, 1e-6 * max(10.0, float(np.abs(logits).max())))
+
+
+def within(name: str, difference: float, allowed: float) -> float:
+    """The difference, where it is no more than is allowed.
+
+    Raises:
+        FormatError: it is more, or not finite.
+    """
     if not difference <= allowed:
         raise FormatError(
-            f"{name}: what was written computes logits that differ by {difference:.1e} from the "
-            f"network's, more than {allowed:.0e}; nothing is written: report this, and export "
-            "without this format"
+            f"--format {name}: what was written computes numbers that differ by {difference:.1e} "
+            f"from the network's, more than {allowed:.0e}; nothing is written: report this, and "
+            "export without this format"
         )
     return difference
+
+
+def over_batches(
+    compute: Callable[[npt.NDArray[np.uint8]], npt.ArrayLike],
+    images: npt.NDArray[np.uint8],
+    expected: npt.NDArray[np.floating],
+    batches: Sequence[int],
+) -> float:
+    """The largest difference of what is computed in batches of several sizes.
+
+    Args:
+        compute: uint8 [batch, size, size, channels] to [batch, num_classes].
+        images: [n, size, size, channels]; the largest batch sees all of them, some twice where it
+            does not divide n.
+        expected: [n, num_classes].
+        batches: images in a call.
+    """
+    worst = 0.0
+    for batch in batches:
+        count = batch if batch < max(batches) else -(-len(images) // batch) * batch
+        for chosen in np.split(np.arange(count) % len(images), count // batch):
+            worst = max(worst, largest_difference(compute(images[chosen]), expected[chosen]))
+    return worst
