@@ -80,8 +80,7 @@ class Noise:
         """Of the accuracy of one training, which is what it is: images only."""
         if accuracy is None or self.num_images is None:
             return None
-        low, high = wilson(np.array([accuracy]), self.num_images, level)
-        return Interval(value=accuracy, low=float(low[0]), high=float(high[0]))
+        return of_images(accuracy, self.num_images, level)
 
     def interval(self, trial: TrialRecord, level: float = LEVEL) -> Interval | None:
         """Of a configuration's accuracy: a trial's, or the mean that `over_seeds` gives."""
@@ -189,6 +188,12 @@ def wilson(accuracy: Floats, num_images: int, level: float = LEVEL) -> tuple[Flo
     spread = accuracy * (1 - accuracy) / num_images + z2 / (4 * num_images**2)
     half = np.sqrt(z2 * spread) / (1 + z2 / num_images)
     return np.clip(middle - half, 0.0, accuracy), np.clip(middle + half, accuracy, 1.0)
+
+
+def of_images(accuracy: float, num_images: int, level: float = LEVEL) -> Interval:
+    """Of an accuracy that was counted on so many images: images only."""
+    low, high = wilson(np.array([accuracy]), num_images, level)
+    return Interval(value=accuracy, low=float(low[0]), high=float(high[0]))
 
 
 def longer_arm(interval: Interval | None) -> float | None:

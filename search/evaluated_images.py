@@ -13,7 +13,6 @@ from search.data.sources import source_of, tfds_name
 from search.data.split import Images, Labels
 from search.spec.data_spec import AS_THEY_ARE, DataSpec
 from search.study.study_images import agree
-from space.config import ImageTask
 from space.errors import MixerSearchError, explain, listed
 from space.presets import Preset
 
@@ -114,12 +113,7 @@ def validation_images(preset: Preset, wanted: Wanted) -> tuple[Images, Labels, f
 
 def check_task(preset: Preset, wanted: Wanted) -> None:
     """Looks whether images are what the network takes, before any is read."""
-    config, name = preset.config, wanted.dataset
-    takes = ImageTask(
-        image_size=config.image_size,
-        image_channels=config.image_channels,
-        num_classes=config.num_classes,
-    )
+    takes, name = preset.config.task, wanted.dataset
     task = find_task(name, data_dir=wanted.data_dir, options=wanted.options)
     if task.num_classes != takes.num_classes:
         raise EvaluationError(

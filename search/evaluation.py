@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import log_softmax
 
-from runs.noise import LEVEL, wilson
+from runs.noise import of_images
 from runs.reader import Reader, UnknownStudyError
 from runs.record import TestReading
 from runs.test_readings import check_may_read
@@ -65,7 +66,7 @@ def evaluate(
     """Evaluates a trained network, with the mean and deviation of its own training images.
 
     Of the data set that it was trained on the validation images are those that its training had. A
-    reading of a test split is in the database before anybody is told what it showed.
+    reading of a test split is in the database before this function returns what it showed.
 
     Args:
         preset: with weights.
@@ -129,15 +130,13 @@ def _figures(logits: npt.NDArray[np.float32], labels: Labels) -> dict[str, Any]:
     """Accuracy with its interval, and loss."""
     count = len(labels)
     accuracy = int((logits.argmax(axis=1) == labels).sum()) / count
-    low, high = wilson(np.array([accuracy]), count, LEVEL)
-    wide = logits.astype(np.float64)
-    top = wide.max(axis=1)
-    nats = np.log(np.exp(wide - top[:, None]).sum(axis=1)) + top - wide[np.arange(count), labels]
+    interval = of_images(accuracy, count)
+    nats = -log_softmax(logits.astype(np.float64), axis=1)[np.arange(count), labels]
     return {
         "num_images": count,
         "accuracy": accuracy,
-        "low": float(low[0]),
-        "high": float(high[0]),
+        "low": interval.low,
+        "high": interval.high,
         "loss": float(nats.mean()),
     }
 

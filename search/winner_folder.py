@@ -9,9 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from runs.noise import LEVEL, wilson
+from runs.noise import of_images
 from runs.reader import Reader, open_reader
 from runs.record import TrialRecord
 from runs.storage import without_password
@@ -145,11 +143,11 @@ def _found(
 
 def _share(accuracy: float, num_images: int) -> dict[str, Any]:
     """An accuracy with its interval, images only."""
-    low, high = wilson(np.array([accuracy]), num_images, LEVEL)
+    interval = of_images(accuracy, num_images)
     return {
         "accuracy": accuracy,
-        "low": float(low[0]),
-        "high": float(high[0]),
+        "low": interval.low,
+        "high": interval.high,
         "num_images": num_images,
     }
 
