@@ -48,6 +48,11 @@ from runs.tables import ConfirmationRow, CostRow, EpochRow, StudyRow, TrialRow
 T = TypeVar("T")
 
 
+WAIT = "wait until that ends"
+RENAME = f"{WAIT}, or start another study with --study-name"
+"""What to do where another process runs a study."""
+
+
 class Writer(Reader):
     """Writes what happened; every method is one transaction, committed when it returns.
 
@@ -71,7 +76,7 @@ class Writer(Reader):
         self,
         study: str,
         retry: DatabaseRetry | None = None,
-        advice: str = "wait until that ends, or start another study with --study-name",
+        advice: str = RENAME,
     ) -> Iterator[StudyMirror]:
         """Holds a study while the block runs, which alone writes to it then.
 

@@ -16,7 +16,7 @@ from runs.weights_folder import Weights
 from search.report.progress import print_line
 from search.spec.confirmation import MOST_A_FAMILY, ConfirmationSettings
 from search.study.stop_signals import Stopping
-from search.training import Training
+from search.training import Training, telling_what_stays
 from space.config import Config
 from space.paths import as_path
 from space.weights_file import params_of
@@ -145,30 +145,26 @@ def _train(
     training, stopping = Training(**options), Stopping()
     deadline, checkpoints = training.deadline(), training.checkpoints()
     opened = training.open_workers(storage, stopping, partial(print_line, console))
-    try:
-        with stopping.listen(), opened as start_workers:
-            return train(
-                study,
-                console,
-                settings,
-                start_workers=start_workers,
-                storage=storage,
-                data=data,
-                data_dir=None if data_dir is None else as_path(data_dir),
-                archive=None if archive is None else as_path(archive),
-                checkpoints=checkpoints,
-                weights_dir=None if weights_dir is None else as_path(weights_dir),
-                retry=training.retry,
-                deadline=deadline,
-                check_stop=stopping.check,
-            )
-    except KeyboardInterrupt:
-        print_line(
+    with (
+        telling_what_stays(console, "trainings", " The test split was not read."),
+        stopping.listen(),
+        opened as start_workers,
+    ):
+        return train(
+            study,
             console,
-            "\nStopped. Finished trainings are stored; one that was running goes on from its last "
-            "checkpoint. The test split was not read.",
+            settings,
+            start_workers=start_workers,
+            storage=storage,
+            data=data,
+            data_dir=None if data_dir is None else as_path(data_dir),
+            archive=None if archive is None else as_path(archive),
+            checkpoints=checkpoints,
+            weights_dir=None if weights_dir is None else as_path(weights_dir),
+            retry=training.retry,
+            deadline=deadline,
+            check_stop=stopping.check,
         )
-        raise
 
 
 def _predict(device_kind: str, config: Config, weights: Sequence[Weights], images: Any) -> Any:

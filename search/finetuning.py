@@ -18,7 +18,7 @@ from search.spec.studies import StudyError, StudySpec
 from search.study.finetuning_network import network_for
 from search.study.kept_weights import WeightsOptions
 from search.study.stop_signals import Stopping
-from search.training import Training
+from search.training import Training, telling_what_stays
 from space.paths import as_path
 from space.presets import Preset
 
@@ -103,32 +103,24 @@ def finetune_study(
     weights.check()
     stopping = Stopping()
     opened = training.open_workers(storage, stopping, partial(print_line, console))
-    try:
-        with stopping.listen(), opened as start_workers:
-            # Takes a second, in which workers start
-            from search.study.finetune import finetune
+    with telling_what_stays(console), stopping.listen(), opened as start_workers:
+        # Takes a second, in which workers start
+        from search.study.finetune import finetune
 
-            finetune(
-                spec,
-                tried,
-                lambda task: network_for(preset, task, spec.dataset, start.tokens),
-                console,
-                start_workers=start_workers,
-                storage=storage,
-                data=data,
-                data_dir=None if data_dir is None else as_path(data_dir),
-                archive=None if archive is None else as_path(archive),
-                checkpoints=checkpoints,
-                weights=weights,
-                retry=training.retry,
-                check_stop=stopping.check,
-            )
-    except KeyboardInterrupt:
-        print_line(
+        finetune(
+            spec,
+            tried,
+            lambda task: network_for(preset, task, spec.dataset, start.tokens),
             console,
-            "\nStopped. Finished trials are stored; one that was running goes on from its last "
-            "checkpoint.",
+            start_workers=start_workers,
+            storage=storage,
+            data=data,
+            data_dir=None if data_dir is None else as_path(data_dir),
+            archive=None if archive is None else as_path(archive),
+            checkpoints=checkpoints,
+            weights=weights,
+            retry=training.retry,
+            check_stop=stopping.check,
         )
-        raise
     with open_reader(storage) as store:
         return StudyResult.read(store, spec.name, "complete")

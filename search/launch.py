@@ -18,7 +18,7 @@ from search.spec.studies import StudyError, StudySpec
 from search.spec.study_file import find_study
 from search.study.kept_weights import WeightsOptions
 from search.study.stop_signals import Stopping
-from search.training import Training
+from search.training import Training, telling_what_stays
 from space.paths import as_path
 
 if TYPE_CHECKING:
@@ -116,34 +116,26 @@ def run_study(
         )
     stopping = Stopping()
     opened = training.open_workers(storage, stopping, partial(print_line, console))
-    try:
-        with stopping.listen(), opened as start_workers:
-            # Takes a second, in which workers start
-            from search.study.run_study import run_study as run
+    with telling_what_stays(console), stopping.listen(), opened as start_workers:
+        # Takes a second, in which workers start
+        from search.study.run_study import run_study as run
 
-            status = run(
-                spec,
-                console,
-                start_workers=start_workers,
-                storage=storage,
-                data=data,
-                data_dir=None if data_dir is None else as_path(data_dir),
-                archive=None if archive is None else as_path(archive),
-                with_baselines=baselines,
-                tune_rate=tune_rate,
-                checkpoints=checkpoints,
-                weights=weights,
-                retry=training.retry,
-                deadline=deadline,
-                stop_when_flat=stop_when_flat,
-                check_stop=stopping.check,
-            )
-    except KeyboardInterrupt:
-        print_line(
+        status = run(
+            spec,
             console,
-            "\nStopped. Finished trials are stored; one that was running goes on from its last "
-            "checkpoint.",
+            start_workers=start_workers,
+            storage=storage,
+            data=data,
+            data_dir=None if data_dir is None else as_path(data_dir),
+            archive=None if archive is None else as_path(archive),
+            with_baselines=baselines,
+            tune_rate=tune_rate,
+            checkpoints=checkpoints,
+            weights=weights,
+            retry=training.retry,
+            deadline=deadline,
+            stop_when_flat=stop_when_flat,
+            check_stop=stopping.check,
         )
-        raise
     with open_reader(storage) as store:
         return StudyResult.read(store, spec.name, status.ended(stop_when_flat), storage)

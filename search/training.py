@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 from runs.storage import has_password
+from search.report.progress import print_line
 from search.spec.retry import RetryPolicy
 from search.spec.studies import StudyError
 from search.study.checkpoint_folder import Checkpoints
@@ -152,6 +155,29 @@ class Training:
             address=self.ray_address or "auto",
             trial_seconds=self._trial_seconds,
         )
+
+
+@contextmanager
+def telling_what_stays(console: Console, what: str = "trials", more: str = "") -> Iterator[None]:
+    """Says, should the block be interrupted, that nothing is lost.
+
+    Args:
+        console: where.
+        what: are trained.
+        more: a sentence after it.
+
+    Raises:
+        KeyboardInterrupt: it was.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        print_line(
+            console,
+            f"\nStopped. Finished {what} are stored; one that was running goes on from its last "
+            f"checkpoint.{more}",
+        )
+        raise
 
 
 def _seconds(option: str, duration: str | float) -> float:

@@ -9,7 +9,7 @@ from runs import winners
 from runs.reader import open_reader
 from runs.record import Origin, StudyRecord, TrialRecord
 from runs.seeds import by_configuration, over_seeds
-from runs.writer import open_writer
+from runs.writer import WAIT, open_writer
 from search.bench.latency import Latency, LatencyError, measure, runtimes_for
 from space.config import Config
 from space.costs import LATENCIES
@@ -50,7 +50,7 @@ def measure_front(
     """
     with open_reader(storage) as reader:  # a writer would make the database that is not there
         reader.study(name)
-    with open_writer(storage, say) as store, store.hold(name, advice="wait until that ends"):
+    with open_writer(storage, say) as store, store.hold(name, advice=WAIT):
         trials = store.trials(name)
         shown = _front(store.study(name), trials)
         found = []

@@ -15,12 +15,10 @@ from typing import Any
 from rich.console import Console
 
 from runs.confirmed_networks import FEWEST_SEEDS, Network, group_of, networks_of
-from runs.database_retry import DatabaseRetry
 from runs.image_results import image_results_of
 from runs.reader import Reader
 from runs.record import ConfirmationRecord, StudyRecord, TrialRecord
-from runs.spool import refuse_spooled, spooled
-from runs.writer import Writer, open_writer
+from runs.writer import WAIT, Writer
 from search.data import Arrays, ImageData
 from search.protocol import Workers
 from search.report.confirmation import ConfirmationProgress, open_reporter, plan_lines
@@ -31,6 +29,7 @@ from search.spec.confirmation import ConfirmationSettings, ConfirmationTask
 from search.spec.retry import RetryPolicy
 from search.spec.studies import StudyError, StudySpec
 from search.study.checkpoint_folder import Checkpoints
+from search.study.held import held_study
 from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import study_of
@@ -40,9 +39,6 @@ from search.study.state import StudyState
 from search.study.stored import stored_study
 from search.study.study_images import images_of
 from space.quantities import format_count
-
-WAIT = "wait until that ends"
-"""What to do where another process runs the study."""
 
 
 def train(
@@ -70,12 +66,7 @@ def train(
     say = partial(print_line, console)
     spec, _ = stored_study(name, storage, trials=1)
     refuse_given_weights(spec)
-    refuse_spooled(storage, name)
-    with (
-        open_writer(storage, say) as store,
-        store.hold(name, DatabaseRetry(say=say, check_stop=check_stop), WAIT) as mirror,
-        spooled(mirror, storage),
-    ):
+    with held_study(name, storage, say, check_stop=check_stop, advice=WAIT) as (store, _):
         record = unfinished(store, name, settings.kind)
         done = of_kind(store, name, settings.kind)
         if record is None and done and not settings.again:

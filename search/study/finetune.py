@@ -15,11 +15,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from runs.database_retry import DatabaseRetry
 from runs.record import Origin, State, StudyRecord, TrialRecord
-from runs.spool import refuse_spooled, spooled
 from runs.storage import without_password
-from runs.writer import Writer, open_writer
+from runs.writer import Writer
 from search.data import Arrays, ImageData
 from search.protocol import StartWeights, StartWorkers, Workers
 from search.report.finetuning import accuracy_line, open_reporter
@@ -28,6 +26,7 @@ from search.schedule.finetuning import FinetuningScheduler
 from search.spec.retry import RetryPolicy, causes
 from search.spec.studies import StudyError, StudySpec, recipe_for, with_changes
 from search.study.checkpoint_folder import Checkpoints
+from search.study.held import held_study
 from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import study_of
@@ -144,12 +143,7 @@ def finetune(
     if data is not None:
         name = data.name if isinstance(data, ImageData) else "arrays"
         spec = spec.model_copy(update={"dataset": name})
-    refuse_spooled(storage, spec.name)
-    with (
-        open_writer(storage, say) as store,
-        store.hold(spec.name, DatabaseRetry(say=say, check_stop=check_stop)) as mirror,
-        spooled(mirror, storage),
-    ):
+    with held_study(spec.name, storage, say, check_stop=check_stop) as (store, _):
         images = images_of(store, spec, data_dir=data_dir, archive=archive, given=data, report=say)
         config, start = network_for(images.task)
         planned = plan(spec, images.task, given=(config,))
@@ -201,12 +195,10 @@ def _try_rates(
     """Trains what is missing of the studies of all rates."""
     trials: dict[float, list[TrialRecord]] = {}
     for rate, spec in tried.items():
-        refuse_spooled(trainer.storage, spec.name)
         say(f"learning rate {rate:g}: one training, to choose a rate by")
-        with (
-            open_writer(trainer.storage, say) as store,
-            store.hold(spec.name, DatabaseRetry(say=say, check_stop=trainer.check_stop)) as mirror,
-            spooled(mirror, trainer.storage),
+        with held_study(spec.name, trainer.storage, say, check_stop=trainer.check_stop) as (
+            store,
+            _,
         ):
             study = study_of(store, spec, trainer.planned, trainer.images)
             study = replace(study, spec=study.spec | {"rate_of": parent.name})

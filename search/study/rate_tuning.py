@@ -15,11 +15,8 @@ from statistics import fmean
 
 from rich.console import Console
 
-from runs.database_retry import DatabaseRetry
 from runs.reader import Reader, UnknownStudyError
 from runs.record import State, StudyRecord, TrialRecord
-from runs.spool import refuse_spooled, spooled
-from runs.writer import open_writer
 from search.data import ImageData
 from search.protocol import Workers
 from search.report.progress import open_reporter
@@ -28,6 +25,7 @@ from search.spec.retry import RetryPolicy
 from search.spec.rungs import NO_RUNGS
 from search.spec.studies import StudySpec, with_changes
 from search.study.checkpoint_folder import Checkpoints
+from search.study.held import held_study
 from search.study.loop import Search
 from search.study.open_study import study_of
 from search.study.plan import Plan, epoch_steps
@@ -169,13 +167,8 @@ def tune_rates(
     studies = rate_studies(spec)
     trials: dict[float, list[TrialRecord]] = {}
     for rate, study in studies.items():
-        refuse_spooled(storage, study.name)
         say(f"learning rate {rate:g}: {counted(len(networks), 'network')}, to choose a rate by")
-        with (
-            open_writer(storage, say) as store,
-            store.hold(study.name, DatabaseRetry(say=say, check_stop=check_stop)) as mirror,
-            spooled(mirror, storage),
-        ):
+        with held_study(study.name, storage, say, check_stop=check_stop) as (store, _):
             record = study_of(store, study, planned, images)
             record = replace(record, spec=record.spec | {"rate_of": spec.name})
             store.put_study(record)

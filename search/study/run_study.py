@@ -11,11 +11,8 @@ from rich.console import Console
 
 from runs.convergence import sentence as unconverged_line
 from runs.convergence import train_losses, unconverged
-from runs.database_retry import DatabaseRetry
 from runs.lease import LeaseLostError
 from runs.noise import Noise, noise_of
-from runs.spool import refuse_spooled, spooled
-from runs.writer import open_writer
 from search.data import Arrays, ImageData
 from search.data.balance import shares_line
 from search.protocol import Workers
@@ -38,6 +35,7 @@ from search.report.summary import (
 from search.spec.retry import RetryPolicy
 from search.spec.studies import StudySpec
 from search.study.checkpoint_folder import Checkpoints
+from search.study.held import held_study
 from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import study_of
@@ -96,12 +94,7 @@ def run_study(
     if data is not None:
         name = data.name if isinstance(data, ImageData) else "arrays"
         spec = spec.model_copy(update={"dataset": name})
-    refuse_spooled(storage, spec.name)
-    with (
-        open_writer(storage, say) as store,
-        store.hold(spec.name, DatabaseRetry(say=say, check_stop=check_stop)) as mirror,
-        spooled(mirror, storage),
-    ):
+    with held_study(spec.name, storage, say, check_stop=check_stop) as (store, mirror):
         images = images_of(store, spec, data_dir=data_dir, archive=archive, given=data, report=say)
         planned = plan(spec, images.task)
         num_train, num_validation = len(images.train_labels), len(images.validation_labels)

@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runs.database_retry import DatabaseRetry
 from runs.image_results import image_results_of
 from runs.reader import Reader
 from runs.record import ImageResults, StudyRecord, TestReading
-from runs.spool import spooled
 from runs.test_readings import check_may_read
 from runs.weights_folder import Weights, weights_folder, weights_in
-from runs.writer import open_writer
+from runs.writer import WAIT
 from search import data as images
 from search.data import Arrays, ImageData
 from search.data.loading import test_digest
 from search.spec.data_spec import DataSpec
-from search.study.confirm import WAIT, judged_networks, of_kind, unfinished
+from search.study.confirm import judged_networks, of_kind, unfinished
+from search.study.held import held_study
 from search.study.study_images import dataset_of
 from space.config import Config
 
@@ -78,11 +77,7 @@ def read_test(
         WeightsError: weights of a training are missing.
         DataError: the images cannot be read.
     """
-    with (
-        open_writer(storage, say) as store,
-        store.hold(name, DatabaseRetry(say=say), WAIT) as mirror,
-        spooled(mirror, storage),
-    ):
+    with held_study(name, storage, say, advice=WAIT) as (store, _):
         record = unfinished(store, name)
         if record is None:
             return False
