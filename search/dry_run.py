@@ -105,16 +105,16 @@ def forecast(
     steps = None
     if train_images is not None:
         steps = spec.recipe.epochs * epoch_steps(spec, train_images)
-    speeds, source = known_speeds([t for _, t in trials])
+    speeds, source = _speeds([t for _, t in trials])
     seconds = None
     if speeds and steps is not None:
         seen = spec.seeds * steps * spec.recipe.batch_size
-        seconds = sum(seen / images_per_second(config, speeds) for config in missing)
+        seconds = sum(seen / _images_per_second(config, speeds) for config in missing)
         per_epoch = seen / spec.seeds / spec.recipe.epochs
-        seconds += sum(epochs * per_epoch / images_per_second(c, speeds) for c, epochs in rates)
+        seconds += sum(epochs * per_epoch / _images_per_second(c, speeds) for c, epochs in rates)
         if wanted:
             drawn = [c for family in planned.drawn(task, spec.seed) for c in family]
-            seconds += wanted * fmean(seen / images_per_second(c, speeds) for c in drawn)
+            seconds += wanted * fmean(seen / _images_per_second(c, speeds) for c in drawn)
     spaces = planned.affordable.values() if wanted else ()
     largest = [space.most_expensive(task) for space in spaces]
     records = spec.seeds * (wanted + len(missing)) + len(rates)
@@ -224,7 +224,7 @@ def count_train_images(spec: StudySpec, data_dir: Path | None) -> int | None:
     return left if spec.train_limit is None else min(left, spec.train_limit)
 
 
-def known_speeds(trials: Sequence[TrialRecord]) -> tuple[list[NetworkSpeed], str]:
+def _speeds(trials: Sequence[TrialRecord]) -> tuple[list[NetworkSpeed], str]:
     """How fast networks trained on the device used last, and where that is from.
 
     Of earlier trials of the database, else of the last `search.bench` on this machine.
@@ -263,7 +263,7 @@ def _rate_trainings(
     ]
 
 
-def images_per_second(config: Config, speeds: Sequence[NetworkSpeed]) -> float:
+def _images_per_second(config: Config, speeds: Sequence[NetworkSpeed]) -> float:
     """Of training: the MACs a second of networks of that size, between the two nearest."""
     macs = cost(config).macs
     sizes = [math.log(speed.macs) for speed in speeds]

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from runs.options import CheckpointDir, Storage, WeightsDir
-from runs.record import Origin, State
+from runs.record import Origin
 from runs.seeds import over_seeds
 from search import options
-from search.data import DataError, find_task
-from search.dry_run import all_trials, count_train_images
+from search.data import DataError
 from search.finetuning import finetune_study
+from search.finetuning_forecast import forecast, plan_early
 from search.interrupted import goes_on_with_the_same_command
 from search.report.progress import print_line
 from search.result import StudyResult, trial_facts
 from search.spec.assignments import parse_assignments
 from search.spec.finetuning import RATES, checked_rates, finetuning_spec
 from search.spec.studies import StudyError, StudySpec, with_changes
-from search.study.finetune import rate_studies
-from search.study.finetuning_network import network_for
-from search.study.plan import epoch_steps, plan
 from space import presets
 from space.command import Json, Version, make_app, print_json, run_app
-from space.config import Config
-from space.cost import cost
-from space.families import label_of
-from space.quantities import counted, format_count
 
 EXAMPLE = """\b
 Example, the winner of a study on images of another data set, enlarged to 64 pixels a side:
@@ -152,7 +144,7 @@ def finetune(
     )
     tried = checked_rates(RATES[optimizer] if rates is None else _numbers(rates))
     with suppress(DataError):  # of a data set that is not here yet, its images say it later
-        _plan_early(found, spec, data_dir)
+        plan_early(found, spec, data_dir)
     if dry_run:
         planned = forecast(found, spec, tried, storage, data_dir)
         if as_json:
@@ -206,80 +198,6 @@ def facts(result: StudyResult) -> dict[str, Any]:
         "accuracy": mean[0].accuracy if mean else None,
         "trials": [trial_facts(t) for t in trials],
     }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Forecast:
-    """What a fine-tuning would train."""
-
-    study: str
-    dataset: str
-    network: str
-    rates: tuple[float, ...]
-    trainings: int
-    """Those that have not ended, of rates that are tried too."""
-    epochs: int
-    steps_per_training: int | None
-    """None where the data set is not prepared."""
-    training_flops: float | None
-
-    @property
-    def line(self) -> str:
-        """For a person."""
-        size = "an unknown number of steps: the data set is not prepared here"
-        if self.steps_per_training is not None and self.training_flops is not None:
-            size = (
-                f"{self.steps_per_training:,} steps each, "
-                f"{format_count(self.training_flops)}FLOPs in all"
-            )
-        return (
-            f"{self.study}: {self.network} on {self.dataset}, "
-            f"{counted(self.trainings, 'training')} of {counted(self.epochs, 'epoch')} at learning "
-            f"rates out of {', '.join(f'{rate:g}' for rate in self.rates)}; {size}; nothing was "
-            "written; leave --dry-run out to begin"
-        )
-
-
-def forecast(
-    preset: presets.Preset,
-    spec: StudySpec,
-    rates: tuple[float, ...],
-    storage: str | None,
-    data_dir: Path | None,
-) -> Forecast:
-    """Works a fine-tuning out.
-
-    Raises:
-        MixerSearchError: what would refuse it, a data set that is not there too.
-    """
-    config = _plan_early(preset, spec, data_dir)
-    wanted = {(spec.name, seed) for seed in range(spec.seed, spec.seed + spec.seeds)}
-    wanted |= {(child.name, child.seed) for child in rate_studies(spec, rates).values()}
-    done = {(study, t.seed) for study, t in all_trials(storage) if t.state is not State.RUNNING}
-    missing = len(wanted - done)
-    num_train, steps, flops = count_train_images(spec, data_dir), None, None
-    if num_train is not None:
-        steps = spec.recipe.epochs * epoch_steps(spec, num_train)
-        flops = 3.0 * cost(config).flops * missing * steps * spec.recipe.batch_size
-    return Forecast(
-        study=spec.name,
-        dataset=spec.dataset,
-        network=label_of(config),
-        rates=rates,
-        trainings=missing,
-        epochs=spec.recipe.epochs,
-        steps_per_training=steps,
-        training_flops=flops,
-    )
-
-
-def _plan_early(preset: presets.Preset, spec: StudySpec, data_dir: Path | None) -> Config:
-    """The network that is fine-tuned, before any image is read."""
-    assert spec.start_from is not None, "a fine-tuning starts from weights"
-    task = find_task(spec.dataset, data_dir=data_dir, options=spec.data)
-    config, _ = network_for(preset, task, spec.dataset, spec.start_from.tokens)
-    plan(spec, task, given=(config,))
-    return config
 
 
 def _default_name(preset: presets.Preset, spec: StudySpec) -> str:
