@@ -64,7 +64,7 @@ class Trained(Frozen):
     pixel_std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], _LIST]
     """Deviation, likewise: the network takes `(pixels - pixel_mean) / pixel_std`."""
     class_names: Annotated[tuple[str, ...], _LIST] = ()
-    """By label; empty where nobody knows them."""
+    """By label; empty where the data set has none."""
     resize: Literal["crop", "squash", "pad"] = "crop"
     """What becomes of an image that is not `image_size` pixels a side: see `search.data.resize`."""
 
