@@ -124,11 +124,8 @@ def test_the_command_of_a_card_trains_the_same_weights_again(
     again = read_weights(f"{preset.name}_again", 0, "sqlite:///../again.db").arrays
     mine = read_weights(NAME, preset.source["weights"]["trial"], "sqlite:///../s.db").arrays
     assert again.keys() == mine.keys()
-    for (
-        path,
-        array,
-    ) in mine.items():  # another program rounds otherwise, and Adam makes more of that
-        np.testing.assert_allclose(again[path], array, atol=2e-3, err_msg=path)
+    for path, array in mine.items():
+        np.testing.assert_allclose(again[path], array, atol=1e-6, err_msg=path)
 
 
 def test_the_code_of_a_card_computes_the_logits(
