@@ -39,7 +39,7 @@ def replaced(path: Path, preset: presets.Preset, *, may_be_anothers: bool) -> st
 
     Raises:
         PresetInTheWayError: a preset of another study, unless it may be one.
-        NewerPresetError: that of a newer version, whose study nobody can read here, the same.
+        NewerPresetError: that of a newer version, whose study this one cannot read, the same.
     """
     if not os.path.exists(path):  # pathlib's raises where a name is too long
         return ""

@@ -46,7 +46,7 @@ class ConfirmationScheduler:
         spec: of the study.
         task: what is to be trained.
         history: trials of the study as they are to be taken: what failed and is tried again runs.
-        others: what a search's scheduler is told besides.
+        others: what the coordinator passes to a search's scheduler besides.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ class FinetuningScheduler:
         config: what is fine-tuned.
         at_once: how many seeds one request trains.
         history: trials of the study as they are to be taken: what failed and is tried again runs.
-        others: what a search's scheduler is told besides.
+        others: what the coordinator passes to a search's scheduler besides.
     """
 
     exhausted = False
