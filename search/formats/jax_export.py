@@ -110,12 +110,12 @@ def _proved(
         lambda pixels: call(jax.device_put(pixels, cpu)), images, expected, _BATCHES
     )
     allowed = TOLERANCE * max(1.0, float(np.abs(logits).max()))
-    version, today = jax.__version__, datetime.now(UTC).date()
+    read_by, today = f"jax {jax.__version__}", datetime.now(UTC).date()
     return Proof(
         format="jax",
         files=(FILE,),
-        read_by=f"jax {version}",
-        max_difference=within("jax", difference, allowed),
+        read_by=read_by,
+        max_difference=within("jax", read_by, difference, allowed),
         num_images=len(images),
         note=(
             "takes uint8 pixels [batch, size, size, channels] and gives probabilities, on "

@@ -66,11 +66,12 @@ def write_npz(
     arrays: dict[str, Any] = flat(with_pixels(config, params, mine, published))
     np.savez(folder / _FILE, **arrays)
     found = reference.logits(config, read_npz(folder / _FILE, config), images / PIXEL_STD - 1)
+    read_by = f"NumPy {np.__version__} (space.reference)"
     return Proof(
         format="npz",
         files=(_FILE,),
-        read_by=f"NumPy {np.__version__} (space.reference)",
-        max_difference=proved("npz", found, logits),
+        read_by=read_by,
+        max_difference=proved("npz", read_by, found, logits),
         num_images=len(images),
         note=(
             "names and shapes as google-research/vision_transformer publishes them; takes pixels "

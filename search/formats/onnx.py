@@ -179,11 +179,12 @@ def _proved(
         return read.run(["logits"], {"images": pixels})[0]
 
     difference = over_batches(compute, images, logits, _BATCHES)
+    read_by = f"onnxruntime {onnxruntime.__version__}"
     return Proof(
         format="onnx",
         files=(FILE,),
-        read_by=f"onnxruntime {onnxruntime.__version__}",
-        max_difference=within("onnx", difference, allowed(logits)),
+        read_by=read_by,
+        max_difference=within("onnx", read_by, difference, allowed(logits)),
         num_images=len(images),
         note=_NOTE,
     )

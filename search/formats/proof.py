@@ -49,13 +49,14 @@ def largest_difference(found: npt.ArrayLike, expected: npt.ArrayLike) -> float:
     return float(differences.max()) if np.isfinite(differences).all() else float("inf")
 
 
-def proved(name: str, found: npt.ArrayLike, logits: npt.NDArray[np.float32]) -> float:
+def proved(name: str, read_by: str, found: npt.ArrayLike, logits: npt.NDArray[np.float32]) -> float:
     """The largest difference of logits, where that is no more than float32 makes of the same sums.
 
     That is a millionth of the largest logit, or 1e-5 where none is as large as 10.
 
     Args:
         name: of the format, for the sentence.
+        read_by: what read them back, likewise.
         found: what the files compute.
         logits: what the network itself does.
 
@@ -63,10 +64,10 @@ def proved(name: str, found: npt.ArrayLike, logits: npt.NDArray[np.float32]) -> 
         FormatError: it is larger.
     """
     difference = largest_difference(found, logits)
-    return within(name, difference, 1e-6 * max(10.0, float(np.abs(logits).max())))
+    return within(name, read_by, difference, 1e-6 * max(10.0, float(np.abs(logits).max())))
 
 
-def within(name: str, difference: float, allowed: float) -> float:
+def within(name: str, read_by: str, difference: float, allowed: float) -> float:
     """The difference, where it is no more than is allowed.
 
     Raises:
@@ -74,9 +75,9 @@ def within(name: str, difference: float, allowed: float) -> float:
     """
     if not difference <= allowed:
         raise FormatError(
-            f"--format {name}: what was written computes numbers that differ by {difference:.1e} "
-            f"from the network's, more than {allowed:.0e}; nothing is written: report this, and "
-            "export without this format"
+            f"--format {name}: {read_by} computes from what was written numbers that differ by "
+            f"{difference:.1e} from the network's, more than {allowed:.0e}; leave that format out, "
+            "and report it"
         )
     return difference
 

@@ -71,7 +71,7 @@ def write_timm(
         format="timm",
         files=(f"{FOLDER}/{CONFIG_FILE}", f"{FOLDER}/{WEIGHTS_FILE}"),
         read_by=read_by,
-        max_difference=proved("timm", found, logits),
+        max_difference=proved("timm", read_by, found, logits),
         num_images=len(images),
         note=note,
     )
