@@ -118,13 +118,15 @@ def _describe(snapshot: Snapshot) -> None:
         for state in State
         if snapshot.counts[state]
     ]
+    tuning = "" if study.fine_tunes is None else f"\nfine-tunes preset {study.fine_tunes}"
+    trials = snapshot.tuned or snapshot.searched
     confirming = ""
     if snapshot.confirming:
         confirming = f"\n{counted(len(snapshot.confirming), 'trial')} with fresh seeds"
     st.text(
-        f"{study.spec.get('dataset', 'an unnamed data set')}, {study.num_classes} classes\n"
-        f"since {moment(study.created_at)}\n{counted(len(snapshot.searched), 'trial')}: "
-        + ", ".join(counts)
+        f"{study.spec.get('dataset', 'an unnamed data set')}, {study.num_classes} classes{tuning}\n"
+        f"since {moment(study.created_at)}\n"
+        + ": ".join([counted(len(trials), "trial"), ", ".join(counts)][: 1 + bool(counts)])
         + confirming
         + f"\n{readings_line(snapshot.readings)}"
     )

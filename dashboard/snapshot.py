@@ -66,14 +66,19 @@ class Snapshot:
         return [t for t in self.trials if t.origin is Origin.CONFIRMATION]
 
     @cached_property
+    def tuned(self) -> list[TrialRecord]:
+        """The trials that start from given weights: all there are of a study that fine-tunes."""
+        return [t for t in self.trials if t.origin is Origin.FINETUNE]
+
+    @cached_property
     def running(self) -> list[TrialRecord]:
         """The trials that have not ended, of whatever origin."""
         return [t for t in self.trials if t.state is State.RUNNING]
 
     @cached_property
     def counts(self) -> Counter[State]:
-        """How many trials of the search are in which state."""
-        return Counter(t.state for t in self.searched)
+        """How many trials of the search, or of the fine-tuning, are in which state."""
+        return Counter(t.state for t in self.tuned or self.searched)
 
     @cached_property
     def news(self) -> tuple[object, ...]:

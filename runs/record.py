@@ -98,6 +98,12 @@ class StudyRecord:
         name: str | None = self.spec.get("rate_of")
         return name
 
+    @property
+    def fine_tunes(self) -> str | None:
+        """The preset whose weights its trainings start from; None of a search."""
+        start: dict[str, Any] | None = self.spec.get("start_from")
+        return None if start is None else str(start["preset"])
+
     def recipe_of(self, family: str) -> dict[str, Any] | None:
         """The recipe its networks of a family are trained by, at the family's learning rate; None
         where its specification has none."""

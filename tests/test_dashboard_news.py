@@ -277,7 +277,7 @@ def test_where_all_trials_have_ended_there_is_nothing_to_go_on_with(
 ) -> None:
     a_new_study(tmp_path, monkeypatch, at(2_000_000, 0.5))
     said = words(visit("progress"))
-    assert "Nobody runs this study now. All its trials have ended" in said
+    assert "No process runs this study now. All its trials have ended" in said
     assert "goes on" not in said
 
 

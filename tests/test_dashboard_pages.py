@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import pytest
 import streamlit as st
+from records import study, trial
 from sample_study import HOSTILE, SEEDS, write_study
 from streamlit.testing.v1 import AppTest
 from visits import PAGES, click_point, click_row, heading, visit, words
@@ -19,7 +21,7 @@ from dashboard.snapshot import Snapshot
 from runs import winners
 from runs.accounting import account
 from runs.reader import open_reader
-from runs.record import State
+from runs.record import Origin, State
 from runs.writer import open_writer
 
 
@@ -228,10 +230,10 @@ def test_progress_lists_what_runs_and_why_trials_ended() -> None:
 
 
 def test_progress_says_who_runs_the_study(storage: str) -> None:
-    assert "Nobody runs this study now" in words(visit("progress", study="sample"))
+    assert "No process runs this study now" in words(visit("progress", study="sample"))
     with open_writer(storage) as store, store.hold("sample"):
         assert f"Run by process {os.getpid()} on " in words(visit("progress", study="sample"))
-    assert "Nobody runs this study now" in words(visit("progress", study="sample"))
+    assert "No process runs this study now" in words(visit("progress", study="sample"))
 
 
 def test_progress_says_where_the_time_went(storage: str) -> None:
@@ -334,3 +336,26 @@ def test_a_bug_is_logged_with_its_traceback_and_owned_up_to(
     assert "This page failed" in app.error[0].value
     assert "ZeroDivisionError" in caplog.text
     assert "ZeroDivisionError" not in words(app)
+
+
+def test_a_study_that_fine_tunes_is_said_to_have_no_front(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = f"sqlite:///{tmp_path}/results.db"
+    record = study("tuned")
+    start = {"preset": "pre*trained*", "sha256": "5" * 64, "image_size": 8, "tokens": None}
+    with open_writer(storage) as store:
+        store.add_study(replace(record, spec=record.spec | {"start_from": start}))
+        for number in (0, 1):
+            store.add_trial("tuned", trial(number, origin=Origin.FINETUNE, seed=number))
+    monkeypatch.setenv("MIXER_STORAGE", storage)
+    for page in PAGES:
+        app = visit(page, study="tuned")
+        assert not app.error
+        said = words(app)
+        assert "fine-tunes preset pre*trained*" in said
+        assert "2 trials: 2 complete" in said
+        assert "will appear" not in said
+        assert "--trials" not in said
+    assert "It searches nothing, so there is no front" in words(visit("front", study="tuned"))
+    assert "It searches nothing" in words(visit("progress", study="tuned"))

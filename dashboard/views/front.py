@@ -29,6 +29,12 @@ def page() -> None:
     snapshot = here.snapshot
     cost = snapshot.study.cost
     st.header("Accuracy against cost")
+    if snapshot.study.fine_tunes is not None:
+        st.info(
+            "It searches nothing, so there is no front: its trainings, all of one configuration, "
+            "stand on Table, and each with its curves on Trial."
+        )
+        return
     _metrics(snapshot)
     if not (snapshot.found or snapshot.given):
         _nothing_yet(snapshot)

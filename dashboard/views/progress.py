@@ -38,6 +38,20 @@ def page() -> None:
     running = snapshot.running
     st.subheader("Interrupted" if running and not snapshot.is_run else "Running now")
     st.fragment(_running, run_every=reading.SECONDS if running else None)(snapshot)
+    if snapshot.study.fine_tunes is None:
+        _search(snapshot)
+    else:
+        st.info("It searches nothing: accuracies of its trainings stand on Table.")
+    st.subheader("Refused, failed and stopped early")
+    ended = unfinished_table(snapshot.trials)
+    if len(ended):
+        trials_dataframe(ended, "unfinished", {"Reason": TextColumn(width="large")})
+    else:
+        st.text("None.")
+
+
+def _search(snapshot: Snapshot) -> None:
+    """How the search went, and where its time did."""
     st.subheader("Hypervolume")
     if snapshot.found:
         _hypervolume(snapshot)
@@ -55,12 +69,6 @@ def page() -> None:
         st.text("None yet.")
     st.subheader("Where the time went")
     _time(snapshot)
-    st.subheader("Refused, failed and stopped early")
-    ended = unfinished_table(snapshot.trials)
-    if len(ended):
-        trials_dataframe(ended, "unfinished", {"Reason": TextColumn(width="large")})
-    else:
-        st.text("None.")
 
 
 def _running(snapshot: Snapshot) -> None:
@@ -87,12 +95,13 @@ def _who_runs(snapshot: Snapshot) -> str:
     sign = f"no sign of life for {format_seconds(silent)}"
     if snapshot.is_run:
         return f"Run by {holder}{f', {sign}' if silent > _SECONDS_BETWEEN_SIGNS else ''}."
-    gone = "Nobody runs this study now"
+    gone = "No process runs this study now"
     if holder:
         gone = f"It was run by {holder}, which {f'has given {sign}' if silent else 'is gone'}"
     if snapshot.running or not snapshot.trials:
         return f"{gone}; its command goes on with it."
-    return f"{gone}. All its trials have ended; a greater --trials would add more."
+    more = "" if snapshot.study.fine_tunes else "; a greater --trials would add more"
+    return f"{gone}. All its trials have ended{more}."
 
 
 def _hypervolume(snapshot: Snapshot) -> None:
