@@ -91,9 +91,12 @@ class Latency:
         """`0.42 ms, 95 % of calls under 0.51 ms`, or why there is no figure."""
         if self.median_ms is None or self.p95_ms is None:
             low, high = (milliseconds(quartile) for quartile in self.quartiles_ms)
+            others = ""
+            if self.others_cores >= 0.05:
+                others = f" while other processes kept {self.others_cores:.1f} cores busy"
             return (
-                f"too noisy: half of the calls took {low} to {high} ms while other processes kept "
-                f"{self.others_cores:.1f} cores busy; measure on a machine that does nothing else"
+                f"too noisy: half of the calls took {low} to {high} ms{others}; measure on a "
+                "machine that does nothing else"
             )
         return (
             f"{milliseconds(self.median_ms)} ms, 95 % of calls under {milliseconds(self.p95_ms)} ms"
