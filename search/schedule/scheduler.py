@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
+from typing import Protocol
 
 from runs.record import Failure, Origin, State, TrialRecord
 from runs.seeds import by_configuration, mean_curve
@@ -30,7 +31,16 @@ from space.config import Config, ImageTask
 from space.costs import find_cost
 from space.search_space import SearchSpace
 
-__all__ = ["Action", "New", "Resume", "RungDecision", "Scheduler", "Suggestion", "one_by_one"]
+__all__ = [
+    "Action",
+    "New",
+    "Resume",
+    "RungDecision",
+    "Scheduler",
+    "StudyScheduler",
+    "Suggestion",
+    "one_by_one",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +98,30 @@ def one_by_one(suggestion: Suggestion, trials: Sequence[TrialRecord]) -> list[Re
         Resume(candidate=suggestion.candidate, origin=suggestion.origin, trials=(trial,))
         for trial in again
     ]
+
+
+class StudyScheduler(Protocol):
+    """What a coordinator asks and tells, as `Scheduler` says: of a search, a confirmation or a
+    fine-tuning."""
+
+    @property
+    def exhausted(self) -> bool: ...
+
+    def suggest(self) -> New | Resume | None: ...
+
+    def on_resume(self, suggestion: Suggestion, trials: Sequence[TrialRecord]) -> None: ...
+
+    def on_epoch(
+        self,
+        suggestion: Suggestion,
+        trials: Sequence[TrialRecord],
+        epoch: int,
+        curve: Sequence[float],
+    ) -> RungDecision | None: ...
+
+    def on_end(
+        self, suggestion: Suggestion, trials: Sequence[TrialRecord], curve: Sequence[float] = ()
+    ) -> None: ...
 
 
 class Scheduler:

@@ -30,9 +30,7 @@ from search.protocol import (
     WorkerDied,
     Workers,
 )
-from search.schedule.confirmation import ConfirmationScheduler
-from search.schedule.finetuning import FinetuningScheduler
-from search.schedule.scheduler import New, Resume, Scheduler
+from search.schedule.scheduler import New, Resume, Scheduler, StudyScheduler
 from search.spec.retry import RetryPolicy, causes
 from search.spec.studies import StudySpec, recipe_for
 from search.study.checkpoint_folder import CheckpointFolder
@@ -81,7 +79,7 @@ class Search:
     reporter: Reporter
     state: StudyState | None = None
     check_stop: Callable[[], None] = lambda: None
-    scheduler: Callable[..., Scheduler | ConfirmationScheduler | FinetuningScheduler] = Scheduler
+    scheduler: Callable[..., StudyScheduler] = Scheduler
     checkpoints: CheckpointFolder | None = None
     weights: KeptWeights | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
