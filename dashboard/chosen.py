@@ -119,7 +119,7 @@ def _describe(snapshot: Snapshot) -> None:
         if snapshot.counts[state]
     ]
     tuning = "" if study.fine_tunes is None else f"\nfine-tunes preset {study.fine_tunes}"
-    trials = snapshot.tuned or snapshot.searched
+    trials = snapshot.sought
     confirming = ""
     if snapshot.confirming:
         confirming = f"\n{counted(len(snapshot.confirming), 'trial')} with fresh seeds"

@@ -66,8 +66,10 @@ class Snapshot:
         return [t for t in self.trials if t.origin is Origin.CONFIRMATION]
 
     @cached_property
-    def tuned(self) -> list[TrialRecord]:
-        """The trials that start from given weights: all there are of a study that fine-tunes."""
+    def sought(self) -> list[TrialRecord]:
+        """What the study is for: the trials of its search, or those that fine-tune a preset."""
+        if self.study.fine_tunes is None:
+            return self.searched
         return [t for t in self.trials if t.origin is Origin.FINETUNE]
 
     @cached_property
@@ -77,8 +79,8 @@ class Snapshot:
 
     @cached_property
     def counts(self) -> Counter[State]:
-        """How many trials of the search, or of the fine-tuning, are in which state."""
-        return Counter(t.state for t in self.tuned or self.searched)
+        """How many of the `sought` trials are in which state."""
+        return Counter(t.state for t in self.sought)
 
     @cached_property
     def news(self) -> tuple[object, ...]:
