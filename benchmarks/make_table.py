@@ -1,7 +1,7 @@
 """Trains many architectures to the end and keeps their learning curves as a table to replay.
 
     python benchmarks/make_table.py                            # all of mixer_digits, two seeds
-    python benchmarks/make_table.py --study benchmarks/tables/cifar.toml --repeated 100 \\
+    python benchmarks/make_table.py --study benchmarks/tables/cifar10.toml \\
         --data-dir ~/tensorflow_datasets
 
 Each seed is a study of its own, run by the command a user types: everything the study's space has
