@@ -14,13 +14,13 @@ import streamlit as st
 
 from dashboard import reading
 from dashboard.errors import errors_shown
-from dashboard.frames import moment
-from dashboard.snapshot import Snapshot
-from dashboard.wording import state_word
 from runs.reader import UnknownStudyError
 from runs.record import State, TrialRecord
+from runs.shown import moment
+from runs.snapshot import Snapshot
 from runs.storage import StorageError
 from runs.test_readings import readings_line
+from runs.wording import state_word
 from space.quantities import counted
 
 

@@ -11,8 +11,8 @@ import streamlit as st
 from streamlit.column_config import NumberColumn, TextColumn
 
 from dashboard import chosen
-from dashboard.snapshot import Snapshot
 from runs.record import State, TrialRecord
+from runs.snapshot import Snapshot
 from runs.winners import preset_of
 
 COLUMNS: dict[str, Any] = {

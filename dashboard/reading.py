@@ -10,10 +10,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.snapshot import Snapshot
 from runs.lease import Holder, Watch
 from runs.reader import Reading, open_reader
 from runs.record import EpochRecord
+from runs.snapshot import Snapshot
 from runs.storage import parse_storage
 from runs.test_readings import all_readings
 

@@ -53,7 +53,7 @@ def test_every_contract_can_be_broken(tmp_path: Path, cache: Path) -> None:
         "search/study/worker_slot.py": "import search.schedule.sampler",
         "search/schedule/scheduler.py": "import jax",
         "search/train/trial.py": "import optuna",
-        "dashboard/figures.py": "import jax",
+        "dashboard/chosen.py": "import jax",
         "runs/winners.py": "import runs.writer",  # which the dashboard imports
     }
     for file, line in wrong.items():
@@ -84,7 +84,7 @@ def loaded(statement: str) -> set[str]:
         ("import space.cost, space.presets, space.ladder, space.suggest", (*STACK, "sqlalchemy")),
         ("import runs.reader, runs.winners, runs.pareto", (*STACK, "pandas", "streamlit")),
         ("import runs.frames", (*STACK, "streamlit", "plotly", "tensorflow")),
-        ("import dashboard.figures, dashboard.snapshot", (*STACK, "streamlit")),
+        ("import runs.plot.front, runs.snapshot", (*STACK, "streamlit")),
         ("import runs", ("numpy", "sqlalchemy", "pandas")),
     ],
 )

@@ -17,11 +17,11 @@ from streamlit.testing.v1 import AppTest
 from visits import PAGES, click_point, click_row, heading, visit, words
 
 from dashboard import controls, reading
-from dashboard.snapshot import Snapshot
 from runs import winners
 from runs.accounting import account
 from runs.reader import open_reader
 from runs.record import Origin, State
+from runs.snapshot import Snapshot
 from runs.writer import open_writer
 
 

@@ -15,12 +15,12 @@ from records import DIGITS, NOON, WIDE_SPACE, WIDE_VITS, running, trial
 from sample_study import write_study
 from test_scheduler import scheduler
 
-from dashboard.snapshot import Snapshot
 from runs import winners
 from runs.accounting import account
 from runs.noise import noise_of
 from runs.reader import open_reader
 from runs.record import Origin, State, StudyRecord, TrialRecord
+from runs.snapshot import Snapshot
 from runs.stopped import stopped
 from search.report.summary import (
     accuracy_lines,

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import streamlit as st
 
 from dashboard import chosen, reading
 from dashboard.controls import open_button, preset_button, trials_chart, trials_dataframe
-from dashboard.figures import Series, front_figure
-from dashboard.frames import equal_cost_table, front_table
-from dashboard.points import axes_of, limits_between, points_of
-from dashboard.snapshot import Snapshot
-from dashboard.wording import mean_of_seeds, percent, state_word, with_arm
 from runs.convergence import Unconverged, sentence, train_losses, unconverged
 from runs.noise import places_sentence
+from runs.plot.front import Series, front_figure
+from runs.plot.series import searched_series, stopped_series
+from runs.points import axes_of, limits_between, points_of
 from runs.record import State, TrialRecord
+from runs.shown import equal_cost_table, front_table
+from runs.snapshot import Snapshot
+from runs.wording import mean_of_seeds, percent, state_word, with_arm
 from space.costs import FLOPS, PARAMS, Cost
-from space.families import FAMILIES, find_family, labels
-from space.family import Family
+from space.families import find_family, labels
 from space.quantities import counted, format_count
 
 
@@ -48,14 +47,14 @@ def page() -> None:
         label = st.segmented_control("Cost", list(axes), default=own, key=key) or own
     axis = axes[label]
     marks = _unconverged(snapshot)
-    series = _series(snapshot, axis, marks)
+    series = searched_series(snapshot, axis, marks)
     if not any(len(one.points.x) for one in series):
         st.info(f"{axis.label} is known of no finished trial.")
         return
     with choices:
         limit = _limit(snapshot, series, axis)
     number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
-    stopped = _stopped(snapshot, axis)
+    stopped = stopped_series(snapshot, axis)
     figure = front_figure([*series, *stopped], limit=limit, chosen=number)
     trials_chart(figure, key=f"front of {axis.label}")
     noise = snapshot.noise
@@ -78,7 +77,7 @@ def page() -> None:
 
 def _unconverged(snapshot: Snapshot) -> dict[int, Unconverged]:
     """Of the front and of what was given, those whose training had not converged."""
-    shown = [*snapshot.front, *snapshot.given]
+    shown = snapshot.shown
     curves = reading.curves(snapshot.study.name, [trial.number for trial in shown])
     losses = train_losses(epoch for curve in curves for epoch in curve)
     return unconverged(snapshot.study, shown, losses, snapshot.noise)
@@ -131,47 +130,6 @@ def _metrics(snapshot: Snapshot) -> None:
     with st.container(horizontal=True, gap="medium"):
         for label, value in values.items():
             st.metric(label, value, help=meanings.get(label), width="content")
-
-
-def _series(snapshot: Snapshot, axis: Cost, marks: Mapping[int, Unconverged]) -> list[Series]:
-    """What was searched first, then what it is compared with, then given ones of its own families,
-    where there are."""
-    several, searched = snapshot.several, snapshot.study.families
-    least = snapshot.study.min_accuracy
-    draw = partial(Series, noise=snapshot.noise, unconverged=marks)
-    series = [
-        draw(name=family.label, color=family.color, points=points_of(found, axis, several, least))
-        for family, found in _by_family(snapshot.found, searched)
-    ]
-    others = [name for name in FAMILIES if name not in searched]
-    for family, trials in _by_family(snapshot.given, [*others, *searched]):
-        points, is_other = points_of(trials, axis, several), family.name in others
-        label = family.label if is_other else f"{family.label} baseline"
-        if points.trials:
-            series.append(draw(name=label, color=family.color, points=points, has_front=is_other))
-    return series
-
-
-def _by_family(
-    trials: Sequence[TrialRecord], names: Sequence[str]
-) -> list[tuple[Family, list[TrialRecord]]]:
-    return [(find_family(name), [t for t in trials if t.family == name]) for name in names]
-
-
-def _stopped(snapshot: Snapshot, axis: Cost) -> list[Series]:
-    """What was stopped early, if anything was: to look at, not to choose from."""
-    searched = snapshot.study.families
-    stopped = []
-    for family, trials in _by_family(snapshot.stopped, searched):
-        points = points_of(trials, axis, snapshot.several)
-        label = "Stopped early" if len(searched) == 1 else f"{family.label} stopped early"
-        if points.trials:
-            stopped.append(
-                Series(
-                    name=label, color=family.color, points=points, has_front=False, is_stopped=True
-                )
-            )
-    return stopped
 
 
 def _limit(snapshot: Snapshot, series: list[Series], axis: Cost) -> float:

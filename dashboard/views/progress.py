@@ -11,18 +11,18 @@ from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
 from dashboard import chosen, reading
 from dashboard.controls import trials_chart, trials_dataframe
 from dashboard.errors import errors_shown
-from dashboard.frames import endings, running_table, unfinished_table
-from dashboard.progress_figures import (
+from runs.accounting import Account, account
+from runs.plot.progress import (
     endings_figure,
     hypervolume_figure,
     speed_figure,
     wall_figure,
 )
-from dashboard.snapshot import Snapshot
-from dashboard.wording import training_flops
-from runs.accounting import Account, account
 from runs.record import State, TrialRecord
+from runs.shown import endings, running_table, unfinished_table
+from runs.snapshot import Snapshot
 from runs.stopped import stopped
+from runs.wording import training_flops
 from space.families import labels
 from space.quantities import counted, format_seconds
 

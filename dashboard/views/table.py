@@ -10,10 +10,10 @@ from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
 
 from dashboard import chosen
 from dashboard.controls import trials_dataframe
-from dashboard.frames import csv_of, matching, trials_table
-from dashboard.snapshot import Snapshot
-from dashboard.wording import state_word
 from runs.record import Origin, State
+from runs.shown import csv_of, matching, trials_table
+from runs.snapshot import Snapshot
+from runs.wording import state_word
 from space.costs import FLOPS
 from space.quantities import counted
 

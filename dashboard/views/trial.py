@@ -10,21 +10,21 @@ from streamlit.column_config import NumberColumn, ProgressColumn
 from dashboard import chosen, reading
 from dashboard.controls import open_button, preset_button
 from dashboard.errors import errors_shown
-from dashboard.figures import curves_figure
-from dashboard.frames import (
+from runs import winners
+from runs.convergence import unconverged
+from runs.noise import longer_arm
+from runs.plot.curves import curves_figure
+from runs.record import Origin, State, TrialRecord
+from runs.rungs import rungs_of
+from runs.shown import (
     circumstances,
     configuration,
     layers_table,
     seeds_sentence,
     two_columns,
 )
-from dashboard.rungs import rungs_of, stopping_sentence
-from dashboard.snapshot import Snapshot
-from dashboard.wording import state_word, with_arm
-from runs import winners
-from runs.convergence import unconverged
-from runs.noise import longer_arm
-from runs.record import Origin, State, TrialRecord
+from runs.snapshot import Snapshot
+from runs.wording import state_word, stopping_sentence, with_arm
 from space.costs import FLOPS, PARAMS
 from space.families import family_of
 from space.quantities import format_count

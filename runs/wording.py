@@ -1,11 +1,10 @@
-"""Numbers and strangers' text as a person reads them. No Streamlit, no Plotly."""
+"""Numbers, states and ends of trials as a person reads them."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
-from runs.record import State
+from runs.record import State, TrialRecord
 from space.quantities import format_count
 
 
@@ -26,6 +25,21 @@ def state_word(state: State, *, is_run: bool = True) -> str:
     if state is State.RUNNING and not is_run:
         return "interrupted"
     return "stopped early" if state is State.PRUNED else state.value
+
+
+def stopping_sentence(trial: TrialRecord) -> str | None:
+    """That a trial was stopped early, or exempt; None of all others."""
+    if trial.rung is None:
+        return None
+    where = f"after epoch {trial.rung} of {trial.epochs}"
+    if trial.state is State.PRUNED:
+        return f"Stopped early, {where}. Accuracy and loss are those after that epoch."
+    if trial.state is State.COMPLETE:
+        return (
+            f"It would have been stopped {where}, and was trained on to see whether stopping it "
+            "would have been right."
+        )
+    return None
 
 
 def mean_of_seeds(accuracies: Sequence[float]) -> str:
@@ -51,8 +65,3 @@ def training_flops(flops: float) -> str:
 def memory(size: int) -> str:
     """Bytes as `412 MiB` or `1.50 GiB`."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
-
-
-def for_plotly(text: str) -> str:
-    """Text that Plotly shows as it is: it would obey `<b>` and `<a href>`."""
-    return html.escape(text, quote=False)

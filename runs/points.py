@@ -1,4 +1,4 @@
-"""Trials as columns of numbers, against a cost. No Streamlit, no Plotly."""
+"""Trials as columns of numbers, against a cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study's progress to Plotly figures: hypervolume, endings, time and speed. No Streamlit."""
+"""A study's progress to Plotly figures: hypervolume, endings, time and speed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.figures import MANY, SEARCH, STATES, dress, log_axis
-from dashboard.points import Floats
-from dashboard.wording import flop_per_second, for_plotly, state_word
 from runs.accounting import Account
+from runs.plot.axes import MANY, dress, for_plotly, log_axis
+from runs.plot.palette import LIGHT, Palette
+from runs.points import Floats
 from runs.record import State, TrialRecord
+from runs.wording import flop_per_second, state_word
 from space.costs import FLOPS, Cost
 from space.families import FAMILIES
 from space.quantities import format_seconds
@@ -28,7 +29,9 @@ _SPEED = (
 )
 
 
-def hypervolume_figure(x: Floats, hypervolume: Floats, title: str, cost: Cost = FLOPS) -> go.Figure:
+def hypervolume_figure(
+    x: Floats, hypervolume: Floats, title: str, cost: Cost = FLOPS, *, palette: Palette = LIGHT
+) -> go.Figure:
     """The hypervolume after each trial, from none on, of accuracy and a cost.
 
     Only the steps are drawn, so 10,000 trials stay light.
@@ -36,7 +39,7 @@ def hypervolume_figure(x: Floats, hypervolume: Floats, title: str, cost: Cost = 
     x, hypervolume = np.append(0.0, x), np.append(0.0, hypervolume)
     steps = np.flatnonzero(np.diff(hypervolume, prepend=-1.0))
     steps = np.union1d(steps, [len(x) - 1])
-    line = {"color": SEARCH, "shape": "hv"}
+    line = {"color": palette.search, "shape": "hv"}
     figure = go.Figure(
         go.Scatter(x=x[steps], y=hypervolume[steps], mode="lines", line=line, name="Hypervolume")
     )
@@ -46,7 +49,9 @@ def hypervolume_figure(x: Floats, hypervolume: Floats, title: str, cost: Cost = 
     return figure
 
 
-def endings_figure(times: Mapping[State, Sequence[datetime]]) -> go.Figure:
+def endings_figure(
+    times: Mapping[State, Sequence[datetime]], *, palette: Palette = LIGHT
+) -> go.Figure:
     """How many trials had ended in each state, over time."""
     figure = go.Figure()
     first, last = min(e[0] for e in times.values()), max(e[-1] for e in times.values())
@@ -58,7 +63,7 @@ def endings_figure(times: Mapping[State, Sequence[datetime]]) -> go.Figure:
                 y=np.array([0, *range(1, len(ended) + 1), len(ended)]),
                 name=state_word(state),
                 mode="lines",
-                line={"color": STATES[state], "shape": "hv"},
+                line={"color": palette.states[state], "shape": "hv"},
             )
         )
     dress(figure, height=340, x="Time (UTC)", y="Trials")

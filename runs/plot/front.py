@@ -1,37 +1,19 @@
-"""Trials to Plotly figures: the front, learning curves. No Streamlit: a page decides where they go.
-
-The colours are Okabe and Ito's (2008), which the colour-blind can tell apart; each has one meaning
-on every page, and a family brings its own. Strangers' text is escaped, since Plotly obeys some
-HTML.
-"""
+"""Trials to a Plotly figure of accuracy against cost: the cloud, every front, bars."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.points import Points
-from dashboard.wording import for_plotly, mean_of_seeds
 from runs.noise import Noise
-from runs.record import EpochRecord, State
+from runs.plot.axes import MANY, dress, for_plotly, log_axis
+from runs.points import Points
+from runs.record import State
+from runs.wording import mean_of_seeds
 from space.costs import FLOPS, PARAMS
-from space.quantities import format_count
-
-SEARCH = "#0072B2"
-"""Of what a search has achieved as a whole."""
-STATES = {
-    State.COMPLETE: "#009E73",
-    State.PRUNED: "#E69F00",
-    State.REFUSED: "#888888",
-    State.FAILED: "#CC79A7",
-}
-
-MANY = 5_000
-"""From so many points on a figure is drawn by the graphics card: SVG takes seconds."""
 
 _NOT_CONVERGED = "Not converged"
 
@@ -109,86 +91,6 @@ def front_figure(
     log_axis(figure, shown if limit is None else [*shown, limit])
     figure.update_layout(hovermode="closest", dragmode="zoom")
     return figure
-
-
-def curves_figure(
-    epochs: Sequence[EpochRecord],
-    columns: Mapping[str, str],
-    title: str,
-    *,
-    color: str,
-    scale: float = 1.0,
-    others: Mapping[str, Sequence[EpochRecord]] | None = None,
-    rungs: Sequence[int] = (),
-) -> go.Figure:
-    """Fields of the epochs against the epoch.
-
-    Args:
-        epochs: of one trial.
-        columns: the name a line is shown under, to the field of `EpochRecord` it draws.
-        title: of the y-axis, with its unit.
-        color: of the lines; the training's is dotted.
-        scale: values are multiplied by it.
-        others: epochs of the configuration's other seeds, by the seed's name; drawn faint.
-        rungs: epochs to mark, after which trials are compared.
-    """
-    figure = go.Figure()
-    curves = [*(others or {}).items(), ("", epochs)]
-    for seed, curve in curves:
-        for name, column in columns.items():
-            figure.add_trace(
-                go.Scatter(
-                    x=np.array([epoch.epoch for epoch in curve]),
-                    y=scale * np.array([getattr(epoch, column) for epoch in curve], np.float64),
-                    name=f"{name}, {seed}" if seed else name,
-                    legendgroup=name,
-                    showlegend=not seed,
-                    opacity=0.35 if seed else 1.0,
-                    mode="lines+markers" if len(curve) < 30 else "lines",
-                    line={"color": color, "dash": "dot" if name == "Training" else "solid"},
-                )
-            )
-    for rung in rungs:
-        figure.add_vline(
-            x=rung,
-            line={"dash": "dash", "width": 1, "color": "#888888"},
-            annotation={"text": "rung", "font": {"size": 10, "color": "#888888"}},
-            annotation_position="bottom right",
-        )
-    dress(figure, height=300, x="Epoch", y=title)
-    figure.update_layout(hovermode="x unified")
-    figure.update_xaxes(
-        dtick=1 if max(len(curve) for _, curve in curves) <= 10 else None
-    )  # no half epochs
-    figure.update_yaxes(exponentformat="power")
-    return figure
-
-
-def log_axis(figure: go.Figure, values: Sequence[float]) -> None:
-    """Makes the x-axis one of counts that shows the values, and a decade or more.
-
-    Where no tick is within a narrower one, Plotly does not know where to put the title.
-    """
-    if not values:
-        return
-    low, high = math.log10(min(values)), math.log10(max(values))
-    middle, half = (low + high) / 2, max(0.55 * (high - low), 0.5)
-    ends = middle - half, middle + half
-    ticks = log_ticks([10**end for end in ends])
-    figure.update_xaxes(
-        type="log", range=ends, tickvals=ticks, ticktext=[format_count(t) for t in ticks]
-    )
-
-
-def log_ticks(values: Sequence[float]) -> list[float]:
-    """1, 2 and 5 of every decade from below the least value to above the greatest.
-
-    Plotly's own labels say `5` for 500 k and 5 M alike.
-    """
-    if not values:
-        return []
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    return [digit * 10.0**decade for decade in range(low, high + 1) for digit in (1, 2, 5)]
 
 
 def _cloud(series: Series) -> go.Scatter | go.Scattergl:
@@ -311,14 +213,3 @@ def _remarks(series: Series, index: int) -> str:
     if trial.state is State.PRUNED:
         lines.append(f"stopped after epoch {trial.rung} of {trial.epochs}")
     return "".join(f"{line}<br>" for line in lines)
-
-
-def dress(figure: go.Figure, *, height: int, x: str, y: str) -> None:
-    """What all figures share."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": 40, "b": 10},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0.0},
-        xaxis_title=x,
-        yaxis_title=y,
-    )

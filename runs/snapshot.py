@@ -1,4 +1,4 @@
-"""A study as it was at one reading, and what follows from it. No Streamlit."""
+"""A study as it was at one reading, and what follows from it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from statistics import fmean
 import numpy as np
 import pandas as pd
 
-from dashboard.points import Floats
-from dashboard.rungs import rungs_of
 from runs import pareto, winners
 from runs.equal_cost import Comparison, at_equal_cost, compared_families
 from runs.frames import trials_frame
 from runs.lease import Holder
 from runs.noise import Noise, noise_of, undecided
+from runs.points import Floats
+from runs.reader import Reader
 from runs.record import Origin, State, StudyRecord, TestReading, TrialRecord
+from runs.rungs import rungs_of
 from runs.seeds import by_configuration, over_seeds
+from runs.test_readings import all_readings
 from space.config import Config
 
 
@@ -110,6 +112,11 @@ class Snapshot:
     def compared(self) -> list[TrialRecord]:
         """The finished baselines of families that are not searched, one trial a configuration."""
         return [t for t in self.given if t.family not in self.study.families]
+
+    @cached_property
+    def shown(self) -> list[TrialRecord]:
+        """The front and what was given: those whose convergence is looked at."""
+        return [*self.front, *self.given]
 
     @cached_property
     def stopped(self) -> list[TrialRecord]:
@@ -212,6 +219,16 @@ class Snapshot:
     @cached_property
     def _configurations(self) -> dict[tuple[Config, Origin], list[TrialRecord]]:
         return by_configuration(self.trials)
+
+
+def read_snapshot(store: Reader, study: str) -> Snapshot:
+    """The study as the database has it now.
+
+    Raises:
+        UnknownStudyError: there is no such study.
+    """
+    new = store.read(study)
+    return Snapshot(new.study, new.trials, new.holder, readings=all_readings(store, study))
 
 
 def _accuracies(seeds: Sequence[TrialRecord]) -> list[float]:

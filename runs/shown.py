@@ -10,11 +10,11 @@ from statistics import fmean
 import numpy as np
 import pandas as pd
 
-from dashboard.wording import flop_per_second, memory, percent, state_word, with_arm
 from runs.convergence import Unconverged
 from runs.equal_cost import Comparison
 from runs.noise import Noise, wilson
 from runs.record import EpochRecord, State, TrialRecord
+from runs.wording import flop_per_second, memory, percent, state_word, with_arm
 from space.config import Config
 from space.cost import cost as bill_of
 from space.costs import FLOPS, PARAMS, Cost

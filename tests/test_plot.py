@@ -13,23 +13,19 @@ import plotly.graph_objects as go
 import pytest
 from records import CIFAR, NOON, at, epoch, seeds, trial, vit
 
-from dashboard.figures import (
-    MANY,
-    Series,
-    curves_figure,
-    front_figure,
-    log_ticks,
-)
-from dashboard.points import points_of
-from dashboard.progress_figures import (
+from runs import pareto
+from runs.accounting import account
+from runs.noise import Noise, wilson
+from runs.plot.axes import MANY, log_ticks
+from runs.plot.curves import curves_figure
+from runs.plot.front import Series, front_figure
+from runs.plot.progress import (
     endings_figure,
     hypervolume_figure,
     speed_figure,
     wall_figure,
 )
-from runs import pareto
-from runs.accounting import account
-from runs.noise import Noise, wilson
+from runs.points import points_of
 from runs.record import Origin, State, Timing, TrialRecord
 from runs.seeds import over_seeds
 from space.costs import FLOPS, Cost

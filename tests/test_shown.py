@@ -11,7 +11,14 @@ import pytest
 from followed import Followed
 from records import CIFAR, DIGITS, NOON, at, mixer, running, seeds, study, trial, vit
 
-from dashboard.frames import (
+from runs.convergence import Unconverged
+from runs.equal_cost import at_equal_cost
+from runs.frames import trials_frame
+from runs.noise import Noise
+from runs.points import limits_between, points_of
+from runs.record import Origin, State, Timing
+from runs.rungs import rungs_of
+from runs.shown import (
     circumstances,
     csv_of,
     endings,
@@ -23,15 +30,8 @@ from dashboard.frames import (
     trials_table,
     unfinished_table,
 )
-from dashboard.points import limits_between, points_of
-from dashboard.rungs import rungs_of, stopping_sentence
-from dashboard.snapshot import Snapshot
-from dashboard.wording import memory, training_flops
-from runs.convergence import Unconverged
-from runs.equal_cost import at_equal_cost
-from runs.frames import trials_frame
-from runs.noise import Noise
-from runs.record import Origin, State, Timing
+from runs.snapshot import Snapshot
+from runs.wording import memory, stopping_sentence, training_flops
 from search.spec.rungs import RungSpec
 from space.cost import cost
 from space.costs import FLOPS, IMAGES_PER_SECOND

@@ -1,0 +1,1 @@
+"""Figures in Plotly: accuracy against cost, learning curves, the progress of a search."""

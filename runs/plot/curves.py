@@ -1,0 +1,64 @@
+"""Learning curves as a Plotly figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from runs.plot.axes import dress
+from runs.record import EpochRecord
+
+
+def curves_figure(
+    epochs: Sequence[EpochRecord],
+    columns: Mapping[str, str],
+    title: str,
+    *,
+    color: str,
+    scale: float = 1.0,
+    others: Mapping[str, Sequence[EpochRecord]] | None = None,
+    rungs: Sequence[int] = (),
+) -> go.Figure:
+    """Fields of the epochs against the epoch.
+
+    Args:
+        epochs: of one trial.
+        columns: the name a line is shown under, to the field of `EpochRecord` it draws.
+        title: of the y-axis, with its unit.
+        color: of the lines; the training's is dotted.
+        scale: values are multiplied by it.
+        others: epochs of the configuration's other seeds, by the seed's name; drawn faint.
+        rungs: epochs to mark, after which trials are compared.
+    """
+    figure = go.Figure()
+    curves = [*(others or {}).items(), ("", epochs)]
+    for seed, curve in curves:
+        for name, column in columns.items():
+            figure.add_trace(
+                go.Scatter(
+                    x=np.array([epoch.epoch for epoch in curve]),
+                    y=scale * np.array([getattr(epoch, column) for epoch in curve], np.float64),
+                    name=f"{name}, {seed}" if seed else name,
+                    legendgroup=name,
+                    showlegend=not seed,
+                    opacity=0.35 if seed else 1.0,
+                    mode="lines+markers" if len(curve) < 30 else "lines",
+                    line={"color": color, "dash": "dot" if name == "Training" else "solid"},
+                )
+            )
+    for rung in rungs:
+        figure.add_vline(
+            x=rung,
+            line={"dash": "dash", "width": 1, "color": "#888888"},
+            annotation={"text": "rung", "font": {"size": 10, "color": "#888888"}},
+            annotation_position="bottom right",
+        )
+    dress(figure, height=300, x="Epoch", y=title)
+    figure.update_layout(hovermode="x unified")
+    figure.update_xaxes(
+        dtick=1 if max(len(curve) for _, curve in curves) <= 10 else None
+    )  # no half epochs
+    figure.update_yaxes(exponentformat="power")
+    return figure
