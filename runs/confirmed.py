@@ -21,6 +21,7 @@ from runs.confirmation.families import FamilyDifference, compare
 from runs.confirmation.image_results import Floats, image_results, unpacked
 from runs.confirmation.intervals import Interval, accuracy_intervals, optimism_intervals
 from runs.confirmation.membership import Membership, memberships, support
+from runs.confirmation.seeds_to_decide import seeds_to_decide
 from runs.confirmation.sentence import sentences
 from runs.confirmation.steps import area, choose
 from runs.confirmed_networks import FEWEST_SEEDS, Network, group_of, networks_of
@@ -101,6 +102,18 @@ class Confirmed:
     def memberships(self) -> list[Membership]:
         """*on*, *off* or *undecided*."""
         return memberships(self.support)
+
+    @cached_property
+    def seeds_to_decide(self) -> dict[int, int | None]:
+        """By index of every undecided network, how many seeds of each of its group would decide it,
+        if the means stay as they are; None where no number that anybody trains would."""
+        found: dict[int, int | None] = {}
+        for members in self._members().values():
+            unsure = [i for i in members if self.memberships[i] is Membership.UNDECIDED]
+            places = [members.index(i) for i in unsure]
+            needed = seeds_to_decide(self.validation.only(members), self.costs[members], places)
+            found.update(zip(unsure, needed.values(), strict=True))
+        return found
 
     @cached_property
     def comparisons(self) -> list[FamilyDifference]:
