@@ -94,7 +94,7 @@ class Confirmed:
         """(m,) share of the draws in which a network is on the front of its group."""
         shares = np.zeros(len(self.networks))
         draws = draw(self.validation, np.random.default_rng(0))
-        for members in self._members().values():
+        for members in self.members.values():
             shares[members] = support(draws[:, members], self.costs[members])
         return shares
 
@@ -108,7 +108,7 @@ class Confirmed:
         """By index of every undecided network, how many seeds of each of its group would decide it,
         if the means stay as they are; None where no number that anybody trains would."""
         found: dict[int, int | None] = {}
-        for members in self._members().values():
+        for members in self.members.values():
             unsure = [i for i in members if self.memberships[i] is Membership.UNDECIDED]
             places = [members.index(i) for i in unsure]
             needed = seeds_to_decide(self.validation.only(members), self.costs[members], places)
@@ -118,7 +118,7 @@ class Confirmed:
     @cached_property
     def comparisons(self) -> list[FamilyDifference]:
         """The first searched family against every other group, where both have a member."""
-        first, *others = self._members()
+        first, *others = self.members
         found = []
         for other in others:
             try:
@@ -144,7 +144,7 @@ class Confirmed:
         draws = draw(self.reported, np.random.default_rng(0))
         tails = [(1 - self.level) / 2, (1 + self.level) / 2]
         found = {}
-        for group, members in self._members().items():
+        for group, members in self.members.items():
             steps = choose(self.validation.accuracy, self.costs, members)
             values = [
                 area(
@@ -210,8 +210,9 @@ class Confirmed:
         }
         return replace(mean, origin=Origin.CONFIRMATION), list(network.trials), facts
 
-    def _members(self) -> dict[str, list[int]]:
-        """Indices by group, what was searched first, in the order of the study's families."""
+    @cached_property
+    def members(self) -> dict[str, list[int]]:
+        """Indices of the networks by group, what was searched first, in the order of the study's families."""
         found: dict[str, list[int]] = {}
         order = sorted(
             range(len(self.networks)),
