@@ -212,7 +212,7 @@ class Confirmed:
 
     @cached_property
     def members(self) -> dict[str, list[int]]:
-        """Indices of the networks by group, what was searched first, in the order of the study's families."""
+        """Indices by group, what was searched first, in the order of the study's families."""
         found: dict[str, list[int]] = {}
         order = sorted(
             range(len(self.networks)),

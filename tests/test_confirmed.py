@@ -56,12 +56,14 @@ def confirm(
     seeds: int = 3,
     candidates: Sequence[int] = range(6),
     states: Mapping[tuple[int, int], State] = {},
+    planned: int | None = None,
 ) -> list[TrialRecord]:
-    """Fresh trainings of candidates as the truth has them."""
+    """Fresh trainings of candidates as the truth has them; `planned` seeds, where more are to come."""
     store.add_confirmation(
         "digits",
         {
             "kind": "front",
+            "seeds": planned or seeds,
             "level": 0.95,
             "first_seed": first_seed,
             "candidates": [{"trial": number, "probability": None} for number in candidates],

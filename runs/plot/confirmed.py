@@ -177,7 +177,7 @@ def optimism_figure(found: Confirmed, *, palette: Palette = LIGHT) -> go.Figure:
         [
             found.networks[i].parent.number,
             f"{100 * one.value:+.2f} points",
-            _ends(one.low, one.high),
+            f"{100 * one.low:+.2f} to {100 * one.high:+.2f}",
         ]
         for i in rows
         if (one := found.optimism[i]) is not None
