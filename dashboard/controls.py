@@ -37,8 +37,18 @@ def trials_chart(figure: go.Figure, key: str) -> None:
     if points:
         chosen.open_trial(int(points[0]["customdata"][0]))
     st.plotly_chart(
-        figure, key=key, on_select="rerun", selection_mode="points", config={"displaylogo": False}
+        figure,
+        key=key,
+        theme=None,  # the figure has its own, the same as in a notebook and in a file
+        on_select="rerun",
+        selection_mode="points",
+        config={"displaylogo": False},
     )
+
+
+def chart(figure: go.Figure, key: str) -> None:
+    """A figure that is only looked at."""
+    st.plotly_chart(figure, key=key, theme=None, config={"displaylogo": False})
 
 
 def trials_dataframe(

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import chosen, reading
 from dashboard.controls import open_button, preset_button, trials_chart, trials_dataframe
+from dashboard.theme import palette
 from runs.convergence import Unconverged, sentence, train_losses, unconverged
 from runs.noise import places_sentence
 from runs.plot.front import Series, front_figure
@@ -55,7 +56,7 @@ def page() -> None:
         limit = _limit(snapshot, series, axis)
     number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
     stopped = stopped_series(snapshot, axis)
-    figure = front_figure([*series, *stopped], limit=limit, chosen=number)
+    figure = front_figure([*series, *stopped], limit=limit, chosen=number, palette=palette())
     trials_chart(figure, key=f"front of {axis.label}")
     noise = snapshot.noise
     bars = f"Bars on the front: 95 %, {noise.covers}. " if noise.num_images else ""
