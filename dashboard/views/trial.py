@@ -25,7 +25,7 @@ from runs.shown import (
     two_columns,
 )
 from runs.snapshot import Snapshot
-from runs.wording import state_word, stopping_sentence, with_arm
+from runs.wording import letters_explained, state_word, stopping_sentence, with_arm
 from space.costs import FLOPS, PARAMS
 from space.families import family_of
 from space.quantities import format_count
@@ -43,7 +43,7 @@ def page() -> None:
     left.header(f"Trial {trial.number}")
     with right:
         _navigation(snapshot, trial)
-    st.subheader(trial.label)
+    st.subheader(trial.label, help="\n\n".join(letters_explained([trial.family])))
     _metrics(snapshot, trial)
     sentence = stopping_sentence(trial)
     if sentence:
