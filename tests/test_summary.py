@@ -10,6 +10,7 @@ from followed import Followed
 from records import epoch, mixer, running, seeds, study, trial, vit
 from rich.console import Console
 
+from runs.commands import next_commands
 from runs.convergence import Unconverged
 from runs.noise import Noise
 from runs.record import Failure, Origin, State, TrialRecord
@@ -21,7 +22,6 @@ from search.report.summary import (
     flat_line,
     front_table,
     idle_line,
-    next_commands,
     nothing_line,
     retried_line,
     stopping_line,

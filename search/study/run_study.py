@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from runs.commands import next_commands
 from runs.convergence import sentence as unconverged_line
 from runs.convergence import train_losses, unconverged
 from runs.lease import LeaseLostError
@@ -26,7 +27,6 @@ from search.report.summary import (
     flat_line,
     front_table,
     idle_line,
-    next_commands,
     nothing_line,
     retried_line,
     stopping_line,
