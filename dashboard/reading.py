@@ -12,7 +12,7 @@ import streamlit as st
 
 from runs.lease import Holder, Watch
 from runs.reader import Reading, open_reader
-from runs.record import EpochRecord
+from runs.record import EpochRecord, Note
 from runs.snapshot import Snapshot
 from runs.storage import parse_storage
 from runs.test_readings import all_readings
@@ -81,6 +81,12 @@ def curves(study: str, trials: Sequence[int]) -> list[list[EpochRecord]]:
     return _curves(_storage(), study, tuple(trials), changed_marker())
 
 
+def notes(study: str, trial: int | None = None) -> list[Note]:
+    """The notes on the whole study, or on one of its trials, as this browser tab has read them."""
+    found = latest(study, follow=False).notes
+    return [note for note in found if note.trial == trial]
+
+
 def changed_marker() -> Marker:
     """Equal to an earlier one if nothing was written in between.
 
@@ -128,7 +134,8 @@ def _read(
 ) -> tuple[Reading, Snapshot]:
     with open_reader(storage) as store:
         new, readings = store.read(study, _before), all_readings(store, study)
-    return new, Snapshot(new.study, new.trials, new.holder, readings=readings)
+        notes = store.notes(study)
+    return new, Snapshot(new.study, new.trials, new.holder, readings=readings, notes=notes)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -20,6 +20,7 @@ from runs.record import (
     EpochRecord,
     ImageResults,
     KeptResults,
+    Note,
     State,
     StudyRecord,
     TestReading,
@@ -238,6 +239,14 @@ class Reader:
             UnknownStudyError: there is no such study.
         """
         return self._of_study(study, kept_rows.readings)
+
+    def notes(self, study: str) -> list[Note]:
+        """The notes on a study and its trials, the oldest first.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        return self._of_study(study, kept_rows.notes)
 
     def holder(self, study: str) -> Holder | None:
         """The process that runs the study, or ran it when its machine failed; None: none does."""

@@ -328,6 +328,16 @@ class TestReading:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Note:
+    """What a person wrote down on a study, or on one of its trials."""
+
+    text: str
+    written_at: datetime
+    trial: int | None = None
+    """Its number; None where the note is on the whole study."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeptResults:
     """What is kept of a study besides its trials and their curves."""
 
@@ -336,3 +346,5 @@ class KeptResults:
     confirmations: tuple[ConfirmationRecord, ...] = ()
     readings: tuple[TestReading, ...] = ()
     """Of test splits, the oldest first."""
+    notes: tuple[Note, ...] = ()
+    """The oldest first."""

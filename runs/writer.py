@@ -26,6 +26,7 @@ from runs.record import (
     EpochRecord,
     ImageResults,
     KeptResults,
+    Note,
     StudyRecord,
     TestReading,
     TrialRecord,
@@ -265,6 +266,30 @@ class Writer(Reader):
         self._mirror.keep(KeptResults(readings=(reading,), image_results=(*results,)))
         self._write(write)
 
+    def add_note(self, study: str, note: Note) -> None:
+        """Adds a note, also while another process runs the study.
+
+        A note is no result: no process that runs a study reads, counts or changes notes, so that
+        one from elsewhere contradicts nothing it writes. It takes the lock for one row.
+
+        Raises:
+            UnknownStudyError: there is no such study, or no such trial in it.
+        """
+
+        def write(session: Session) -> None:
+            if note.trial is not None:
+                self._trial_row(session, study, note.trial)
+            kept_rows.add_note(session, self._study_row(session, study).id, note)
+
+        self._mirror.keep(KeptResults(notes=(note,)))
+        self._write(write)
+
+    def remove_note(self, study: str, note: Note) -> bool:
+        """Whether the note was there; as `add_note`."""
+        return self._write(
+            lambda session: kept_rows.remove_note(session, self._study_row(session, study).id, note)
+        )
+
     def restart_trials(
         self, study: str, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]
     ) -> None:
@@ -316,6 +341,8 @@ class Writer(Reader):
                 kept_rows.add_confirmation(session, row.id, confirmation)
             for reading in kept.readings:
                 kept_rows.add_reading(session, row.id, reading)
+            for note in kept.notes:
+                kept_rows.add_note(session, row.id, note)
 
         self._mirror.study = study
         self._mirror.restart(trials, epochs)
