@@ -14,7 +14,7 @@ import typer
 
 import runs
 from runs import gc
-from runs.commands import notes
+from runs.commands import delete, notes, rename
 from runs.options import Storage, StudyName
 from runs.storage import StorageError
 from space.command import Json, Version, make_app, print_json, run_app
@@ -22,6 +22,8 @@ from space.paths import as_path
 from space.quantities import counted
 
 VERBS: Mapping[str, Callable[[list[str]], int]] = {
+    "rename": rename.main,
+    "delete": delete.main,
     "note": notes.main,
     "gc": gc.main,
 }

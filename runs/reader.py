@@ -85,6 +85,10 @@ class Reader:
         """
         return self._read(lambda session: study_record(self._study_row(session, name)))
 
+    def study_begun(self, moment: object) -> StudyRecord | None:
+        """The study that began at that moment, in ISO format, whatever it is called by now."""
+        return next((s for s in self.studies() if s.created_at.isoformat() == moment), None)
+
     def trials(self, study: str) -> list[TrialRecord]:
         """All trials of a study in the order of their numbers.
 

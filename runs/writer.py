@@ -5,8 +5,8 @@ Longer than others: all that is ever written is here, in transactions that count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,6 +105,33 @@ class Writer(Reader):
         finally:
             self._lease, self._retry = None, DatabaseRetry()
             lease.release()
+
+    @contextmanager
+    def leases(
+        self, studies: Iterable[str], say: Callable[[str], None] = lambda sentence: None
+    ) -> Iterator[list[Lease]]:
+        """Keeps every other process from running these studies while the block runs.
+
+        Args:
+            studies: their names; they need not be there.
+            say: told why one has to wait.
+
+        Raises:
+            StudyHeldError: another process runs one of them.
+        """
+        with ExitStack() as held:
+            leases = []
+            for name in studies:
+                leases.append(Lease(self._session, name, say, WAIT))
+                held.callback(leases[-1].release)
+            yield leases
+
+    def change(self, leases: Sequence[Lease], write: Callable[[Session], T]) -> T:
+        """What `write` returns of one transaction on studies that are kept from others."""
+        with self._session() as session:
+            for lease in leases:
+                lease.fence(session)
+            return write(session)
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
