@@ -1,6 +1,6 @@
 """`python -m runs --study mixer_cifar --out trials.csv`: results as a CSV or Parquet file.
 
-And `python -m runs gc`: see `runs.gc`.
+And `python -m runs gc`: see `runs.gc`; and `python -m runs report`: see `runs.report`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import typer
 import runs
 from runs import gc
 from runs.options import Storage, StudyName
+from runs.report import command as report
 from runs.storage import StorageError
 from space.command import Json, Version, make_app, print_json, run_app
 from space.paths import as_path
@@ -66,6 +67,8 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["gc"]:
         return gc.main(argv[1:])
+    if argv[:1] == ["report"]:
+        return report.main(argv[1:])
     return run_app(app, argv, "python -m runs")
 
 
