@@ -16,6 +16,7 @@ import runs
 from runs import gc
 from runs.commands import delete, notes, rename
 from runs.options import Storage, StudyName
+from runs.report import command as report
 from runs.storage import StorageError
 from space.command import Json, Version, make_app, print_json, run_app
 from space.paths import as_path
@@ -25,6 +26,7 @@ VERBS: Mapping[str, Callable[[list[str]], int]] = {
     "rename": rename.main,
     "delete": delete.main,
     "note": notes.main,
+    "report": report.main,
     "gc": gc.main,
 }
 """What the first word may be; each takes the words after it and returns the exit code."""

@@ -9,9 +9,10 @@ from streamlit.column_config import TextColumn
 
 from dashboard import chosen, reading
 from dashboard.errors import errors_shown
+from dashboard.notes import notes_text
 from dashboard.theme import palette
 from runs.asked import data_facts, recipe_facts, search_facts, searched_ranges, start_facts
-from runs.commands import next_steps
+from runs.next_steps import next_steps
 from runs.pace import confirmation_pace, pace_of
 from runs.plot.spent import spent_figure
 from runs.shown import moment, two_columns
@@ -33,7 +34,7 @@ def page() -> None:
     _purpose(snapshot)
     st.fragment(_status, run_every=reading.SECONDS if snapshot.is_run else None)(snapshot)
     _confirmed(snapshot)
-    _notes(snapshot)
+    notes_text(reading.notes(snapshot.study.name))
     st.subheader("Next")
     _next(snapshot)
     st.subheader("What was asked")
@@ -98,10 +99,6 @@ def _confirmed(snapshot: Snapshot) -> None:
         with st.container(border=True):
             st.text("\n".join(said))
             st.caption("By fresh seeds; Front has the figures, under Confirmed.")
-
-
-def _notes(snapshot: Snapshot) -> None:
-    """What people wrote on the study."""
 
 
 def _next(snapshot: Snapshot) -> None:

@@ -64,7 +64,9 @@ def spent_figure(spent: Sequence[Spent], *, palette: Palette = LIGHT) -> go.Figu
             )
         )
     families = len({one.family for one in spent})
-    dress(figure, height=80 + _HEIGHT * families, x=f"Training FLOPs ({unit})", y="")
+    dress(
+        figure, height=80 + _HEIGHT * families, x=f"Training FLOPs ({unit})", y="", palette=palette
+    )
     figure.update_layout(barmode="stack", showlegend=False, margin={"t": 10})
     figure.update_yaxes(autorange="reversed")
     return figure
