@@ -6,9 +6,8 @@ import streamlit as st
 from streamlit.column_config import NumberColumn, TextColumn
 
 from dashboard import chosen, reading
-from dashboard.controls import trials_chart, trials_dataframe
+from dashboard.controls import chart, trials_chart, trials_dataframe
 from dashboard.theme import palette
-from runs.commands import confirm_further
 from runs.confirmed import Confirmed
 from runs.confirmed_words import (
     confirmed_table,
@@ -19,6 +18,7 @@ from runs.confirmed_words import (
     split_sentence,
     undecided_sentence,
 )
+from runs.next_steps import confirm_further
 from runs.pace import Pace, confirmation_pace
 from runs.plot.confirmed import confirmed_figure, difference_figure, optimism_figure
 from runs.snapshot import Snapshot
@@ -110,10 +110,9 @@ def _differences(found: Confirmed) -> None:
         one, other = difference.families
         volume = difference.hypervolume
         st.markdown(f"**{one} against {other} at equal {found.study.cost.label}**")
-        st.plotly_chart(
+        chart(
             difference_figure(found, difference, palette=palette()),
             key=f"front_difference_{i}",
-            config={"displaylogo": False},
         )
         st.caption(
             f"Accuracy of {one} less that of {other} at every budget; the band holds at all of "
@@ -145,10 +144,9 @@ def _optimism(found: Confirmed) -> None:
     if sentence is None:
         return
     st.subheader("What the search owed to luck")
-    st.plotly_chart(
+    chart(
         optimism_figure(found, palette=palette()),
         key="front_optimism",
-        config={"displaylogo": False},
     )
     st.caption(
         f"{sentence}. Open: the search's training, on whose accuracy it was chosen; filled: the "

@@ -14,7 +14,7 @@ from runs.confirmed import Confirmed, find_confirmed
 from runs.lease import Holder, Watch
 from runs.rates import TriedRate, read_rates
 from runs.reader import Reading, open_reader
-from runs.record import ConfirmationRecord, EpochRecord
+from runs.record import ConfirmationRecord, EpochRecord, Note
 from runs.snapshot import Snapshot
 from runs.storage import parse_storage
 from runs.test_readings import all_readings
@@ -113,6 +113,12 @@ def _confirmed_so_far(snapshot: Snapshot) -> Marker:
     return snapshot.study.created_at, hash(states), len(snapshot.readings)
 
 
+def notes(study: str, trial: int | None = None) -> list[Note]:
+    """The notes on the whole study, or on one of its trials, as this browser tab has read them."""
+    found = latest(study, follow=False).notes
+    return [note for note in found if note.trial == trial]
+
+
 def changed_marker() -> Marker:
     """Equal to an earlier one if nothing was written in between.
 
@@ -160,7 +166,8 @@ def _read(
 ) -> tuple[Reading, Snapshot]:
     with open_reader(storage) as store:
         new, readings = store.read(study, _before), all_readings(store, study)
-    return new, Snapshot(new.study, new.trials, new.holder, readings=readings)
+        notes = store.notes(study)
+    return new, Snapshot(new.study, new.trials, new.holder, readings=readings, notes=notes)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -1,10 +1,12 @@
-"""The colours of figures in the visitor's theme."""
+"""The colours of figures for the theme that the visitor's browser shows."""
 
 from __future__ import annotations
 
-from runs.plot.palette import LIGHT, Palette
+import streamlit as st
+
+from runs.plot.palette import DARK, LIGHT, Palette
 
 
 def palette() -> Palette:
-    """The palette of the theme that the page is shown in."""
-    return LIGHT
+    """The palette of the visitor's theme; the light one where that is not known yet."""
+    return DARK if st.context.theme.type == "dark" else LIGHT

@@ -58,7 +58,7 @@ def confirm(
     states: Mapping[tuple[int, int], State] = {},
     planned: int | None = None,
 ) -> list[TrialRecord]:
-    """Fresh trainings of candidates as the truth has them; `planned` seeds, where more are to come."""
+    """Fresh trainings of candidates as the truth has them; of `planned` seeds, more are to come."""
     store.add_confirmation(
         "digits",
         {

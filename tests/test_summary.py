@@ -10,8 +10,8 @@ from followed import Followed
 from records import epoch, mixer, running, seeds, study, trial, vit
 from rich.console import Console
 
-from runs.commands import next_commands
 from runs.convergence import Unconverged
+from runs.next_steps import next_commands
 from runs.noise import Noise
 from runs.record import Failure, Origin, State, TrialRecord
 from search.report.progress import print_line

@@ -8,10 +8,12 @@ import streamlit as st
 from streamlit.column_config import TextColumn
 
 from dashboard import chosen, reading
+from dashboard.controls import chart
 from dashboard.errors import errors_shown
+from dashboard.notes import notes_text
 from dashboard.theme import palette
 from runs.asked import data_facts, recipe_facts, search_facts, searched_ranges, start_facts
-from runs.commands import next_steps
+from runs.next_steps import next_steps
 from runs.pace import confirmation_pace, pace_of
 from runs.plot.spent import spent_figure
 from runs.shown import moment, two_columns
@@ -35,7 +37,7 @@ def page() -> None:
     _purpose(snapshot)
     st.fragment(_status, run_every=reading.SECONDS if snapshot.is_run else None)(snapshot)
     _confirmed(snapshot)
-    _notes(snapshot)
+    notes_text(reading.notes(snapshot.study.name))
     st.subheader("Next")
     _next(snapshot)
     st.subheader("What was asked")
@@ -102,10 +104,6 @@ def _confirmed(snapshot: Snapshot) -> None:
             st.caption("By fresh seeds; Front has the figures, under Confirmed.")
 
 
-def _notes(snapshot: Snapshot) -> None:
-    """What people wrote on the study."""
-
-
 def _next(snapshot: Snapshot) -> None:
     confirming = reading.confirmation(snapshot)
     is_confirmed = confirming is not None and confirmation_pace(confirming, snapshot).is_complete
@@ -164,9 +162,7 @@ def _spent(snapshot: Snapshot) -> None:
     if not spent:
         st.text("No trial has been timed yet.")
         return
-    st.plotly_chart(
-        spent_figure(spent, palette=palette()), key="study_spent", config={"displaylogo": False}
-    )
+    chart(spent_figure(spent, palette=palette()), key="study_spent")
     shares = family_shares(spent)
     said = ", ".join(f"{find_family(name).label} {100 * s:.0f} %" for name, s in shares.items())
     split = f" Of the search itself: {said}." if len(shares) > 1 else ""

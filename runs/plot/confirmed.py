@@ -87,7 +87,7 @@ def confirmed_figure(
                 )
             )
     split = "Test" if found.is_tested else "Fresh validation"
-    dress(figure, height=480, x=found.study.cost.title, y=f"{split} accuracy (%)")
+    dress(figure, height=480, x=found.study.cost.title, y=f"{split} accuracy (%)", palette=palette)
     log_axis(figure, found.costs.tolist())
     figure.update_layout(hovermode="closest", dragmode="zoom")
     return figure
@@ -132,7 +132,7 @@ def difference_figure(
         )
     )
     figure.add_hline(y=0, line={"color": palette.muted, "width": 1})
-    dress(figure, height=240, x=found.study.cost.title, y="Points")
+    dress(figure, height=240, x=found.study.cost.title, y="Points", palette=palette)
     log_axis(figure, found.costs.tolist())
     _include_zero(figure, 100 * low, 100 * high)
     for text, y, anchor in ((f"{one} better", 1.0, "top"), (f"{other} better", 0.0, "bottom")):
@@ -197,7 +197,7 @@ def optimism_figure(found: Confirmed, *, palette: Palette = LIGHT) -> go.Figure:
                 "(%{customdata[2]})<extra></extra>",
             )
         )
-    dress(figure, height=120 + _ROW * len(rows), x="Validation accuracy (%)", y="")
+    dress(figure, height=120 + _ROW * len(rows), x="Validation accuracy (%)", y="", palette=palette)
     figure.update_yaxes(
         categoryorder="array", categoryarray=names[::-1], tickmode="linear", showgrid=True
     )

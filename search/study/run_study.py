@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from runs.commands import next_commands
 from runs.convergence import sentence as unconverged_line
 from runs.convergence import train_losses, unconverged
 from runs.lease import LeaseLostError
+from runs.next_steps import next_commands
 from runs.noise import Noise, noise_of
 from search.data import Arrays, ImageData
 from search.data.balance import shares_line

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from records import study, trial
 
-from runs.commands import next_steps
 from runs.lease import Holder
+from runs.next_steps import next_steps
 from runs.record import Origin, StudyRecord, TrialRecord
 from runs.snapshot import Snapshot
 
