@@ -151,7 +151,9 @@ def test_the_slider_narrows_to_the_best_within_it() -> None:
     app = visit()
     before = words(app)
     slider = app.select_slider[0]
+    drawn = app.get("plotly_chart")[0].proto.spec
     app = slider.set_value(25_000_000.0).run()
+    assert app.get("plotly_chart")[0].proto.spec == drawn, "no new figure for a new limit"
     assert "of at most 25.0 M FLOPs" in "\n".join(m.value for m in app.markdown)
     cards = [text.value for text in app.text if "parameters" in text.value]
     assert len(cards) == 2
