@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from dashboard import chosen, reading
+from dashboard import chosen, confirmed_view, reading
 from dashboard.controls import (
     letters_help,
     open_button,
@@ -41,6 +41,8 @@ def page() -> None:
             "It searches nothing, so there is no front: its trainings, all of one configuration, "
             "stand on Table, and each with its curves on Trial."
         )
+        return
+    if confirmed_view.shown(snapshot):
         return
     _metrics(snapshot)
     if not (snapshot.found or snapshot.given):
