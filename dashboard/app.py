@@ -14,6 +14,7 @@ st.set_page_config(page_title="mixer-search", layout="wide")
 page = st.navigation(
     [
         st.Page("views/front.py", title="Front", default=True),
+        st.Page("views/trials.py", title="Trials", url_path="trials"),
         st.Page("views/trial.py", title="Trial", url_path="trial"),
         st.Page("views/progress.py", title="Progress", url_path="progress"),
         st.Page("views/table.py", title="Table", url_path="table"),

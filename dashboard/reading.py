@@ -10,12 +10,15 @@ from pathlib import Path
 
 import streamlit as st
 
+from runs.learnt import Learnt, learnt
 from runs.lease import Holder, Watch
 from runs.reader import Reading, open_reader
-from runs.record import EpochRecord
+from runs.record import EpochRecord, TrialRecord, WeightsRecord
 from runs.snapshot import Snapshot
 from runs.storage import parse_storage
 from runs.test_readings import all_readings
+from runs.weights_folder import weights_folder, weights_in
+from space.families import AnyConfig
 
 SECONDS = 2.0
 """How often to look for news."""
@@ -81,6 +84,16 @@ def curves(study: str, trials: Sequence[int]) -> list[list[EpochRecord]]:
     return _curves(_storage(), study, tuple(trials), changed_marker())
 
 
+def learnt_of(study: str, trial: TrialRecord) -> Learnt | None:
+    """What the trial's network has learnt; None where its weights are not kept.
+
+    Raises:
+        WeightsError: their file is missing or damaged.
+    """
+    record = _weights(_storage(), study, changed_marker()).get(trial.number)
+    return None if record is None else _learnt(_storage(), record.digest, record, trial.config)
+
+
 def changed_marker() -> Marker:
     """Equal to an earlier one if nothing was written in between.
 
@@ -137,3 +150,15 @@ def _curves(
 ) -> list[list[EpochRecord]]:
     with open_reader(storage) as store:
         return [store.epochs(study, trial) for trial in trials]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _weights(storage: str | None, study: str, marker: Marker) -> dict[int, WeightsRecord]:
+    with open_reader(storage) as store:
+        return store.weights(study)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _learnt(storage: str | None, digest: str, _record: WeightsRecord, _config: AnyConfig) -> Learnt:
+    """The images alone are kept: the weights may be large. A file is named by its digest."""
+    return learnt(_config, weights_in(weights_folder(storage), _record).arrays)
