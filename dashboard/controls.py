@@ -14,6 +14,7 @@ from dashboard import chosen
 from runs.record import State, TrialRecord
 from runs.snapshot import Snapshot
 from runs.winners import preset_of
+from runs.wording import letters_explained
 
 COLUMNS: dict[str, Any] = {
     "Trial": NumberColumn(width=60),
@@ -82,12 +83,20 @@ def trials_dataframe(
         hide_index=True,
         placeholder="",
         height=height,
-        column_config=COLUMNS | (columns or {}),
+        column_config=COLUMNS
+        | {"Configuration": TextColumn(help=letters_help(chosen.now().snapshot))}
+        | (columns or {}),
         on_select="rerun",
         selection_mode=["multi-row", "single-cell"] if several else "single-cell",
     )
     st.session_state[drawn] = numbers
     return ticked
+
+
+def letters_help(snapshot: Snapshot) -> str:
+    """What the short names of a study's configurations say, to stand behind a question mark."""
+    families = dict.fromkeys([*snapshot.study.families, *(t.family for t in snapshot.given)])
+    return "\n\n".join(letters_explained(families))
 
 
 def open_button(trial: TrialRecord, key: str) -> None:

@@ -7,11 +7,13 @@ import streamlit as st
 from dashboard import reading
 from dashboard.controls import chart
 from dashboard.theme import palette
-from runs.learnt import Learnt, Tiles
+from runs.learnt import Learnt, Tiles, learnt
 from runs.plot.learnt import tiles_figure
-from runs.record import State, TrialRecord
+from runs.reader import open_reader
+from runs.record import State, TrialRecord, WeightsRecord
 from runs.snapshot import Snapshot
-from runs.weights_folder import WeightsError
+from runs.weights_folder import WeightsError, weights_folder, weights_in
+from space.families import AnyConfig
 from space.quantities import counted
 
 
@@ -20,7 +22,7 @@ def show_learnt(snapshot: Snapshot, trial: TrialRecord) -> None:
     are not kept, or cannot be read: the rest of the page does not need them."""
     st.subheader("What it has learnt")
     try:
-        found = reading.learnt_of(snapshot.study.name, trial)
+        found = _learnt_of(snapshot.study.name, trial)
     except WeightsError as error:
         st.warning("Its weights are kept, and cannot be read.")
         st.text(str(error))  # not in the box, which reads Markdown
@@ -31,6 +33,29 @@ def show_learnt(snapshot: Snapshot, trial: TrialRecord) -> None:
         st.text("How to show the weights of this family is not known here.")
     else:
         _show(found)
+
+
+def _learnt_of(study: str, trial: TrialRecord) -> Learnt | None:
+    """None where its weights are not kept.
+
+    Raises:
+        WeightsError: their file is missing or damaged.
+    """
+    storage = reading.storage()
+    record = _weights(storage, study, reading.changed_marker()).get(trial.number)
+    return None if record is None else _learnt(storage, record.digest, record, trial.config)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _weights(storage: str | None, study: str, marker: reading.Marker) -> dict[int, WeightsRecord]:
+    with open_reader(storage) as store:
+        return store.weights(study)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _learnt(storage: str | None, digest: str, _record: WeightsRecord, _config: AnyConfig) -> Learnt:
+    """The images alone are kept: the weights may be large. A file is named by its digest."""
+    return learnt(_config, weights_in(weights_folder(storage), _record).arrays)
 
 
 def _not_kept(trial: TrialRecord) -> str:

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import runs.plot
+from dashboard.__main__ import _options
 from runs.plot.contrast import MARK, TEXT, contrast, faded, mix, readable
 from runs.plot.palette import DARK, LIGHT, Palette
 from space.families import FAMILIES
@@ -60,6 +61,12 @@ def test_what_is_readable_stays_as_it_is() -> None:
     assert LIGHT.line("#0072B2") == "#0072B2"
     assert readable("#0072B2", DARK.background, TEXT) != "#0072B2"
     assert faded("#888888", "#FFFFFF", TEXT) == readable("#888888", "#FFFFFF", TEXT)
+
+
+def test_figures_lie_on_the_background_of_the_page() -> None:
+    options = _options("127.0.0.1", 8501, [], headless=True)
+    for name, palette in (("light", LIGHT), ("dark", DARK)):
+        assert options[f"theme.{name}.backgroundColor"] == palette.background
 
 
 def test_mixing_is_what_opacity_does() -> None:

@@ -84,6 +84,6 @@ class Palette:
         return [self.line(color) for color in colors]
 
 
-LIGHT = Palette(background="#FFFFFF", text="#31333F", grid="#E6E9EF")
-DARK = Palette(background="#0E1117", text="#FAFAFA", grid="#2B2F3A")
-"""Backgrounds and texts are those of Streamlit's two themes."""
+LIGHT = Palette(background="#FFFFFF", text="#2F2D2B", grid="#E7E6E3")
+DARK = Palette(background="#171614", text="#F1F0EE", grid="#34322D")
+"""Those of Streamlit's two themes; `python -m dashboard` sets the backgrounds to these."""
