@@ -14,6 +14,7 @@ from dashboard import chosen
 from runs.record import State, TrialRecord
 from runs.snapshot import Snapshot
 from runs.winners import preset_of
+from runs.wording import letters_explained
 
 COLUMNS: dict[str, Any] = {
     "Trial": NumberColumn(width=60),
@@ -37,8 +38,18 @@ def trials_chart(figure: go.Figure, key: str) -> None:
     if points:
         chosen.open_trial(int(points[0]["customdata"][0]))
     st.plotly_chart(
-        figure, key=key, on_select="rerun", selection_mode="points", config={"displaylogo": False}
+        figure,
+        key=key,
+        theme=None,  # the figure has its own, the same as in a notebook and in a file
+        on_select="rerun",
+        selection_mode="points",
+        config={"displaylogo": False},
     )
+
+
+def chart(figure: go.Figure, key: str) -> None:
+    """A figure that is only looked at."""
+    st.plotly_chart(figure, key=key, theme=None, config={"displaylogo": False})
 
 
 def trials_dataframe(
@@ -58,11 +69,19 @@ def trials_dataframe(
         hide_index=True,
         placeholder="",
         height=height,
-        column_config=COLUMNS | (columns or {}),
+        column_config=COLUMNS
+        | {"Configuration": TextColumn(help=letters_help(chosen.now().snapshot))}
+        | (columns or {}),
         on_select="rerun",
         selection_mode="single-cell",
     )
     st.session_state[drawn] = [int(number) for number in frame["Trial"]]
+
+
+def letters_help(snapshot: Snapshot) -> str:
+    """What the short names of a study's configurations say, to stand behind a question mark."""
+    families = dict.fromkeys([*snapshot.study.families, *(t.family for t in snapshot.given)])
+    return "\n\n".join(letters_explained(families))
 
 
 def open_button(trial: TrialRecord, key: str) -> None:

@@ -16,6 +16,7 @@ import runs
 from runs import gc
 from runs.commands import delete, export, list_studies, notes, rename, show
 from runs.options import Storage, StudyName
+from runs.report import command as report
 from runs.tabular_files import check_kind, write_table
 from space.command import Json, Version, make_app, print_json, run_app
 from space.paths import as_path
@@ -28,6 +29,7 @@ VERBS: Mapping[str, Callable[[list[str]], int]] = {
     "delete": delete.main,
     "note": notes.main,
     "export": export.main,
+    "report": report.main,
     "gc": gc.main,
 }
 """What the first word may be; each takes the words after it and returns the exit code."""
