@@ -10,9 +10,8 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
-from runs.plot.saving import figure_json
+from runs.plot.saving import figure_json, plotly_js
 from runs.report.cells import cells_of
 from runs.report.section import Content, Figure
 from runs.shown import moment
@@ -32,7 +31,7 @@ def as_html(content: Content, now: datetime) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    scripts = [get_plotlyjs(), _read("draw.js")]
+    scripts = [plotly_js(), _read("draw.js")]
     return environment.from_string(_read("report.html")).render(
         content=content,
         cells_of=cells_of,
