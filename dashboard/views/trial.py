@@ -10,6 +10,7 @@ from streamlit.column_config import NumberColumn, ProgressColumn
 from dashboard import chosen, reading
 from dashboard.controls import chart, open_button, preset_button
 from dashboard.errors import errors_shown
+from dashboard.notes import notes_text
 from dashboard.theme import palette
 from runs import winners
 from runs.convergence import unconverged
@@ -50,6 +51,7 @@ def page() -> None:
         st.info(sentence)
     if trial.error:
         st.code(trial.error, language=None, wrap_lines=True)
+    notes_text(reading.notes(snapshot.study.name, trial.number))
     with st.container(horizontal=True):
         repeated = [t for t in snapshot.trials if t.number == trial.parent]
         for other in [*repeated, *snapshot.seeds_of(trial)]:
