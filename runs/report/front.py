@@ -8,7 +8,7 @@ from runs.convergence import Unconverged, sentence
 from runs.noise import places_sentence
 from runs.plot.front import front_figure
 from runs.plot.series import searched_series, stopped_series
-from runs.report.section import Figure, Section, Table
+from runs.report.section import Figure, Part, Section, Table
 from runs.report.thinned import MOST_POINTS, thinned
 from runs.shown import equal_cost_table, front_table
 from runs.snapshot import Snapshot
@@ -45,7 +45,7 @@ def front_section(
         )
     if (line := sentence(marks)) is not None:
         said.append(f"{line}.")
-    parts: list[Figure | Table] = [Figure(figure=front_figure(series), caption=caption)]
+    parts: list[Part] = [Figure(figure=front_figure(series), caption=caption)]
     if snapshot.front:
         table = front_table(
             snapshot.front,

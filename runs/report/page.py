@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from runs.plot.saving import figure_json, plotly_js
 from runs.report.cells import cells_of
-from runs.report.section import Content, Figure
+from runs.report.section import Content
 from runs.shown import moment
 from space.command import program_version
 
@@ -35,12 +35,11 @@ def as_html(content: Content, now: datetime) -> str:
     return environment.from_string(_read("report.html")).render(
         content=content,
         cells_of=cells_of,
-        is_figure=lambda part: isinstance(part, Figure),
         json_of=lambda part: Markup(figure_json(part.figure)),
         style=Markup(_read("report.css")),
         plotly=Markup(scripts[0]),
         draw=Markup(scripts[1]),
-        script_sources=" ".join(f"'sha256-{_sha256(script)}'" for script in scripts),
+        script_sources=Markup(" ".join(f"'sha256-{_sha256(script)}'" for script in scripts)),
         written=moment(now),
         version=program_version(),
     )
