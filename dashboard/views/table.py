@@ -40,10 +40,6 @@ def page() -> None:
     st.header("Trials")
     rows = _filtered(snapshot)
     tools = st.container(horizontal=True, vertical_alignment="center")
-    tools.caption(
-        f"{counted(len(rows), 'trial')} of {len(snapshot.frame):,}, the latest first. "
-        "Click a row to open it, a heading to sort; tick rows to compare them."
-    )
     columns = _columns(tools, snapshot)
     compare = tools.container(width="content")
     tools.download_button(
@@ -53,6 +49,10 @@ def page() -> None:
         mime="text/csv",
         on_click="ignore",
         disabled=rows.empty,
+    )
+    tools.caption(
+        f"{counted(len(rows), 'trial')} of {len(snapshot.frame):,}, the latest first. "
+        "Click a row to open it, a heading to sort; tick rows to compare them."
     )
     table = trials_table(rows, snapshot.noise, columns, is_run=snapshot.is_run)
     height = min(600, 37 + 35 * max(1, len(table)))
