@@ -9,7 +9,7 @@ The functions named here take a study by its name; the modules below take number
 the dashboard draw with them too.
 """
 
-from runs.plot.of_study import NothingToDrawError, curves, front, hypervolume
+from runs.plot.of_study import NothingToDrawError, curves, front, hypervolume, timeline
 from runs.plot.saving import FigureError, save
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "front",
     "hypervolume",
     "save",
+    "timeline",
 ]

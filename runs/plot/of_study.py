@@ -13,14 +13,21 @@ import numpy as np
 import plotly.graph_objects as go
 
 from runs.convergence import read_unconverged
+from runs.plot.curves import curves_figure
 from runs.plot.front import front_figure
 from runs.plot.palette import LIGHT, Palette
 from runs.plot.progress import hypervolume_figure
 from runs.plot.series import searched_series, stopped_series
+from runs.plot.timeline import timeline_figure
+from runs.plot.trials import overlaid_figure
 from runs.reader import open_reader
+from runs.side_by_side import suggested, trials_named
 from runs.snapshot import Snapshot, read_snapshot
+from runs.timeline import thinned
+from runs.timeline import timeline as trainings
 from space.costs import find_cost
-from space.errors import MixerSearchError
+from space.errors import MixerSearchError, listed
+from space.families import family_of
 
 
 class NothingToDrawError(MixerSearchError):
@@ -106,19 +113,70 @@ def curves(
     *,
     palette: Palette = LIGHT,
 ) -> go.Figure:
-    """Learning curves: of one trial training and validation, of several validation alone.
+    """Accuracy by epoch: of one trial in training and validation, of up to six in validation.
 
     Args:
-        study: its name, or a snapshot, whose curves are in the database too.
-        trials: the number of one, or of several; by default those of the front.
+        study: its name, or a snapshot, whose curves are read from the database too.
+        trials: the number of one, or of several; by default the cheapest of the front, its knee and
+            its most accurate.
         storage: as of `front`.
         palette: of the theme it is drawn in.
 
     Raises:
-        StorageError: no database there, no such study in it, or no such trial in the study.
+        StorageError: no database there, or no such study in it.
+        TrialChoiceError: no such trial in the study, or too many to be told apart.
         NothingToDrawError: none of the trials has finished an epoch.
     """
-    raise NotImplementedError
+    snapshot = _read(study, storage)
+    if trials is None:
+        wanted = suggested(snapshot)
+    else:
+        numbers = [trials] if isinstance(trials, int) else trials
+        wanted = trials_named(snapshot, ", ".join(map(str, numbers)))
+    with open_reader(storage) as store:
+        epochs = {t.number: store.epochs(snapshot.study.name, t.number) for t in wanted}
+    if not any(epochs.values()):
+        which = listed([str(number) for number in epochs], 6) or "of it"
+        raise NothingToDrawError(
+            f"study {snapshot.study.name!r}: no trial {which} has finished an epoch; "
+            "let it run on, or name others"
+        )
+    if len(wanted) > 1:
+        return overlaid_figure(
+            epochs, "validation_accuracy", "Validation accuracy (%)", scale=100, palette=palette
+        )
+    [trial] = wanted
+    return curves_figure(
+        epochs[trial.number],
+        {"Training": "train_accuracy", "Validation": "validation_accuracy"},
+        "Accuracy (%)",
+        color=family_of(trial.config).color,
+        scale=100,
+        palette=palette,
+    )
+
+
+def timeline(
+    study: str | Snapshot, storage: str | None = None, *, palette: Palette = LIGHT
+) -> go.Figure:
+    """What happened when: the trainings of a study, side by side in lanes.
+
+    Args:
+        study: its name, or a snapshot.
+        storage: as of `front`.
+        palette: of the theme it is drawn in.
+
+    Raises:
+        StorageError: no database there, or no such study in it.
+        NothingToDrawError: no training has ended.
+    """
+    snapshot = _read(study, storage)
+    stretches = thinned(trainings(snapshot.trials))
+    if not stretches:
+        raise NothingToDrawError(
+            f"study {snapshot.study.name!r} has no training that has ended; let it run on"
+        )
+    return timeline_figure(stretches, palette=palette)
 
 
 def _read(study: str | Snapshot, storage: str | None) -> Snapshot:

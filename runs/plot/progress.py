@@ -47,7 +47,7 @@ def hypervolume_figure(
         figure,
         height=340,
         x=title,
-        y=f"Hypervolume (accuracy × decades of {cost.unit})",
+        y=f"Hypervolume<br>(accuracy × decades of {for_plotly(cost.unit)})",
         palette=palette,
     )
     figure.update_xaxes(exponentformat="SI", rangemode="tozero", dtick=1 if x[-1] <= 10 else None)
