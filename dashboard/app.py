@@ -15,9 +15,12 @@ page = st.navigation(
     [
         st.Page("views/study.py", title="Study", default=True),
         st.Page("views/front.py", title="Front", url_path="front"),
+        st.Page("views/parameters.py", title="Parameters", url_path="parameters"),
+        st.Page("views/trials.py", title="Trials", url_path="trials"),
         st.Page("views/trial.py", title="Trial", url_path="trial"),
         st.Page("views/progress.py", title="Progress", url_path="progress"),
         st.Page("views/table.py", title="Table", url_path="table"),
+        st.Page("views/compare.py", title="Compare", url_path="compare"),
     ]
 )
 with errors_shown():

@@ -6,7 +6,7 @@ it, so what was chosen last is kept in the browser tab and written back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -79,6 +79,17 @@ def now() -> Chosen:
 def open_trial(number: int) -> None:
     """Goes to the page of a trial of the chosen study; does not return."""
     st.switch_page("views/trial.py", query_params=_url(now().snapshot.study.name, str(number)))
+
+
+def open_trials(numbers: Sequence[int]) -> None:
+    """Goes to the page on which these trials of the chosen study stand side by side; does not
+    return."""
+    text = ", ".join(map(str, numbers))
+    st.session_state["trials_numbers"] = text
+    here = now()
+    number = None if here.trial is None else str(here.trial.number)
+    url = _url(here.snapshot.study.name, number) | {"trials_numbers": text}
+    st.switch_page("views/trials.py", query_params=url)
 
 
 def choose_trial(number: int) -> None:

@@ -191,6 +191,10 @@ class Snapshot:
     @cached_property
     def history(self) -> History:
         """The hypervolume as the search went on."""
+        return self.history_to(winners.reference_of(self.study))
+
+    def history_to(self, reference: pareto.Reference) -> History:
+        """The same, measured to another point than the study's own."""
         ended = sorted(
             (
                 trial
@@ -207,7 +211,6 @@ class Snapshot:
         costs, accuracy = winners.objectives(finished, self.study.cost)
         # What is useless was tried, and adds nothing
         useful = [a if a >= self.study.min_accuracy else 0.0 for a in accuracy]
-        reference = winners.reference_of(self.study)
         return History(
             hypervolume=np.array(pareto.hypervolume_history(costs, useful, reference), np.float64),
             training_flops=spent[[last[t.number] for t in finished]],

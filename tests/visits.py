@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 import dashboard
 
 APP = Path(dashboard.__file__).with_name("app.py")
-PAGES = ["study", "front", "trial", "progress", "table"]
+PAGES = ["study", "front", "trials", "trial", "progress", "table"]
 
 
 def visit(page: str = "front", **url: str) -> AppTest:

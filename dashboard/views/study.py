@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.column_config import TextColumn
 
 from dashboard import chosen, reading
+from dashboard.controls import chart
 from dashboard.errors import errors_shown
 from dashboard.notes import notes_text
 from dashboard.theme import palette
@@ -23,6 +24,8 @@ from runs.test_readings import readings_line
 from space.families import find_family
 from space.quantities import counted
 
+_FACTS_PIXELS = 455
+"""Width of a table of facts: two stand side by side where there is room."""
 _MOST_READINGS = 10
 """Of the test split that are shown, the newest; all are counted."""
 
@@ -38,16 +41,16 @@ def page() -> None:
     st.subheader("Next")
     _next(snapshot)
     st.subheader("What was asked")
-    left, right = st.columns(2)
-    with left:
-        _facts("Data", data_facts(study, snapshot.trials))
-        if study.fine_tunes is not None:
-            _facts("Start", start_facts(study))
-        elif study.rates_of is None:
-            _facts("Search", search_facts(study, snapshot.trials))
-    with right:
-        _facts("Recipe", recipe_facts(study))
-        _facts("Where", where_facts(snapshot.trials))
+    with st.container(horizontal=True):
+        with st.container(width=_FACTS_PIXELS):
+            _facts("Data", data_facts(study, snapshot.trials))
+            if study.fine_tunes is not None:
+                _facts("Start", start_facts(study))
+            elif study.rates_of is None:
+                _facts("Search", search_facts(study, snapshot.trials))
+        with st.container(width=_FACTS_PIXELS):
+            _facts("Recipe", recipe_facts(study))
+            _facts("Where", where_facts(snapshot.trials))
     if study.fine_tunes is None and study.rates_of is None:
         _space(snapshot)
     _rates(snapshot)
@@ -159,9 +162,7 @@ def _spent(snapshot: Snapshot) -> None:
     if not spent:
         st.text("No trial has been timed yet.")
         return
-    st.plotly_chart(
-        spent_figure(spent, palette=palette()), key="study_spent", config={"displaylogo": False}
-    )
+    chart(spent_figure(spent, palette=palette()), key="study_spent")
     shares = family_shares(spent)
     said = ", ".join(f"{find_family(name).label} {100 * s:.0f} %" for name, s in shares.items())
     split = f" Of the search itself: {said}." if len(shares) > 1 else ""

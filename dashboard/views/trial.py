@@ -10,12 +10,14 @@ from streamlit.column_config import NumberColumn, ProgressColumn
 from dashboard import chosen, reading
 from dashboard.controls import chart, open_button, preset_button
 from dashboard.errors import errors_shown
+from dashboard.learnt import show_learnt
 from dashboard.notes import notes_text
 from dashboard.theme import palette
 from runs import winners
 from runs.convergence import unconverged
 from runs.noise import longer_arm
 from runs.plot.curves import curves_figure
+from runs.plot.trials import parts_figure
 from runs.record import Origin, State, TrialRecord
 from runs.rungs import rungs_of
 from runs.shown import (
@@ -67,6 +69,7 @@ def page() -> None:
     right.subheader("When and where")
     right.dataframe(two_columns(circumstances(trial), "Fact"), hide_index=True, height="content")
     _layers(trial)
+    show_learnt(snapshot, trial)
 
 
 def _first(snapshot: Snapshot) -> TrialRecord:
@@ -184,6 +187,7 @@ def _rungs_passed(snapshot: Snapshot, trial: TrialRecord, epochs: int) -> list[i
 
 def _layers(trial: TrialRecord) -> None:
     st.subheader("Cost by layer")
+    chart(parts_figure([trial], palette=palette()), key="parts")
     st.caption("The blocks are alike, so a layer's row is the sum over all blocks. For one image.")
     st.dataframe(
         layers_table(trial.config),

@@ -63,8 +63,13 @@ def curves_figure(
         )
     dress(figure, height=300, x="Epoch", y=title, palette=palette)
     figure.update_layout(hovermode="x unified")
+    last = max((curve[-1].epoch for _, curve in curves if curve), default=1)
+    room = 0.04 * max(
+        1, last - 1
+    )  # on both sides: Plotly lets lines without points touch the frame
     figure.update_xaxes(
-        dtick=1 if max(len(curve) for _, curve in curves) <= 10 else None
-    )  # no half epochs
+        range=[1 - room, last + room],
+        dtick=1 if last <= 10 else None,  # no half epochs
+    )
     figure.update_yaxes(exponentformat="power")
     return figure

@@ -35,7 +35,7 @@ def tiles_figure(tiles: Tiles, *, height: int = 320, palette: Palette = LIGHT) -
         title={"text": tiles.title, "x": 0, "xanchor": "left", "font": {"size": 14}},
         margin={"l": 0, "r": 0, "t": 32, "b": 0},
         hovermode="closest",
-        dragmode="zoom",
+        plot_bgcolor=palette.grid,  # between tiles, so that zeros at an edge are no gap
     )
     figure.update_xaxes(visible=False, constrain="domain")
     figure.update_yaxes(
@@ -89,8 +89,8 @@ def _heatmap(tiles: Tiles, palette: Palette) -> go.Heatmap:
 def _colored(tiles: Tiles, palette: Palette) -> go.Image:
     shades = np.clip(_GREY + tiles.images / (2 * tiles.span), 0.0, 1.0)
     whole = mosaic(shades)
-    background = np.array([int(palette.background[i : i + 2], 16) for i in (1, 3, 5)])
-    pixels = np.where(np.isnan(whole), background, np.round(255 * whole)).astype(np.uint8)
+    between = np.array([int(palette.grid[i : i + 2], 16) for i in (1, 3, 5)])
+    pixels = np.where(np.isnan(whole), between, np.round(255 * whole)).astype(np.uint8)
     times = max(1, math.ceil(_LEAST_PIXELS / max(pixels.shape[:2])))
     pixels = pixels.repeat(times, axis=0).repeat(times, axis=1)
     return go.Image(
