@@ -11,6 +11,7 @@ from dashboard import chosen, reading
 from dashboard.controls import chart
 from dashboard.errors import errors_shown
 from dashboard.notes import notes_text
+from dashboard.report import report_button
 from dashboard.theme import palette
 from runs.asked import data_facts, recipe_facts, search_facts, searched_ranges, start_facts
 from runs.next_steps import next_steps
@@ -40,6 +41,7 @@ def page() -> None:
     notes_text(reading.notes(snapshot.study.name))
     st.subheader("Next")
     _next(snapshot)
+    report_button(study.name)
     st.subheader("What was asked")
     with st.container(horizontal=True):
         with st.container(width=_FACTS_PIXELS):
