@@ -48,7 +48,7 @@ class Pace:
         if self.goal is None:
             return None
         total = self.goal + self.baselines
-        return 1 - self.missing / total if total else 1.0
+        return max(0.0, 1 - self.missing / total) if total else 1.0
 
     @property
     def sentence(self) -> str:
