@@ -10,7 +10,7 @@ import pytest
 from sample_study import write_study
 
 import runs.plot
-from runs.plot.of_study import NothingToDrawError
+from runs.plot import NothingToDrawError
 from runs.plot.palette import DARK
 from runs.reader import UnknownStudyError, open_reader
 from runs.side_by_side import TrialChoiceError
@@ -73,7 +73,7 @@ def test_a_palette_reaches_the_figure(storage: str) -> None:
         assert figure.layout.template.layout.paper_bgcolor == DARK.background
 
 
-@pytest.mark.parametrize("name", ["front", "hypervolume", "timeline"])
+@pytest.mark.parametrize("name", ["front", "hypervolume", "timeline", "importance", "parallel"])
 def test_a_study_with_nothing_finished_gets_a_sentence(storage: str, name: str) -> None:
     with pytest.raises(NothingToDrawError, match=r"study 'early'.* let it run on"):
         getattr(runs.plot, name)("early", storage=storage)
