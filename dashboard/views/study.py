@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.column_config import TextColumn
 
 from dashboard import chosen, reading
+from dashboard.controls import chart
 from dashboard.errors import errors_shown
 from dashboard.notes import notes_text
 from dashboard.theme import palette
@@ -159,9 +160,7 @@ def _spent(snapshot: Snapshot) -> None:
     if not spent:
         st.text("No trial has been timed yet.")
         return
-    st.plotly_chart(
-        spent_figure(spent, palette=palette()), key="study_spent", config={"displaylogo": False}
-    )
+    chart(spent_figure(spent, palette=palette()), key="study_spent")
     shares = family_shares(spent)
     said = ", ".join(f"{find_family(name).label} {100 * s:.0f} %" for name, s in shares.items())
     split = f" Of the search itself: {said}." if len(shares) > 1 else ""

@@ -46,7 +46,9 @@ def spent_figure(spent: Sequence[Spent], *, palette: Palette = LIGHT) -> go.Figu
                 textposition="inside",
                 insidetextanchor="start",
                 textangle=0,
-                insidetextfont={"color": "#FFFFFF" if _OPACITY[origin] == 1 else palette.text},
+                insidetextfont={
+                    "color": palette.background if _OPACITY[origin] == 1 else palette.text
+                },
                 marker={
                     "color": [palette.family(one.family) for one in parts],
                     "opacity": _OPACITY[origin],
