@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import chosen
+from dashboard import chosen, kept
 from dashboard.errors import errors_shown
 
 st.set_page_config(page_title="mixer-search", layout="wide")
-page = st.navigation(
-    [
-        st.Page("views/front.py", title="Front", default=True),
-        st.Page("views/trial.py", title="Trial", url_path="trial"),
-        st.Page("views/progress.py", title="Progress", url_path="progress"),
-        st.Page("views/table.py", title="Table", url_path="table"),
-    ]
-)
+PAGES = [
+    st.Page("views/front.py", title="Front", default=True),
+    st.Page("views/trial.py", title="Trial", url_path="trial"),
+    st.Page("views/progress.py", title="Progress", url_path="progress"),
+    st.Page("views/table.py", title="Table", url_path="table"),
+]
+page = st.navigation(PAGES, position="hidden")  # its own links would forget the study
+links = st.sidebar.container(gap=None)
 with errors_shown():
-    chosen.choose()
+    kept.begin(page)
+    try:
+        chosen.choose()
+    finally:
+        with links:
+            kept.draw_links(PAGES)
     page.run()
