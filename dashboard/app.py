@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import chosen, kept
+from dashboard import chosen, kept, zoom
 from dashboard.errors import errors_shown
 
 st.set_page_config(page_title="mixer-search", layout="wide")
@@ -26,4 +26,6 @@ with errors_shown():
     finally:
         with links:
             kept.draw_links(PAGES)
+    with st.sidebar:
+        zoom.watch()
     page.run()

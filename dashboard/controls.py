@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.column_config import NumberColumn, TextColumn
 
-from dashboard import chosen
+from dashboard import chosen, zoom
 from runs.record import State, TrialRecord
 from runs.snapshot import Snapshot
 from runs.winners import preset_of
@@ -31,14 +31,19 @@ COLUMNS: dict[str, Any] = {
 """How columns of that name look in every table."""
 
 
+def chart(figure: go.Figure, key: str) -> None:
+    """A figure; what was zoomed or hidden in it before stays so."""
+    zoom.restore(figure, chosen.now().snapshot.study.name, key)
+    st.plotly_chart(figure, key=key, config=zoom.CONFIG)
+
+
 def trials_chart(figure: go.Figure, key: str) -> None:
     """A figure whose points carry a trial's number first; a click opens that trial's page."""
     points = _clicked(key, "points")
     if points:
         chosen.open_trial(int(points[0]["customdata"][0]))
-    st.plotly_chart(
-        figure, key=key, on_select="rerun", selection_mode="points", config={"displaylogo": False}
-    )
+    zoom.restore(figure, chosen.now().snapshot.study.name, key)
+    st.plotly_chart(figure, key=key, on_select="rerun", selection_mode="points", config=zoom.CONFIG)
 
 
 def trials_dataframe(

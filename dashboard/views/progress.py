@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
 
 from dashboard import chosen, reading
-from dashboard.controls import trials_chart, trials_dataframe
+from dashboard.controls import chart, trials_chart, trials_dataframe
 from dashboard.errors import errors_shown
 from runs.accounting import Account, account
 from runs.plot.progress import (
@@ -64,7 +64,7 @@ def _search(snapshot: Snapshot) -> None:
     st.subheader("Trials ended")
     times = endings(snapshot.searched)
     if times:
-        st.plotly_chart(endings_figure(times), key="endings")
+        chart(endings_figure(times), key="endings")
     else:
         st.text("None yet.")
     st.subheader("Where the time went")
@@ -111,11 +111,11 @@ def _hypervolume(snapshot: Snapshot) -> None:
     with left:
         title = "Configurations finished"
         figure = hypervolume_figure(numbers, history.hypervolume, title, cost)
-        st.plotly_chart(figure, key="hypervolume by trials")
+        chart(figure, key="hypervolume by trials")
     with right:
         title = "Training FLOPs spent"
         figure = hypervolume_figure(history.training_flops, history.hypervolume, title, cost)
-        st.plotly_chart(figure, key="hypervolume by training FLOPs")
+        chart(figure, key="hypervolume by training FLOPs")
     st.caption(
         f"Hypervolume: the area that the front of the searched {labels(snapshot.study.families)} "
         f"dominates, in accuracy × decades of {cost.unit}. It only rises; where it is flat, the "
@@ -219,7 +219,7 @@ def _account(found: Account) -> None:
     with st.container(horizontal=True, gap="large"):
         for label, value in values.items():
             st.metric(label, value, help=meanings[label], width="content")
-    st.plotly_chart(wall_figure(found), key="wall clock")
+    chart(wall_figure(found), key="wall clock")
     st.caption(
         "Wall clock: the time the study ran, once for every worker. Tracing "
         f"({format_seconds(found.trace_seconds)} in all) and compiling "

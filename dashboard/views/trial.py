@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.column_config import NumberColumn, ProgressColumn
 
 from dashboard import chosen, reading
-from dashboard.controls import open_button, preset_button
+from dashboard.controls import chart, open_button, preset_button
 from dashboard.errors import errors_shown
 from runs import winners
 from runs.convergence import unconverged
@@ -161,9 +161,12 @@ def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
         color = family_of(trial.config).color
         rungs = _rungs_passed(snapshot, trial, max(len(curve) for curve in curves))
         draw = partial(curves_figure, epochs, color=color, others=others, rungs=rungs)
-        left.plotly_chart(draw(accuracy, "Accuracy (%)", scale=100), key="accuracy")
-        middle.plotly_chart(draw(loss, "Cross-entropy (nats)"), key="loss")
-        right.plotly_chart(draw(rate, "Learning rate"), key="rate")
+        with left:
+            chart(draw(accuracy, "Accuracy (%)", scale=100), key="accuracy")
+        with middle:
+            chart(draw(loss, "Cross-entropy (nats)"), key="loss")
+        with right:
+            chart(draw(rate, "Learning rate"), key="rate")
 
 
 def _rungs_passed(snapshot: Snapshot, trial: TrialRecord, epochs: int) -> list[int]:
