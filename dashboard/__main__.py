@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from runs.options import Storage
+from runs.plot.palette import DARK, LIGHT
 from runs.reader import open_reader
 from runs.storage import describe, parse_storage
 from space.command import Version, make_app, run_app
@@ -80,6 +81,8 @@ def _options(address: str, port: int, hosts: list[str], *, headless: bool) -> di
         "runner.magicEnabled": False,
         "theme.light.primaryColor": "#0072B2",
         "theme.dark.primaryColor": "#56B4E9",
+        "theme.light.backgroundColor": LIGHT.background,
+        "theme.dark.backgroundColor": DARK.background,
     }
     if _is_loopback(address):  # a web page elsewhere whose name leads here is sent away
         options["server.allowedHosts"] = sorted({"localhost", "127.0.0.1", address, *hosts})

@@ -12,7 +12,8 @@ from dashboard.errors import errors_shown
 
 st.set_page_config(page_title="mixer-search", layout="wide")
 PAGES = [
-    st.Page("views/front.py", title="Front", default=True),
+    st.Page("views/study.py", title="Study", default=True),
+    st.Page("views/front.py", title="Front", url_path="front"),
     st.Page("views/trial.py", title="Trial", url_path="trial"),
     st.Page("views/progress.py", title="Progress", url_path="progress"),
     st.Page("views/table.py", title="Table", url_path="table"),

@@ -14,6 +14,7 @@ from dashboard import chosen, zoom
 from runs.record import State, TrialRecord
 from runs.snapshot import Snapshot
 from runs.winners import preset_of
+from runs.wording import letters_explained
 
 COLUMNS: dict[str, Any] = {
     "Trial": NumberColumn(width=60),
@@ -31,19 +32,26 @@ COLUMNS: dict[str, Any] = {
 """How columns of that name look in every table."""
 
 
-def chart(figure: go.Figure, key: str) -> None:
-    """A figure; what was zoomed or hidden in it before stays so."""
-    zoom.restore(figure, chosen.now().snapshot.study.name, key)
-    st.plotly_chart(figure, key=key, config=zoom.CONFIG)
-
-
 def trials_chart(figure: go.Figure, key: str) -> None:
     """A figure whose points carry a trial's number first; a click opens that trial's page."""
     points = _clicked(key, "points")
     if points:
         chosen.open_trial(int(points[0]["customdata"][0]))
     zoom.restore(figure, chosen.now().snapshot.study.name, key)
-    st.plotly_chart(figure, key=key, on_select="rerun", selection_mode="points", config=zoom.CONFIG)
+    st.plotly_chart(
+        figure,
+        key=key,
+        theme=None,  # the figure has its own, the same as in a notebook and in a file
+        on_select="rerun",
+        selection_mode="points",
+        config=zoom.CONFIG,
+    )
+
+
+def chart(figure: go.Figure, key: str) -> None:
+    """A figure that is only looked at."""
+    zoom.restore(figure, chosen.now().snapshot.study.name, key)
+    st.plotly_chart(figure, key=key, theme=None, config=zoom.CONFIG)
 
 
 def trials_dataframe(
@@ -63,11 +71,19 @@ def trials_dataframe(
         hide_index=True,
         placeholder="",
         height=height,
-        column_config=COLUMNS | (columns or {}),
+        column_config=COLUMNS
+        | {"Configuration": TextColumn(help=letters_help(chosen.now().snapshot))}
+        | (columns or {}),
         on_select="rerun",
         selection_mode="single-cell",
     )
     st.session_state[drawn] = [int(number) for number in frame["Trial"]]
+
+
+def letters_help(snapshot: Snapshot) -> str:
+    """What the short names of a study's configurations say, to stand behind a question mark."""
+    families = dict.fromkeys([*snapshot.study.families, *(t.family for t in snapshot.given)])
+    return "\n\n".join(letters_explained(families))
 
 
 def open_button(trial: TrialRecord, key: str) -> None:

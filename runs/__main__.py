@@ -1,11 +1,12 @@
 """`python -m runs --study mixer_cifar --out trials.csv`: results as a CSV or Parquet file.
 
-And `python -m runs gc`: see `runs.gc`.
+And the verbs, such as `python -m runs list`: see `runs.commands`.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,22 @@ import typer
 
 import runs
 from runs import gc
+from runs.commands import delete, notes, rename
 from runs.options import Storage, StudyName
+from runs.report import command as report
 from runs.storage import StorageError
 from space.command import Json, Version, make_app, print_json, run_app
 from space.paths import as_path
 from space.quantities import counted
+
+VERBS: Mapping[str, Callable[[list[str]], int]] = {
+    "rename": rename.main,
+    "delete": delete.main,
+    "note": notes.main,
+    "report": report.main,
+    "gc": gc.main,
+}
+"""What the first word may be; each takes the words after it and returns the exit code."""
 
 app = make_app()
 
@@ -25,7 +37,7 @@ app = make_app()
 @app.command(
     help="Write the trials of a study to a file, one row a trial.",
     epilog="Example: python -m runs --study mixer_cifar --out trials.parquet\n\n"
-    "python -m runs gc --help: how to remove files that are of no use any more.",
+    f"Other verbs, each with a --help of its own: {', '.join(VERBS)}.",
     no_args_is_help=True,
 )
 def write(
@@ -62,10 +74,10 @@ def write(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The exit code: 0, or 2 for bad input; of `gc` what `runs.gc.main` says."""
+    """The exit code: 0, or 2 for bad input; of a verb what its own `main` says."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["gc"]:
-        return gc.main(argv[1:])
+    if argv and argv[0] in VERBS:
+        return VERBS[argv[0]](argv[1:])
     return run_app(app, argv, "python -m runs")
 
 

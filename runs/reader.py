@@ -20,6 +20,7 @@ from runs.record import (
     EpochRecord,
     ImageResults,
     KeptResults,
+    Note,
     State,
     StudyRecord,
     TestReading,
@@ -83,6 +84,10 @@ class Reader:
             UnknownStudyError: there is none.
         """
         return self._read(lambda session: study_record(self._study_row(session, name)))
+
+    def study_begun(self, moment: object) -> StudyRecord | None:
+        """The study that began at that moment, in ISO format, whatever it is called by now."""
+        return next((s for s in self.studies() if s.created_at.isoformat() == moment), None)
 
     def trials(self, study: str) -> list[TrialRecord]:
         """All trials of a study in the order of their numbers.
@@ -238,6 +243,14 @@ class Reader:
             UnknownStudyError: there is no such study.
         """
         return self._of_study(study, kept_rows.readings)
+
+    def notes(self, study: str) -> list[Note]:
+        """The notes on a study and its trials, the oldest first.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        return self._of_study(study, kept_rows.notes)
 
     def holder(self, study: str) -> Holder | None:
         """The process that runs the study, or ran it when its machine failed; None: none does."""

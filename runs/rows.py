@@ -18,6 +18,7 @@ from runs.record import (
     EpochRecord,
     Failure,
     ImageResults,
+    Note,
     Origin,
     State,
     StudyRecord,
@@ -25,7 +26,7 @@ from runs.record import (
     Timing,
     TrialRecord,
 )
-from runs.tables import ConfirmationRow, ReadingRow, StudyRow
+from runs.tables import ConfirmationRow, NoteRow, ReadingRow, StudyRow
 from space.config import Config
 from space.families import parse_config
 
@@ -129,3 +130,7 @@ def reading_columns(reading: TestReading) -> dict[str, Any]:
 
 def reading_record(row: ReadingRow, study: str | None) -> TestReading:
     return TestReading(study=study, **{name: getattr(row, name) for name in _READING})
+
+
+def note_record(row: NoteRow) -> Note:
+    return Note(**{name: getattr(row, name) for name in _names(Note)})

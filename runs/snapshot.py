@@ -18,7 +18,7 @@ from runs.lease import Holder
 from runs.noise import Noise, noise_of, undecided
 from runs.points import Floats
 from runs.reader import Reader
-from runs.record import Origin, State, StudyRecord, TestReading, TrialRecord
+from runs.record import Note, Origin, State, StudyRecord, TestReading, TrialRecord
 from runs.rungs import rungs_of
 from runs.seeds import by_configuration, over_seeds
 from runs.test_readings import all_readings
@@ -50,6 +50,8 @@ class Snapshot:
     """Whether the holder gives no sign of life, where there is no other way to tell."""
     readings: Sequence[TestReading] = ()
     """Of the study's test split, those for other studies too; none before its first."""
+    notes: Sequence[Note] = ()
+    """On the study and its trials, the oldest first."""
 
     @cached_property
     def is_run(self) -> bool:
@@ -87,11 +89,11 @@ class Snapshot:
     @cached_property
     def news(self) -> tuple[object, ...]:
         """Differs from another snapshot's when a trial started or ended in between, the test split
-        was read, or a process began or ceased to run the study."""
+        was read, somebody wrote a note, or a process began or ceased to run the study."""
         ends = [t.finished_at for t in self.trials if t.finished_at is not None]
         counts = tuple(sorted(Counter(t.state for t in self.trials).items()))
         run, size = (self.holder, self.is_run), (len(self.trials), len(self.readings))
-        return self.study.name, size, counts, max(ends, default=None), run
+        return self.study.name, size, counts, max(ends, default=None), run, tuple(self.notes)
 
     @cached_property
     def found(self) -> list[TrialRecord]:
@@ -228,7 +230,8 @@ def read_snapshot(store: Reader, study: str) -> Snapshot:
         UnknownStudyError: there is no such study.
     """
     new = store.read(study)
-    return Snapshot(new.study, new.trials, new.holder, readings=all_readings(store, study))
+    readings, notes = all_readings(store, study), store.notes(study)
+    return Snapshot(new.study, new.trials, new.holder, readings=readings, notes=notes)
 
 
 def _accuracies(seeds: Sequence[TrialRecord]) -> list[float]:

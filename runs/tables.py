@@ -261,6 +261,27 @@ class ReadingRow(Base):
     command: Mapped[str] = mapped_column(sa.Text)
 
 
+class NoteRow(Base):
+    """What a person wrote down on a study, or on one of its trials; goes with it."""
+
+    __tablename__ = "run_note"
+    __table_args__ = (
+        sa.CheckConstraint("length(text) > 0", name="text"),
+        sa.ForeignKeyConstraint(
+            ["study_id", "trial"],
+            ["run_trial.study_id", "run_trial.number"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(sa.ForeignKey("run_study.id", ondelete="CASCADE"))
+    trial: Mapped[int | None]
+    """Its number; None where the note is on the whole study."""
+    text: Mapped[str] = mapped_column(sa.Text)
+    written_at: Mapped[datetime]
+
+
 class LeaseRow(Base):
     """The process that runs a study now: see `runs.lease`."""
 

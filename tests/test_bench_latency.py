@@ -143,7 +143,7 @@ def test_every_runtime_is_timed_at_every_batch_size() -> None:
         ("onnx", 1),
         ("onnx", 3),
     ]
-    assert said[1] == "JAX, 3 images a call"
+    assert said[1] == "timing JAX, 3 images a call"
     for one in found:
         assert one.calls == 3
         assert 0 < one.quartiles_ms[0] <= one.quartiles_ms[1]

@@ -137,7 +137,7 @@ def test_a_database_that_goes_away_takes_the_old_numbers_with_it(
 ) -> None:
     page = browser.new_page()
     expect.set_options(timeout=PATIENCE)
-    page.goto(f"{address}/?study=sample")
+    page.goto(f"{address}/front?study=sample")
     main = page.get_by_test_id("stMain")
     expect(main.get_by_text("Best accuracy")).to_be_visible()
     (tmp_path / "results.db").rename(tmp_path / "away.db")
@@ -153,7 +153,7 @@ def test_nothing_is_cut_off_and_no_row_empty(browser: Browser, tmp_path: Path) -
     with serving(url) as address:
         page = browser.new_page(viewport={"width": 1000, "height": 1000})
         expect.set_options(timeout=PATIENCE)
-        page.goto(address)
+        page.goto(f"{address}/front")
         button = page.get_by_test_id("stButtonGroup").get_by_text("Images/s")
         expect(button).to_be_visible()
         group = page.get_by_test_id("stButtonGroup").bounding_box()
@@ -200,7 +200,7 @@ def test_a_visitor_clicks_a_point_and_sees_the_trial(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
 
-    page.goto(address)
+    page.goto(f"{address}/front")
     wait_for_the_figure(page)
     with open_reader(storage) as store:
         trial = store.trial("sample", 22)

@@ -359,3 +359,13 @@ def test_a_study_that_fine_tunes_is_said_to_have_no_front(
         assert "--trials" not in said
     assert "It searches nothing, so there is no front" in words(visit("front", study="tuned"))
     assert "It searches nothing" in words(visit("progress", study="tuned"))
+
+
+def test_what_the_letters_of_a_configuration_mean_is_one_hover_away(storage: str) -> None:
+    page = visit("trial", study="sample", trial="20")
+    assert "T tokens_mlp_dim (hidden size of the MLP that mixes tokens)" in page.subheader[0].help
+    page = visit("table", study="sample")
+    [columns] = [frame.proto.columns for frame in page.dataframe]
+    explained = json.loads(columns)["Configuration"]["help"]
+    assert "D channels_mlp_dim" in explained
+    assert "D mlp_dim" in explained, "a ViT has the letter for another field"

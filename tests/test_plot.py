@@ -19,6 +19,7 @@ from runs.noise import Noise, wilson
 from runs.plot.axes import MANY, log_ticks
 from runs.plot.curves import curves_figure
 from runs.plot.front import Series, front_figure
+from runs.plot.palette import LIGHT
 from runs.plot.progress import (
     endings_figure,
     hypervolume_figure,
@@ -29,10 +30,9 @@ from runs.points import points_of
 from runs.record import Origin, State, Timing, TrialRecord
 from runs.seeds import over_seeds
 from space.costs import FLOPS, Cost
-from space.families import FAMILIES
 from space.quantities import format_count
 
-MIXER, VIT = (FAMILIES[name].color for name in ("mixer", "vit"))
+MIXER, VIT = (LIGHT.family(name) for name in ("mixer", "vit"))
 MIXERS = [at(20_000_000, 0.70, 4), at(5_000_000, 0.60, 5), at(40_000_000, 0.65, 6)]
 MIXERS += [at(80_000_000, 0.80, 7)]
 VITS = [at(30_000_000, 0.62, 0, config=vit(CIFAR), origin=Origin.BASELINE)]
@@ -103,7 +103,7 @@ def test_given_mixers_are_hollow_and_have_no_front() -> None:
     assert not {"Given front", "Best Given"} & {one.name for one in figure.data}
 
 
-def test_stopped_trials_are_faint_crosses_that_say_when_and_are_on_no_front() -> None:
+def test_stopped_trials_are_pale_crosses_that_say_when_and_are_on_no_front() -> None:
     ended = {"state": State.PRUNED, "rung": 4}
     stopped = [at(5_000_000, 0.95, 8, **ended), at(90_000_000, 0.3, 9, **ended)]
     apart = Series(
@@ -116,7 +116,7 @@ def test_stopped_trials_are_faint_crosses_that_say_when_and_are_on_no_front() ->
     figure = front_figure([*series(), apart], limit=1e9, chosen=9)
     crosses = trace(figure, "Stopped early")
     assert list(zip(crosses.x, crosses.y, strict=True)) == [(5e6, 95), (9e7, pytest.approx(30))]
-    assert (crosses.marker.symbol, crosses.marker.opacity) == ("x", 0.3)
+    assert (crosses.marker.symbol, crosses.marker.color) == ("x", LIGHT.tone(MIXER))
     assert crosses.customdata[0][0] == 8
     assert crosses.customdata[0][3] == "stopped after epoch 4 of 12<br>"
     assert list(trace(figure, "Mixer front").y) == pytest.approx([60, 70, 80])
@@ -219,15 +219,15 @@ def test_training_and_validation_differ_by_more_than_colour() -> None:
     assert trace(figure, "Training").line.dash != trace(figure, "Validation").line.dash
 
 
-def test_curves_of_other_seeds_are_faint_and_share_the_legend() -> None:
+def test_curves_of_other_seeds_are_pale_and_share_the_legend() -> None:
     columns = {"Training": "train_accuracy", "Validation": "validation_accuracy"}
     figure = curves_figure(
         [], columns, "Accuracy (%)", color=MIXER, others={"seed 1": [epoch(1)], "seed 2": []}
     )
     assert [one.name for one in figure.data if one.showlegend] == ["Training", "Validation"]
     other = trace(figure, "Validation, seed 1")
-    assert (other.legendgroup, other.line.color) == ("Validation", MIXER)
-    assert other.opacity < trace(figure, "Validation").opacity
+    assert (other.legendgroup, other.line.color) == ("Validation", LIGHT.tone(MIXER))
+    assert trace(figure, "Validation").line.color == MIXER
 
 
 def test_rungs_are_marked_in_learning_curves() -> None:

@@ -44,6 +44,7 @@ from runs.tables import (
     ConfirmationRow,
     CostRow,
     ImageResultRow,
+    NoteRow,
     ReadingRow,
     TrialRow,
     WeightsRow,
@@ -419,6 +420,7 @@ REFUSED = {
     "ck_run_trial_parent": "UPDATE run_trial SET origin = 'confirmation'",
     "ck_run_trial_initial_weights": "UPDATE run_trial SET initial_weights = 'abc'",
     "ck_run_trial_counts": "UPDATE run_trial SET epochs = 0",
+    "ck_run_note_text": "UPDATE run_note SET text = ''",
     "ck_run_trial_end": "UPDATE run_trial SET finished_at = NULL",
     "ck_run_trial_result": "UPDATE run_trial SET loss = NULL",
     "ck_run_trial_rung": "UPDATE run_trial SET rung = 13",
@@ -457,6 +459,7 @@ def with_every_table(storage: str) -> str:
         results = {"split": "test", "num_images": 9, "right": b"\xff\x80", "classes": bytes(18)}
         session.add(ImageResultRow(trial_id=1, **results))
         session.add(ConfirmationRow(study_id=1, number=0, began_at=NOON, plan={}))
+        session.add(NoteRow(study_id=1, trial=0, text="odd", written_at=NOON))
     engine.dispose()
     return storage
 
@@ -492,6 +495,8 @@ def test_what_cannot_be_is_refused_by_the_schema(with_every_table: str, rule: st
         "UPDATE run_cost SET trial_id = 7",
         "UPDATE run_image_result SET trial_id = 7",
         "UPDATE run_confirmation SET study_id = 7",
+        "UPDATE run_note SET study_id = 7",
+        "UPDATE run_note SET trial = 7",
         "DELETE FROM run_study",
     ],
 )

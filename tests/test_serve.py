@@ -25,10 +25,13 @@ import requests
 from onnx import TensorProto, helper, numpy_helper
 from pictures import noise, png
 from PIL import Image
+from scipy.special import softmax
 from sklearn.datasets import load_digits
 
 from search.data.decoding import decode_any
 from search.data.resize import resized
+from search.formats.onnx import write_onnx
+from space import presets, reference
 
 FILE = Path(__file__).parents[1] / "docs" / "examples" / "serve.py"
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -168,6 +171,20 @@ def test_answers_are_those_of_onnxruntime_and_mostly_right(server: Server, model
     assert np.mean(classes == labels) > 0.8
     one = probabilities(server.predict(png(images[5])))
     np.testing.assert_allclose(one, expected[5:6], atol=1e-6)
+
+
+def test_a_winner_that_comes_along_is_exported_and_served(tmp_path: Path) -> None:
+    preset = presets.load("mixer_cifar_cpu_1m")
+    assert preset.trained
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    pixels = (images - np.array(preset.trained.pixel_mean)) / np.array(preset.trained.pixel_std)
+    logits = reference.logits(preset.config, preset.params(), pixels)
+    write_onnx(preset, preset.params(), tmp_path, images, logits.astype(np.float32))
+    with Server([str(FILE), str(tmp_path / "model.onnx"), "--port", "0"], tmp_path / "log") as own:
+        answer = own.predict_several([png(one) for one in images]).json()["predictions"]
+    assert [list(one["probabilities"]) for one in answer] == 3 * [list(preset.trained.class_names)]
+    served = [list(one["probabilities"].values()) for one in answer]
+    np.testing.assert_allclose(served, softmax(logits, axis=-1), atol=1e-5)
 
 
 def test_eight_clients_at_once_get_their_own_answers(server: Server, model: Path) -> None:

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 import dashboard
 
 APP = Path(dashboard.__file__).with_name("app.py")
-PAGES = ["front", "trial", "progress", "table"]
+PAGES = ["study", "front", "trial", "progress", "table"]
 
 
 def visit(page: str = "front", **url: str | list[str]) -> AppTest:
@@ -17,7 +17,7 @@ def visit(page: str = "front", **url: str | list[str]) -> AppTest:
     app = AppTest.from_file(APP, default_timeout=60)
     app.query_params.update(url)
     app.run()
-    if page != "front":
+    if page != "study":
         app.switch_page(f"views/{page}.py").run()
     assert not app.exception
     return app

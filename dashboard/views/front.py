@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard import chosen, kept, reading
-from dashboard.controls import open_button, preset_button, trials_chart, trials_dataframe
+from dashboard.controls import (
+    letters_help,
+    open_button,
+    preset_button,
+    trials_chart,
+    trials_dataframe,
+)
+from dashboard.theme import palette
 from runs.convergence import Unconverged, sentence, train_losses, unconverged
 from runs.noise import places_sentence
 from runs.plot.front import Series, front_figure
@@ -58,7 +65,7 @@ def page() -> None:
         limit = _limit(snapshot, series, axis)
     number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
     stopped = stopped_series(snapshot, axis)
-    figure = front_figure([*series, *stopped], limit=limit, chosen=number)
+    figure = front_figure([*series, *stopped], limit=limit, chosen=number, palette=palette())
     trials_chart(figure, key=f"front of {axis.label}")
     noise = snapshot.noise
     bars = f"Bars on the front: 95 %, {noise.covers}. " if noise.num_images else ""
@@ -160,7 +167,10 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
     with_front = [one for one in series if one.has_front]
     for column, one in zip(st.columns(max(2, len(with_front))), with_front, strict=False):
         with column, st.container(border=True):
-            st.markdown(f"**Best {one.name}** of {bound} {axis.shortly(limit)}")
+            st.markdown(
+                f"**Best {one.name}** of {bound} {axis.shortly(limit)}",
+                help=letters_help(snapshot),
+            )
             best = one.points.best_within(limit)
             if best is None:
                 st.text("None yet.")

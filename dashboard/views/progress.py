@@ -11,6 +11,7 @@ from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
 from dashboard import chosen, reading
 from dashboard.controls import chart, trials_chart, trials_dataframe
 from dashboard.errors import errors_shown
+from dashboard.theme import palette
 from runs.accounting import Account, account
 from runs.plot.progress import (
     endings_figure,
@@ -64,7 +65,7 @@ def _search(snapshot: Snapshot) -> None:
     st.subheader("Trials ended")
     times = endings(snapshot.searched)
     if times:
-        chart(endings_figure(times), key="endings")
+        chart(endings_figure(times, palette=palette()), key="endings")
     else:
         st.text("None yet.")
     st.subheader("Where the time went")
@@ -110,11 +111,13 @@ def _hypervolume(snapshot: Snapshot) -> None:
     left, right = st.columns(2)
     with left:
         title = "Configurations finished"
-        figure = hypervolume_figure(numbers, history.hypervolume, title, cost)
+        figure = hypervolume_figure(numbers, history.hypervolume, title, cost, palette=palette())
         chart(figure, key="hypervolume by trials")
     with right:
         title = "Training FLOPs spent"
-        figure = hypervolume_figure(history.training_flops, history.hypervolume, title, cost)
+        figure = hypervolume_figure(
+            history.training_flops, history.hypervolume, title, cost, palette=palette()
+        )
         chart(figure, key="hypervolume by training FLOPs")
     st.caption(
         f"Hypervolume: the area that the front of the searched {labels(snapshot.study.families)} "
@@ -183,7 +186,7 @@ def _time(snapshot: Snapshot) -> None:
     timed = [trial for trial in snapshot.trials if trial.timing is not None]
     if timed:
         st.markdown("**Training speed reached**")
-        trials_chart(speed_figure(timed), key="speed")
+        trials_chart(speed_figure(timed, palette=palette()), key="speed")
         st.caption("3 × FLOPs × images a second, as measured. Click a point to open the trial.")
 
 
@@ -219,7 +222,7 @@ def _account(found: Account) -> None:
     with st.container(horizontal=True, gap="large"):
         for label, value in values.items():
             st.metric(label, value, help=meanings[label], width="content")
-    chart(wall_figure(found), key="wall clock")
+    chart(wall_figure(found, palette=palette()), key="wall clock")
     st.caption(
         "Wall clock: the time the study ran, once for every worker. Tracing "
         f"({format_seconds(found.trace_seconds)} in all) and compiling "

@@ -10,6 +10,8 @@ from streamlit.column_config import NumberColumn, ProgressColumn
 from dashboard import chosen, reading
 from dashboard.controls import chart, open_button, preset_button
 from dashboard.errors import errors_shown
+from dashboard.notes import notes_text
+from dashboard.theme import palette
 from runs import winners
 from runs.convergence import unconverged
 from runs.noise import longer_arm
@@ -24,7 +26,7 @@ from runs.shown import (
     two_columns,
 )
 from runs.snapshot import Snapshot
-from runs.wording import state_word, stopping_sentence, with_arm
+from runs.wording import letters_explained, state_word, stopping_sentence, with_arm
 from space.costs import FLOPS, PARAMS
 from space.families import family_of
 from space.quantities import format_count
@@ -42,13 +44,14 @@ def page() -> None:
     left.header(f"Trial {trial.number}")
     with right:
         _navigation(snapshot, trial)
-    st.subheader(trial.label)
+    st.subheader(trial.label, help="\n\n".join(letters_explained([trial.family])))
     _metrics(snapshot, trial)
     sentence = stopping_sentence(trial)
     if sentence:
         st.info(sentence)
     if trial.error:
         st.code(trial.error, language=None, wrap_lines=True)
+    notes_text(reading.notes(snapshot.study.name, trial.number))
     with st.container(horizontal=True):
         repeated = [t for t in snapshot.trials if t.number == trial.parent]
         for other in [*repeated, *snapshot.seeds_of(trial)]:
@@ -160,7 +163,9 @@ def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
         others = {f"seed {t.seed}": of_seeds[t.number] for t in seeds if t.number in of_seeds}
         color = family_of(trial.config).color
         rungs = _rungs_passed(snapshot, trial, max(len(curve) for curve in curves))
-        draw = partial(curves_figure, epochs, color=color, others=others, rungs=rungs)
+        draw = partial(
+            curves_figure, epochs, color=color, others=others, rungs=rungs, palette=palette()
+        )
         with left:
             chart(draw(accuracy, "Accuracy (%)", scale=100), key="accuracy")
         with middle:

@@ -8,20 +8,47 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from runs.plot.palette import Palette
 from space.quantities import format_count
 
 MANY = 5_000
 """From so many points on a figure is drawn by the graphics card: SVG takes seconds."""
 
 
-def dress(figure: go.Figure, *, height: int, x: str, y: str) -> None:
-    """What all figures share."""
+_FONT = '"Source Sans", "Source Sans Pro", "Segoe UI", Helvetica, Arial, sans-serif'
+
+
+def dress(figure: go.Figure, *, height: int, x: str, y: str, palette: Palette) -> None:
+    """What all figures share.
+
+    The page, a notebook and a file show the same figure: the template is our own, not Streamlit's,
+    and the background is opaque.
+    """
     figure.update_layout(
+        template=_template(palette),
         height=height,
         margin={"l": 10, "r": 10, "t": 40, "b": 10},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0.0},
         xaxis_title=x,
         yaxis_title=y,
+    )
+
+
+def _template(palette: Palette) -> go.layout.Template:
+    axis = {"gridcolor": palette.grid, "zerolinecolor": palette.grid, "automargin": True}
+    clear = "rgba(0, 0, 0, 0)"
+    return go.layout.Template(
+        layout={
+            "font": {"family": _FONT, "color": palette.text, "size": 13},
+            "paper_bgcolor": palette.background,
+            "plot_bgcolor": palette.background,
+            "colorway": list(palette.several),
+            "xaxis": axis,
+            "yaxis": axis,
+            "legend": {"bgcolor": clear},
+            "hoverlabel": {"bgcolor": palette.background, "font": {"color": palette.text}},
+            "modebar": {"bgcolor": clear, "color": palette.muted, "activecolor": palette.text},
+        }
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from runs.plot.axes import dress
+from runs.plot.palette import LIGHT, Palette
 from runs.record import EpochRecord
 
 
@@ -20,6 +21,7 @@ def curves_figure(
     scale: float = 1.0,
     others: Mapping[str, Sequence[EpochRecord]] | None = None,
     rungs: Sequence[int] = (),
+    palette: Palette = LIGHT,
 ) -> go.Figure:
     """Fields of the epochs against the epoch.
 
@@ -27,10 +29,11 @@ def curves_figure(
         epochs: of one trial.
         columns: the name a line is shown under, to the field of `EpochRecord` it draws.
         title: of the y-axis, with its unit.
-        color: of the lines; the training's is dotted.
+        color: of the lines, made readable; the training's is dotted.
         scale: values are multiplied by it.
         others: epochs of the configuration's other seeds, by the seed's name; drawn faint.
         rungs: epochs to mark, after which trials are compared.
+        palette: of the theme it is drawn in.
     """
     figure = go.Figure()
     curves = [*(others or {}).items(), ("", epochs)]
@@ -43,19 +46,22 @@ def curves_figure(
                     name=f"{name}, {seed}" if seed else name,
                     legendgroup=name,
                     showlegend=not seed,
-                    opacity=0.35 if seed else 1.0,
                     mode="lines+markers" if len(curve) < 30 else "lines",
-                    line={"color": color, "dash": "dot" if name == "Training" else "solid"},
+                    line={
+                        "color": palette.tone(color) if seed else palette.line(color),
+                        "dash": "dot" if name == "Training" else "solid",
+                        "width": 1 if seed else 2,
+                    },
                 )
             )
     for rung in rungs:
         figure.add_vline(
             x=rung,
-            line={"dash": "dash", "width": 1, "color": "#888888"},
-            annotation={"text": "rung", "font": {"size": 10, "color": "#888888"}},
+            line={"dash": "dash", "width": 1, "color": palette.muted},
+            annotation={"text": "rung", "font": {"size": 10, "color": palette.muted}},
             annotation_position="bottom right",
         )
-    dress(figure, height=300, x="Epoch", y=title)
+    dress(figure, height=300, x="Epoch", y=title, palette=palette)
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(
         dtick=1 if max(len(curve) for _, curve in curves) <= 10 else None

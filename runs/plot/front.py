@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import plotly.graph_objects as go
 
 from runs.noise import Noise
 from runs.plot.axes import MANY, dress, for_plotly, log_axis
+from runs.plot.palette import LIGHT, Palette
 from runs.points import Points
 from runs.record import State
 from runs.wording import mean_of_seeds
@@ -29,11 +30,12 @@ class Series:
 
     name: str
     color: str
+    """As a family brings it; a figure makes it readable on its background."""
     points: Points
     has_front: bool = True
     """Whether the front is drawn through them, or they are hollow and alone."""
     is_stopped: bool = False
-    """Whether they were stopped early: faint crosses where they were."""
+    """Whether they were stopped early: pale crosses where they were."""
     noise: Noise | None = None
     """Of the study: members of the front have bars then, where their intervals are known."""
     unconverged: Collection[int] = ()
@@ -41,7 +43,11 @@ class Series:
 
 
 def front_figure(
-    series: Sequence[Series], *, limit: float | None = None, chosen: int | None = None
+    series: Sequence[Series],
+    *,
+    limit: float | None = None,
+    chosen: int | None = None,
+    palette: Palette = LIGHT,
 ) -> go.Figure:
     """Accuracy against cost: every configuration a point, every front a stair.
 
@@ -54,8 +60,9 @@ def front_figure(
         chosen: the number of the trial to put a ring around.
     """
     figure = go.Figure()
+    series = [replace(one, color=palette.line(one.color)) for one in series]
     for one in series:
-        figure.add_trace(_cloud(one))
+        figure.add_trace(_cloud(one, palette))
         with_bars = set(one.points.front) if _has_intervals(one) else set()
         several = [
             i
@@ -68,7 +75,7 @@ def front_figure(
         if one.has_front:
             figure.add_trace(_stair(one))
     if limit is not None:
-        figure.add_vline(x=limit, line={"dash": "dot", "width": 1, "color": "#888888"})
+        figure.add_vline(x=limit, line={"dash": "dot", "width": 1, "color": palette.muted})
         for one in series:
             best = one.points.best_within(limit) if one.has_front else None
             if best is not None:
@@ -84,22 +91,22 @@ def front_figure(
     for one, indices in hollow:
         if indices:
             is_known = any(drawn.name == _NOT_CONVERGED for drawn in figure.data)
-            figure.add_trace(_hollow(one, indices, in_legend=not is_known))
+            figure.add_trace(_hollow(one, indices, palette, in_legend=not is_known))
     axis = series[0].points.axis
-    dress(figure, height=520, x=axis.title, y="Validation accuracy (%)")
+    dress(figure, height=520, x=axis.title, y="Validation accuracy (%)", palette=palette)
     shown = [float(x) for one in series for x in one.points.x]
     log_axis(figure, shown if limit is None else [*shown, limit])
     figure.update_layout(hovermode="closest", dragmode="zoom")
     return figure
 
 
-def _cloud(series: Series) -> go.Scatter | go.Scattergl:
+def _cloud(series: Series, palette: Palette) -> go.Scatter | go.Scattergl:
     points = series.points
-    marker = {"color": series.color, "size": 7, "opacity": 0.7}
+    marker = {"color": series.color, "size": 7, "opacity": 0.8}
     if not series.has_front:
         marker |= {"symbol": "circle-open", "opacity": 1.0}
     if series.is_stopped:
-        marker |= {"symbol": "x", "opacity": 0.3}
+        marker |= {"symbol": "x", "size": 5, "color": palette.tone(series.color), "opacity": 1.0}
     draw = go.Scattergl if len(points.trials) >= MANY else go.Scatter
     return draw(
         **_columns(series, range(len(points.trials))),
@@ -157,15 +164,21 @@ def _has_intervals(series: Series) -> bool:
     return series.has_front and known
 
 
-def _hollow(series: Series, indices: Sequence[int], *, in_legend: bool) -> go.Scatter:
-    """White hearts for points whose training had not converged; the legend has them once."""
+def _hollow(
+    series: Series, indices: Sequence[int], palette: Palette, *, in_legend: bool
+) -> go.Scatter:
+    """Hollow hearts for points whose training had not converged; the legend has them once."""
     return go.Scatter(
         **_columns(series, indices),
         name=_NOT_CONVERGED,
         legendgroup=_NOT_CONVERGED,
         showlegend=in_legend,
         mode="markers",
-        marker={"color": "#FFFFFF", "size": 5, "line": {"color": "#888888", "width": 1}},
+        marker={
+            "color": palette.background,
+            "size": 5,
+            "line": {"color": palette.muted, "width": 1},
+        },
     )
 
 

@@ -43,7 +43,13 @@ def hypervolume_figure(
     figure = go.Figure(
         go.Scatter(x=x[steps], y=hypervolume[steps], mode="lines", line=line, name="Hypervolume")
     )
-    dress(figure, height=340, x=title, y=f"Hypervolume (accuracy × decades of {cost.unit})")
+    dress(
+        figure,
+        height=340,
+        x=title,
+        y=f"Hypervolume (accuracy × decades of {cost.unit})",
+        palette=palette,
+    )
     figure.update_xaxes(exponentformat="SI", rangemode="tozero", dtick=1 if x[-1] <= 10 else None)
     figure.update_yaxes(rangemode="tozero")
     return figure
@@ -66,7 +72,7 @@ def endings_figure(
                 line={"color": palette.states[state], "shape": "hv"},
             )
         )
-    dress(figure, height=340, x="Time (UTC)", y="Trials")
+    dress(figure, height=340, x="Time (UTC)", y="Trials", palette=palette)
     ends = [(first - _SOME_TIME).replace(tzinfo=None), (last + _SOME_TIME).replace(tzinfo=None)]
     figure.update_xaxes(autorangeoptions={"include": ends})
     most = max(len(ended) for ended in times.values())
@@ -74,20 +80,20 @@ def endings_figure(
     return figure
 
 
-def wall_figure(account: Account) -> go.Figure:
+def wall_figure(account: Account, *, palette: Palette = LIGHT) -> go.Figure:
     """The study's wall clock as one bar: training, validating and the rest.
 
     With several workers it is as long as all their wall clocks together.
     """
     parts = {
-        "Training": (account.train_seconds, "#56B4E9"),
-        "Validating": (account.eval_seconds, "#F0E442"),
-        "Other": (account.other_seconds, "#BBBBBB"),
+        "Training": account.train_seconds,
+        "Validating": account.eval_seconds,
+        "Other": account.other_seconds,
     }
-    whole = sum(seconds for seconds, _ in parts.values())
+    whole = sum(parts.values())
     unit = next((name for name, size in _UNITS.items() if whole >= 2 * size), "seconds")
     figure = go.Figure()
-    for name, (seconds, color) in parts.items():
+    for (name, seconds), color in zip(parts.items(), palette.parts, strict=False):
         share = f"{100 * seconds / whole:.1f} %" if whole else "–"
         figure.add_trace(
             go.Bar(
@@ -101,12 +107,12 @@ def wall_figure(account: Account) -> go.Figure:
         )
     is_sum = account.worker_seconds != account.wall_seconds
     clock = "Workers' wall clocks together" if is_sum else "Wall clock"
-    dress(figure, height=150, x=f"{clock} ({unit})", y="")
+    dress(figure, height=150, x=f"{clock} ({unit})", y="", palette=palette)
     figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
     return figure
 
 
-def speed_figure(trials: Sequence[TrialRecord]) -> go.Figure:
+def speed_figure(trials: Sequence[TrialRecord], *, palette: Palette = LIGHT) -> go.Figure:
     """The training speed each timed trial reached, against the FLOPs of its configuration."""
     figure = go.Figure()
     for name, family in FAMILIES.items():
@@ -127,10 +133,10 @@ def speed_figure(trials: Sequence[TrialRecord]) -> go.Figure:
                 hovertemplate=_SPEED,
                 name=family.label,
                 mode="markers",
-                marker={"color": family.color, "size": 7, "opacity": 0.7},
+                marker={"color": palette.family(name), "size": 7, "opacity": 0.7},
             )
         )
-    dress(figure, height=340, x=FLOPS.title, y="Training speed (FLOP/s)")
+    dress(figure, height=340, x=FLOPS.title, y="Training speed (FLOP/s)", palette=palette)
     log_axis(figure, [float(t.flops) for t in trials if t.timing])
     figure.update_yaxes(exponentformat="SI", rangemode="tozero")
     figure.update_layout(hovermode="closest")

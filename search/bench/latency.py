@@ -145,7 +145,7 @@ def measure(
         open_runtime = {"jax": _open_jax, "onnx": _open_onnx}[runtime]
         answer, where, versions = open_runtime(config, params, pixel_mean, pixel_std, device)
         for batch in batches:
-            say(f"{_NAMES[runtime]}, {batch} image{'' if batch == 1 else 's'} a call")
+            say(f"timing {_NAMES[runtime]}, {batch} image{'' if batch == 1 else 's'} a call")
             shape = (batch, config.image_size, config.image_size, config.image_channels)
             images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
             seconds, others = _timed(partial(answer, images))

@@ -12,6 +12,7 @@ from rich.console import Console
 from runs.convergence import sentence as unconverged_line
 from runs.convergence import train_losses, unconverged
 from runs.lease import LeaseLostError
+from runs.next_steps import next_commands
 from runs.noise import Noise, noise_of
 from search.data import Arrays, ImageData
 from search.data.balance import shares_line
@@ -26,7 +27,6 @@ from search.report.summary import (
     flat_line,
     front_table,
     idle_line,
-    next_commands,
     nothing_line,
     retried_line,
     stopping_line,
