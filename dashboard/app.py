@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import chosen, kept, zoom
+from dashboard import chosen, kept, style, zoom
 from dashboard.errors import errors_shown
 
 st.set_page_config(page_title="mixer-search", layout="wide")
+style.apply()
 PAGES = [
     st.Page("views/study.py", title="Study", default=True),
     st.Page("views/front.py", title="Front", url_path="front"),
@@ -19,7 +20,7 @@ PAGES = [
     st.Page("views/table.py", title="Table", url_path="table"),
 ]
 page = st.navigation(PAGES, position="hidden")  # its own links would forget the study
-links = st.sidebar.container(gap=None)
+links = st.sidebar.container(gap="xxsmall")
 with errors_shown():
     kept.begin(page)
     try:

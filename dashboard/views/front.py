@@ -15,6 +15,7 @@ from dashboard.controls import (
     trials_chart,
     trials_dataframe,
 )
+from dashboard.style import row
 from dashboard.theme import palette
 from runs.convergence import Unconverged, sentence, train_losses, unconverged
 from runs.noise import places_sentence
@@ -165,7 +166,8 @@ def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None
     costs = dict.fromkeys([FLOPS, PARAMS, snapshot.study.cost])
     bound = "at least" if axis.direction == "maximize" else "at most"
     with_front = [one for one in series if one.has_front]
-    for column, one in zip(st.columns(max(2, len(with_front))), with_front, strict=False):
+    columns = row("best", max(2, len(with_front)))
+    for column, one in zip(columns, with_front, strict=False):
         with column, st.container(border=True):
             st.markdown(
                 f"**Best {one.name}** of {bound} {axis.shortly(limit)}",

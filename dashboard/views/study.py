@@ -11,6 +11,7 @@ from dashboard import chosen, reading
 from dashboard.controls import chart
 from dashboard.errors import errors_shown
 from dashboard.notes import notes_text
+from dashboard.style import row
 from dashboard.theme import palette
 from runs.asked import data_facts, recipe_facts, search_facts, searched_ranges, start_facts
 from runs.next_steps import next_steps
@@ -39,7 +40,7 @@ def page() -> None:
     st.subheader("Next")
     _next(snapshot)
     st.subheader("What was asked")
-    left, right = st.columns(2)
+    left, right = row("asked", 2)
     with left:
         _facts("Data", data_facts(study, snapshot.trials))
         if study.fine_tunes is not None:

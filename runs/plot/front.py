@@ -93,7 +93,7 @@ def front_figure(
             is_known = any(drawn.name == _NOT_CONVERGED for drawn in figure.data)
             figure.add_trace(_hollow(one, indices, palette, in_legend=not is_known))
     axis = series[0].points.axis
-    dress(figure, height=520, x=axis.title, y="Validation accuracy (%)", palette=palette)
+    dress(figure, height=480, x=axis.title, y="Validation accuracy (%)", palette=palette)
     shown = [float(x) for one in series for x in one.points.x]
     log_axis(figure, shown if limit is None else [*shown, limit])
     figure.update_layout(hovermode="closest", dragmode="zoom")
