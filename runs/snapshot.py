@@ -223,7 +223,7 @@ class Snapshot:
 
     @cached_property
     def configurations(self) -> dict[tuple[Config, Origin], list[TrialRecord]]:
-        """The trials of each configuration and origin, by `runs.seeds.by_configuration`."""
+        """The trials of each configuration and origin, see `runs.seeds.by_configuration`."""
         return by_configuration(self.trials)
 
 

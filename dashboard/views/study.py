@@ -10,6 +10,7 @@ from streamlit.column_config import TextColumn
 from dashboard import chosen, reading
 from dashboard.controls import chart
 from dashboard.notes import notes_text
+from dashboard.report import report_button
 from dashboard.theme import palette
 from runs.asked import data_facts, recipe_facts, search_facts, searched_ranges, start_facts
 from runs.next_steps import next_steps
@@ -40,6 +41,7 @@ def page() -> None:
     notes_text(reading.notes(snapshot.study.name))
     st.subheader("Next")
     _next(snapshot)
+    report_button(study.name)
     st.subheader("What was asked")
     with st.container(horizontal=True):
         with st.container(width=_FACTS_PIXELS):
