@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import statistics
@@ -37,7 +38,7 @@ from rich.table import Table
 from search.train.environment import git_revision
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 300_000
+PATIENCE = 120_000
 """Milliseconds."""
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -47,18 +48,18 @@ FLAGS = [
 MEASURED = ("cold", "reload", "axis", "slider", "filter", "click")
 VIEWPORT = {"width": 1400, "height": 1000}
 
-# Whether some figure shows accuracy against FLOPs of so many points
+# Whether the first figure, which is accuracy and FLOPs on both pages, shows so many points
 DRAWN = """
-(least) => [...document.querySelectorAll(".js-plotly-plot")].some((plot) =>
-  plot.calcdata && plot.calcdata.reduce((sum, points) => sum + points.length, 0) >= least
-  && plot._fullLayout.xaxis.title.text)
+(least) => {
+  const plot = document.querySelector(".js-plotly-plot");
+  const points = ((plot && plot.calcdata) || []).map((all) => all[0].trace.x.length);
+  return points.reduce((sum, size) => sum + size, 0) >= least;
+}
 """
-# Where on the page the dearest trial lies, of the figure with most points; it is in view then
-DEAREST = """
+# Where on the page the point farthest to the right of that figure lies, which is in view then
+FARTHEST = """
 () => {
-  const size = (plot) => (plot.calcdata || []).reduce((sum, points) => sum + points.length, 0);
-  const plots = [...document.querySelectorAll(".js-plotly-plot")];
-  const plot = plots.sort((a, b) => size(b) - size(a))[0];
+  const plot = document.querySelector(".js-plotly-plot");
   plot.scrollIntoView({block: "center"});
   const {xaxis, yaxis} = plot._fullLayout;
   let best = null;
@@ -74,6 +75,12 @@ DEAREST = """
   const box = plot.getBoundingClientRect();
   return [box.left + best[0], box.top + best[1]];
 }
+"""
+
+# What our table says of its rows
+ROWS = """
+[...document.querySelectorAll("[data-testid=stCaptionContainer]")]
+  .map((one) => one.innerText).find((text) => text.includes("the latest first"))
 """
 
 
@@ -123,13 +130,10 @@ class Ours:
         page.goto(f"{address}/table?study={NAME}")
         field = page.get_by_label("At least so accurate (%)")
         field.fill("60")
-        caption = page.get_by_text(", the latest first")
-        rows = caption.inner_text()
+        rows = page.evaluate(f"() => {ROWS}")
         found["filter"] = seconds(
             lambda: field.press("Enter"),
-            lambda: page.wait_for_function(
-                "(old) => !document.body.innerText.includes(old)", arg=rows.split(",")[0]
-            ),
+            lambda: page.wait_for_function(f"(old) => ({ROWS}) !== old", arg=rows),
         )
         return found
 
@@ -152,7 +156,7 @@ class Theirs:
 
     @staticmethod
     def clicked(page: Page) -> None:
-        page.wait_for_url("**/trials?*")
+        page.wait_for_url(re.compile(r"/trials\?"), wait_until="commit")
 
     @staticmethod
     def others(page: Page, address: str) -> dict[str, float]:
@@ -208,7 +212,7 @@ def measure(browser: Browser, side: Side, storage: str, trials: int) -> dict[str
             "reload": seconds(lambda: page.reload(), drawn),
         }
         page.wait_for_timeout(2_000)  # points move until the page has settled
-        x, y = page.evaluate(DEAREST)
+        x, y = page.evaluate(FARTHEST)
         page.wait_for_timeout(500)
         page.mouse.move(x, y - 50)
         page.mouse.move(x, y)
