@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dashboard.other_storages import name_others, other_storages
 from runs.options import Storage
 from runs.plot.palette import DARK, LIGHT
 from runs.reader import open_reader
@@ -45,13 +46,25 @@ def serve(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Do not open a browser window.")
     ] = False,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another database, whose studies the page Compare offers too; may be repeated. By "
+            "default $MIXER_ALSO, one a line.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None,
     version: Version = False,
 ) -> None:
     """Shows the studies of a database in the browser: front, trials, progress. Read-only."""
     if storage is not None:
         os.environ["MIXER_STORAGE"] = storage  # the pages read it there
-    with open_reader():  # better a sentence here than on every page
-        pass
+    if also:
+        name_others(also)
+    for each in (None, *other_storages()):
+        with open_reader(each):  # better a sentence here than on every page
+            pass
     _check_address(address, port, allow_remote)
     shown = f"[{address}]" if ":" in address else address
     print(f"{describe(parse_storage(None))} at http://{shown}:{port} (Ctrl-C to stop)", flush=True)
@@ -81,6 +94,7 @@ def _options(address: str, port: int, hosts: list[str], *, headless: bool) -> di
         "runner.magicEnabled": False,
         "theme.light.primaryColor": "#0072B2",
         "theme.dark.primaryColor": "#56B4E9",
+        "theme.metricValueFontSize": "1.5rem",
         "theme.light.backgroundColor": LIGHT.background,
         "theme.dark.backgroundColor": DARK.background,
     }

@@ -14,19 +14,23 @@ import typer
 
 import runs
 from runs import gc
-from runs.commands import delete, notes, rename
+from runs.commands import delete, export, list_studies, notes, rename, show, upgrade
 from runs.options import Storage, StudyName
 from runs.report import command as report
-from runs.storage import StorageError
+from runs.tabular_files import check_kind, write_table
 from space.command import Json, Version, make_app, print_json, run_app
 from space.paths import as_path
 from space.quantities import counted
 
 VERBS: Mapping[str, Callable[[list[str]], int]] = {
+    "list": list_studies.main,
+    "show": show.main,
     "rename": rename.main,
     "delete": delete.main,
     "note": notes.main,
+    "export": export.main,
     "report": report.main,
+    "upgrade": upgrade.main,
     "gc": gc.main,
 }
 """What the first word may be; each takes the words after it and returns the exit code."""
@@ -43,7 +47,7 @@ app = make_app()
 def write(
     study: StudyName,
     out: Annotated[
-        Path, typer.Option(parser=as_path, help="A .csv or .parquet file.", metavar="FILE")
+        Path, typer.Option(parser=as_path, help="A .csv, .parquet or .json file.", metavar="FILE")
     ],
     curves: Annotated[
         bool, typer.Option("--curves", help="Learning curves instead, one row an epoch.")
@@ -53,20 +57,9 @@ def write(
     version: Version = False,
 ) -> None:
     """Parses, calls, returns."""
-    kind = out.suffix.lower()
-    if kind not in {".csv", ".parquet"}:
-        raise StorageError(f"--out {out}: only .csv and .parquet are written; choose one of them")
+    check_kind(out)
     frame = runs.curves(study, storage) if curves else runs.frame(study, storage)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if kind == ".csv":
-            frame.to_csv(out, index=False)
-        else:
-            frame.to_parquet(out, index=False)
-    except OSError as error:
-        raise StorageError(
-            f"--out {out} cannot be written ({error.strerror or error}); name another file"
-        ) from None
+    write_table(frame, out)
     if as_json:
         print_json({"study": study, "file": str(out), "rows": len(frame), "curves": curves})
     else:

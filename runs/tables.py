@@ -70,6 +70,14 @@ class TrialRow(Base):
             sqlite_where=sa.text("state <> 'refused'"),
             postgresql_where=sa.text("state <> 'refused'"),
         ),
+        # The few that have a parent: each trial that is deleted asks whose parent it is
+        sa.Index(
+            "ix_run_trial_parent",
+            "study_id",
+            "parent",
+            sqlite_where=sa.text("parent IS NOT NULL"),
+            postgresql_where=sa.text("parent IS NOT NULL"),
+        ),
         sa.CheckConstraint(
             "state IN ('running', 'complete', 'pruned', 'failed', 'refused')", name="state"
         ),

@@ -13,7 +13,6 @@ from runs.commands.names import Study, open_existing
 from runs.options import Storage
 from runs.reader import open_reader
 from runs.record import Note
-from runs.shown import moment
 from space.command import Json, Version, make_app, print_json, run_app, visible
 from space.errors import MixerSearchError
 from space.quantities import counted
@@ -116,7 +115,7 @@ def _print(notes: Sequence[tuple[int, Note]], *, as_json: bool, what: str = "") 
         return
     for i, one in notes:
         on = "the study" if one.trial is None else f"trial {one.trial}"
-        print(f"{what}note {i} on {on}, {moment(one.written_at)}")
+        print(f"{what}note {i} on {on}, {one.written_at:%Y-%m-%d %H:%M:%S} UTC")
         print(visible("\n".join(f"    {line}" for line in one.text.splitlines())))
 
 

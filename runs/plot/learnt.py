@@ -67,7 +67,7 @@ def mosaic(images: Images, fill: float = math.nan) -> Images:
 
 def _heatmap(tiles: Tiles, palette: Palette) -> go.Heatmap:
     numbers = np.broadcast_to(tiles.numbers[:, None, None], tiles.images.shape)
-    low, high = palette.line("#D55E00"), palette.line("#0072B2")
+    low, high = palette.ends
     return go.Heatmap(
         z=mosaic(tiles.images),
         zmin=-tiles.span,
