@@ -64,7 +64,8 @@ def _chosen() -> dict[str, Snapshot]:
     if len(picked) < 2:
         st.info("Choose two studies or more.")
         return {}
-    return {known[key].label: also.snapshot(known[key]) for key in picked}
+    names = also.labels(known.values())
+    return {names[key]: also.snapshot(known[key]) for key in picked}
 
 
 def _picked(known: Mapping[str, also.Listed]) -> list[str]:
@@ -76,10 +77,11 @@ def _picked(known: Mapping[str, also.Listed]) -> list[str]:
     else:
         here = here if here in known else next(iter(known))
         st.session_state["compare_studies"] = [here, next(key for key in known if key != here)]
+    names = also.labels(known.values())
     picked: list[str] = st.multiselect(
         "Studies",
         list(known),
-        format_func=lambda key: known[key].label,
+        format_func=lambda key: names[key],
         max_selections=_MOST,
         key="compare_studies",
         help="The first is what the others are compared with.",
@@ -133,16 +135,16 @@ def _hypervolume(found: Comparable) -> None:
     cost, names = next(iter(same.values())).study.cost, list(found.kept)
     left, right = st.columns(2)
     with left:
-        by_flops = hypervolumes_figure(curves, "training_flops", names, cost, palette=palette())
-        chart(by_flops, key="compare by training FLOPs")
+        figure = hypervolumes_figure(curves, "training_flops", names, cost, palette=palette())
+        chart(figure.update_layout(showlegend=False), key="compare by training FLOPs")
         st.caption(
             "What each has gained for the training FLOPs its search spent, those of trials that "
-            "failed or were stopped early too."
+            "failed or were stopped early too; colours as above."
         )
     with right:
-        by_number = hypervolumes_figure(curves, "configurations", names, cost, palette=palette())
-        chart(by_number, key="compare by configurations")
-        st.caption("The same after each configuration that finished, of all its seeds.")
+        figure = hypervolumes_figure(curves, "configurations", names, cost, palette=palette())
+        chart(figure.update_layout(showlegend=False), key="compare by configurations")
+        st.caption("The same after each configuration that finished, with all its seeds.")
     ceilings = {one.study.cost_ceiling for one in same.values()}
     if len(ceilings) > 1:
         st.caption(
