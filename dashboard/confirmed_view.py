@@ -78,9 +78,11 @@ def shown(snapshot: Snapshot) -> bool:
 
 def _progress(snapshot: Snapshot, pace: Pace) -> None:
     more = "" if snapshot.is_run else "; no process trains the others now"
-    st.text(f"{pace.sentence}{more}. What follows is what is known so far.")
-    if pace.share is not None:
-        st.progress(min(1.0, pace.share), text="Share of the confirmation that has ended")
+    said = f"{pace.sentence}{more}. What follows is what is known so far."
+    if pace.share is None:
+        st.text(said)
+    else:
+        st.progress(pace.share, text=said)
 
 
 def _said(found: Confirmed) -> None:

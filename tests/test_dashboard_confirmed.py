@@ -48,7 +48,8 @@ def test_a_confirmation_under_way_says_how_far_it_is(store: Writer) -> None:
     assert view.value == "Search"  # nothing is judged by one training
     view.set_value("Confirmed").run()
     assert "No configuration has two trainings with fresh seeds yet" in words(app)
-    assert "6 of 18 trainings have ended" in words(app)
+    (progress,) = app.get("progress")
+    assert progress.proto.text.startswith("6 of 18 trainings have ended; no process trains")
 
 
 def test_without_a_confirmation_there_is_no_choice(

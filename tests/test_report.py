@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 from sample_study import write_study
-from test_browser import browser  # noqa: F401, the fixture
+from test_browser import browser, serving  # noqa: F401, the fixture
 
 from runs.plot.series import searched_series, stopped_series
 from runs.reader import open_reader
@@ -187,3 +187,19 @@ def test_in_a_browser_all_is_drawn_nothing_fetched_and_no_dialog_opens(
     assert page.locator("h1").inner_text() == SCRIPT
     assert page.locator("script.figure").count() == 0  # all of them are drawn
     assert page.locator("figure .js-plotly-plot").count() >= 3
+
+
+@pytest.mark.slow
+def test_the_dashboard_makes_the_report_when_it_is_asked_for(
+    storage: str,
+    browser: Browser,  # noqa: F811
+) -> None:
+    with serving(storage) as address:
+        page = browser.new_page(accept_downloads=True)
+        page.goto(f"{address}/?study=sample")
+        button = page.get_by_role("button", name="Download report")
+        button.wait_for(timeout=60_000)
+        with page.expect_download(timeout=60_000) as download:
+            button.click()
+    assert download.value.suggested_filename == "sample.html"
+    assert "<h1>sample</h1>" in Path(download.value.path()).read_text()

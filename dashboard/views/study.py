@@ -9,8 +9,8 @@ from streamlit.column_config import TextColumn
 
 from dashboard import chosen, reading
 from dashboard.controls import chart
-from dashboard.errors import errors_shown
 from dashboard.notes import notes_text
+from dashboard.report import report_button
 from dashboard.theme import palette
 from runs.asked import data_facts, recipe_facts, search_facts, searched_ranges, start_facts
 from runs.next_steps import next_steps
@@ -35,11 +35,12 @@ def page() -> None:
     study = snapshot.study
     st.header("Study")
     _purpose(snapshot)
-    st.fragment(_status, run_every=reading.SECONDS if snapshot.is_run else None)(snapshot)
+    _status(snapshot)
     _confirmed(snapshot)
     notes_text(reading.notes(snapshot.study.name))
     st.subheader("Next")
     _next(snapshot)
+    report_button(study.name)
     st.subheader("What was asked")
     with st.container(horizontal=True):
         with st.container(width=_FACTS_PIXELS):
@@ -77,22 +78,20 @@ def _purpose(snapshot: Snapshot) -> None:
 
 def _status(snapshot: Snapshot) -> None:
     """How far it is, and who runs it."""
-    with errors_shown():
-        confirming = reading.confirmation(snapshot)
-        pace = pace_of(snapshot)
-        of_seeds = None if confirming is None else confirmation_pace(confirming, snapshot)
-        is_confirming = snapshot.is_run and of_seeds is not None and not of_seeds.is_complete
-        shown = of_seeds if is_confirming and of_seeds is not None else pace
-        lines = [f"{shown.sentence}."]
-        if shown is pace and of_seeds is not None:
-            lines.append(f"Confirmation: {of_seeds.sentence}.")
-        if snapshot.is_run:
-            lines.append(f"Run by {snapshot.holder}.")
-        elif snapshot.running:
-            lines.append("No process runs it now: it was interrupted, and the command goes on.")
-        if snapshot.is_run and shown.share is not None:
-            st.progress(min(1.0, shown.share), text="Share that has ended")
-        st.text("\n".join(lines))
+    confirming = reading.confirmation(snapshot)
+    paces = [pace_of(snapshot)]
+    if confirming is not None:
+        paces.append(confirmation_pace(confirming, snapshot))
+    under_way = next((pace for pace in paces if not pace.is_complete), None)
+    if snapshot.is_run and under_way is not None and under_way.share is not None:
+        st.progress(under_way.share, text=f"{under_way.sentence}.")
+        paces.remove(under_way)
+    lines = [f"{pace.sentence}." for pace in paces]
+    if snapshot.is_run:
+        lines.append(f"Run by {snapshot.holder}.")
+    elif snapshot.running:
+        lines.append("No process runs it now: it was interrupted, and the command goes on.")
+    st.text("\n".join(lines))
 
 
 def _confirmed(snapshot: Snapshot) -> None:
@@ -107,13 +106,15 @@ def _confirmed(snapshot: Snapshot) -> None:
 def _next(snapshot: Snapshot) -> None:
     confirming = reading.confirmation(snapshot)
     is_confirmed = confirming is not None and confirmation_pace(confirming, snapshot).is_complete
+    if snapshot.is_run:
+        st.text("It is running; what comes next waits until it has ended.")
     steps = next_steps(snapshot, reading.storage(), is_confirmed=is_confirmed)
     for step in steps:
         st.caption(step.purpose)
         st.code(step.command, language="bash", wrap_lines=True)
-    if not steps:
+    if not steps and not snapshot.is_run:
         st.text("Nothing before a training has ended well; the command that began it goes on.")
-    elif snapshot.study.spec.get("dataset") != "digits":
+    elif steps and snapshot.study.spec.get("dataset") != "digits":
         st.caption("Add --data-dir DIR where the images are not in TFDS's own folder.")
 
 

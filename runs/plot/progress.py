@@ -47,7 +47,7 @@ def hypervolume_figure(
         figure,
         height=340,
         x=title,
-        y=f"Hypervolume (accuracy × decades of {cost.unit})",
+        y=f"Hypervolume<br>(accuracy × decades of {for_plotly(cost.unit)})",
         palette=palette,
     )
     count_axis(figure.layout.xaxis, x, whole=True)

@@ -70,7 +70,7 @@ def spent_figure(spent: Sequence[Spent], *, palette: Palette = LIGHT) -> go.Figu
         figure, height=80 + _HEIGHT * families, x=f"Training FLOPs ({unit})", y="", palette=palette
     )
     figure.update_layout(barmode="stack", showlegend=False, margin={"t": 10})
-    figure.update_yaxes(autorange="reversed")
+    figure.update_yaxes(autorange="reversed", ticksuffix="  ")
     return figure
 
 

@@ -75,7 +75,7 @@ def receipts_section(
         parts=[
             Commands(commands=readings),
             Facts(facts=facts | where_facts(snapshot.trials)),
-            Commands(commands=steps),
+            Commands(title="What comes next", commands=steps),
         ],
     )
 

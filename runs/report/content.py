@@ -9,7 +9,9 @@ from runs.rates import read_rates
 from runs.reader import Reader
 from runs.record import State
 from runs.report.circumstances import asked_section, notes_section, receipts_section
+from runs.report.confirmation import confirmed_section
 from runs.report.front import equal_cost_section, front_section
+from runs.report.parameters import parameters_section
 from runs.report.progress import progress_section
 from runs.report.section import Content, Facts, Section
 from runs.snapshot import Snapshot, read_snapshot
@@ -35,8 +37,10 @@ def read_content(store: Reader, study: str, storage: str | None = None) -> Conte
     marks = read_unconverged(store, snapshot)
     sections = [
         _result(snapshot, confirmed, marks),
+        *([] if confirmed is None else [confirmed_section(confirmed)]),
         *front_section(snapshot, marks),
         *equal_cost_section(snapshot, marks),
+        *parameters_section(snapshot),
         *progress_section(snapshot),
         asked_section(snapshot, read_rates(store, snapshot.study)),
         receipts_section(snapshot, storage, is_confirmed=_is_confirmed(store, snapshot)),

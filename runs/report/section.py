@@ -45,6 +45,7 @@ class Commands:
     kind: ClassVar[str] = "commands"
     commands: Sequence[tuple[str, str]]
     """Purpose and command."""
+    title: str = ""
 
 
 Part: TypeAlias = Figure | Table | Facts | Commands
