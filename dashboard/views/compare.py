@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import also, chosen
 from dashboard.controls import chart
+from dashboard.kept import choice, choices
 from dashboard.theme import palette
 from runs.compare_studies import (
     Comparable,
@@ -70,20 +71,18 @@ def _chosen() -> dict[str, Snapshot]:
 
 def _picked(known: Mapping[str, also.Listed]) -> list[str]:
     """At first the study that is looked at, and the newest other one."""
-    kept = [key for key in st.session_state.get("compare_studies") or [] if key in known]
     here = f"0#{chosen.now().snapshot.study.name}"
-    if "compare_studies" in st.session_state:
-        st.session_state["compare_studies"] = kept
-    else:
-        here = here if here in known else next(iter(known))
-        st.session_state["compare_studies"] = [here, next(key for key in known if key != here)]
+    here = here if here in known else next(iter(known))
+    other = next(key for key in known if key != here)
     names = also.labels(known.values())
+    key = choices("compare_studies", known, [here, other])
+    st.session_state[key] = st.session_state[key][:_MOST]  # a link may ask for more
     picked: list[str] = st.multiselect(
         "Studies",
         list(known),
-        format_func=lambda key: names[key],
+        format_func=names.__getitem__,
         max_selections=_MOST,
-        key="compare_studies",
+        key=key,
         help="The first is what the others are compared with.",
     )
     return picked
@@ -96,7 +95,7 @@ def _reached(found: Comparable) -> None:
         st.info("None of them has finished a configuration yet.")
         return
     axis = _axis(with_front)
-    chart(fronts_figure(found.kept, axis, palette=palette()), key="compare fronts")
+    chart(fronts_figure(found.kept, axis, palette=palette()), key=f"fronts by {axis.label}")
     st.caption(
         "The front of what each study searched, on validation accuracy; a colour a study, a marker "
         "a family. Studies that validate on the same images share their luck; with one seed a "
@@ -117,10 +116,10 @@ def _reached(found: Comparable) -> None:
 def _axis(studies: Mapping[str, Snapshot]) -> Cost:
     first = next(iter(studies.values())).study.cost
     axes = axes_of(first, [t for one in studies.values() for t in one.found])
-    if st.session_state.get("compare_axis") not in axes:  # of other studies, in which it was known
-        st.session_state.pop("compare_axis", None)
-    label = st.segmented_control("Cost", list(axes), default=first.label, key="compare_axis")
-    return axes[label or first.label]
+    label = st.segmented_control(
+        "Cost", list(axes), key=choice("compare_axis", axes, first.label), required=True
+    )
+    return axes[str(label)]
 
 
 def _hypervolume(found: Comparable) -> None:
