@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import streamlit as st
 
-from dashboard.kept import choices, number
+from dashboard.kept import choice, choices, number
 from runs.parameters import FamilyTrials, Parameter
 from runs.plot.parallel import FEW
 from space.costs import FLOPS
@@ -55,14 +55,19 @@ def _values(found: FamilyTrials, parameter: Parameter) -> Collection[float | str
             key=choices(key, values),
             width="content",
         )
-    ends = [values[0], values[-1]]
-    stretch: Any = st.select_slider(
-        parameter.label, values, key=choices(key, values, ends), width=300
+    least, most = (
+        st.selectbox(
+            f"{parameter.label}, {word}",
+            values,
+            key=choice(f"{key}_{word}", values, values[end]),
+            width=130,
+        )
+        for word, end in (("from", 0), ("to", -1))
     )
-    low, high = stretch
-    if [low, high] == ends:
+    if (least, most) == (values[0], values[-1]):
         return []
-    return [value for value in values if float(low) <= float(value) <= float(high)]
+    low, high = sorted((float(least), float(most)))  # either way round
+    return [value for value in values if low <= float(value) <= high]
 
 
 def _max_cost(found: FamilyTrials) -> float | None:
