@@ -55,7 +55,7 @@ def front_table(
     }
     for column in ("trial", found, min(cost.label, cost.name, key=len), "accuracy", ""):
         left = column in {found, ""}
-        table.add_column(Text(column), justify="left" if left else "right", no_wrap=True)
+        table.add_column(Text(column), justify="left" if left else "right", no_wrap=bool(column))
     for trial in [*status.front, *given]:
         remarks = ["baseline"] if trial.origin is Origin.BASELINE else []
         remarks += ["undecided"] if trial.number in unsure else []
