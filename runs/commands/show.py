@@ -36,7 +36,7 @@ def show(
     """Parses, calls, returns."""
     with open_reader(storage) as store:
         if stranger := foreign_tables(storage):
-            say(stranger)
+            say(f"note: {stranger}")
         snapshot = read_snapshot(store, study)
         kept = store.kept_results(study)
         rates = [one.name for one in rate_studies_of(store, study)]
