@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from runs.foreign_tables import foreign_tables
 from runs.options import Storage
 from runs.plot.palette import DARK, LIGHT
 from runs.reader import open_reader
@@ -52,6 +53,8 @@ def serve(
         os.environ["MIXER_STORAGE"] = storage  # the pages read it there
     with open_reader():  # better a sentence here than on every page
         pass
+    if stranger := foreign_tables(None):
+        print(f"note: {stranger}", file=sys.stderr)
     _check_address(address, port, allow_remote)
     shown = f"[{address}]" if ":" in address else address
     print(f"{describe(parse_storage(None))} at http://{shown}:{port} (Ctrl-C to stop)", flush=True)

@@ -20,13 +20,14 @@ from runs.noise import noise_of
 from runs.record import EpochRecord, Origin, State, TrialRecord
 from search.report.confirmation import ConfirmationProgress, ConfirmationReporter
 from search.report.finetuning import FinetuningReporter
-from search.report.lines import print_line, wrapped
+from search.report.lines import print_line
 from search.report.progress import LiveReporter, PlainReporter
 from search.report.status import StudyStatus
 from search.report.summary import front_table
 from search.study.state import StudyState
 from space.costs import FLOPS
 from space.families import label_of
+from space.wrapped import wrapped
 
 WIDTHS = [60, 80, 120]
 SENTENCES = [
@@ -200,3 +201,8 @@ def test_the_table_of_the_front_cuts_no_word(width: int) -> None:
     noise = noise_of(record.study, record.trials)
     console.print(front_table(record, noise, marks))
     check_lines(shown(console), [label_of(BIG), "baseline,", "still learning"], width)
+
+
+def test_an_apostrophe_is_no_quotation_mark() -> None:
+    sentence = "the search's one training, the study's trials, and all the other trial's seeds"
+    assert max(map(len, wrapped(sentence, 40).splitlines())) <= 40

@@ -17,12 +17,13 @@ from runs.confirmation.membership import Membership
 from runs.confirmation.sentence import read_times
 from runs.confirmed import Confirmed
 from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
-from search.report.lines import print_line, wrapped
+from search.report.lines import print_line
 from search.report.progress import progress_bar, progress_line
 from search.spec.confirmation import ConfirmationTask
 from space.command import visible
 from space.costs import Cost
 from space.quantities import counted, format_count, format_seconds
+from space.wrapped import wrapped
 
 if TYPE_CHECKING:
     from search.protocol import Reporter

@@ -13,10 +13,11 @@ from rich.live import Live
 from rich.text import Text
 
 from runs.record import EpochRecord, State, TrialRecord
-from search.report.lines import print_line, wrapped
+from search.report.lines import print_line
 from search.report.progress import progress_line
 from space.costs import FLOPS
 from space.quantities import format_seconds
+from space.wrapped import wrapped
 
 if TYPE_CHECKING:
     from search.protocol import Reporter

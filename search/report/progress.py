@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.record import EpochRecord, Origin, State, TrialRecord
-from search.report.lines import print_line, wrapped
+from search.report.lines import print_line
 from search.report.status import Running, StudyStatus
 from space.costs import Cost
 from space.quantities import format_seconds
+from space.wrapped import wrapped
 
 if TYPE_CHECKING:
     from search.protocol import Reporter
