@@ -94,6 +94,7 @@ def _options(address: str, port: int, hosts: list[str], *, headless: bool) -> di
         "runner.magicEnabled": False,
         "theme.light.primaryColor": "#0072B2",
         "theme.dark.primaryColor": "#56B4E9",
+        "theme.metricValueFontSize": "1.5rem",
         "theme.light.backgroundColor": LIGHT.background,
         "theme.dark.backgroundColor": DARK.background,
     }

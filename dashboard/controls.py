@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.column_config import NumberColumn, TextColumn
 
-from dashboard import chosen
+from dashboard import chosen, zoom
 from runs.record import State, TrialRecord
 from runs.snapshot import Snapshot
 from runs.winners import preset_of
@@ -37,19 +37,21 @@ def trials_chart(figure: go.Figure, key: str) -> None:
     points = _clicked(key, "points")
     if points:
         chosen.open_trial(int(points[0]["customdata"][0]))
+    zoom.restore(figure, chosen.now().snapshot.study.name, key)
     st.plotly_chart(
         figure,
         key=key,
         theme=None,  # the figure has its own, the same as in a notebook and in a file
         on_select="rerun",
         selection_mode="points",
-        config={"displaylogo": False},
+        config=zoom.CONFIG,
     )
 
 
 def chart(figure: go.Figure, key: str) -> None:
     """A figure that is only looked at."""
-    st.plotly_chart(figure, key=key, theme=None, config={"displaylogo": False})
+    zoom.restore(figure, chosen.now().snapshot.study.name, key)
+    st.plotly_chart(figure, key=key, theme=None, config=zoom.CONFIG)
 
 
 def trials_dataframe(

@@ -40,9 +40,9 @@ MOST = 1_000
 """Configurations that are looked at, drawn at random where there are more: it takes seconds."""
 
 _FOLDS = 5
-_REPEATS = 4
+_REPEATS = 3
 _EXCHANGES = 5
-_TREES = 40
+_TREES = 30
 _LEAF = 2
 """Trials in a leaf at least: single ones would be remembered with their noise."""
 
@@ -115,11 +115,9 @@ def _losses(
 ) -> Floats:
     """Of the unseen trials: the variance, the squared error, and that with each parameter
     exchanged; (2 + parameters,)."""
+    from sklearn import config_context
     from sklearn.ensemble import RandomForestRegressor  # takes a second to import
 
-    state = int(draw.integers(2**31))
-    forest = RandomForestRegressor(_TREES, min_samples_leaf=_LEAF, random_state=state)
-    forest.fit(x[seen], target[seen])
     rows = x[unseen]
     tables = [rows]
     for column in range(x.shape[1]):
@@ -127,7 +125,11 @@ def _losses(
             exchanged = rows.copy()
             exchanged[:, column] = draw.permutation(rows[:, column])
             tables.append(exchanged)
-    predicted = forest.predict(np.concatenate(tables)).reshape(len(tables), -1)  # tables, unseen
+    state = int(draw.integers(2**31))
+    forest = RandomForestRegressor(_TREES, min_samples_leaf=_LEAF, random_state=state)
+    with config_context(skip_parameter_validation=True, assume_finite=True):  # twice as quick
+        forest.fit(x[seen], target[seen])
+        predicted = forest.predict(np.concatenate(tables)).reshape(len(tables), -1)
     errors = ((predicted - target[unseen]) ** 2).mean(axis=1)
     exchanged_errors = errors[1:].reshape(-1, _EXCHANGES).mean(axis=1)  # parameters
     variance = ((target[unseen] - target[seen].mean()) ** 2).mean()
@@ -136,18 +138,23 @@ def _losses(
 
 def _summary(folds: list[Floats]) -> Importances:
     losses = np.array(folds)  # folds, 2 + parameters
-    variance = losses[:, 0].mean() or 1.0  # where all accuracies are equal nothing explains them
-    gains = (losses[:, 2:] - losses[:, 1:2]) / variance
-    explained = (losses[:, 0] - losses[:, 1]) / variance
+    variance = losses[:, 0]
+    gains = losses[:, 2:] - losses[:, 1:2]
     return Importances(
-        of=tuple(_interval(column) for column in gains.T), explained=_interval(explained)
+        of=tuple(_share(gain, variance) for gain in gains.T),
+        explained=_share(variance - losses[:, 1], variance),
     )
 
 
-def _interval(values: Floats, level: float = 0.95) -> Interval:
-    """Of the mean over the folds of repeated cross-validation."""
-    number = len(values)
-    spread = float(values.var(ddof=1)) * (1 / number + 1 / (_FOLDS - 1))
+def _share(parts: Floats, wholes: Floats, level: float = 0.95) -> Interval:
+    """Of a sum over the folds of repeated cross-validation as a share of another.
+
+    Both are larger where the unseen trials scatter more; what they share is no doubt about the
+    ratio, so its variance is that of `part - ratio whole` (Cochran, Sampling Techniques, ch. 6).
+    """
+    whole = float(wholes.mean()) or 1.0  # where all accuracies are equal nothing explains them
+    share, number = float(parts.mean()) / whole, len(parts)
+    around = (parts - share * wholes) / whole
+    spread = float(around.var(ddof=1)) * (1 / number + 1 / (_FOLDS - 1))
     half = float(t.ppf((1 + level) / 2, number - 1)) * math.sqrt(spread)
-    mean = float(values.mean())
-    return Interval(value=mean, low=mean - half, high=mean + half)
+    return Interval(value=share, low=share - half, high=share + half)

@@ -165,7 +165,7 @@ def test_the_slider_narrows_to_the_best_within_it() -> None:
 @pytest.mark.parametrize("axis", ["Parameters", "Images/s"])
 def test_the_front_follows_the_axis(axis: str) -> None:
     app = visit()
-    app.session_state["axis of FLOPs"] = axis
+    app.session_state["front_axis"] = {"Parameters": "params"}.get(axis, "images_per_second")
     app.run()
     assert not app.error
     bound = "at least" if axis == "Images/s" else "at most"
@@ -188,7 +188,7 @@ def test_latency_is_an_axis_where_it_was_measured(
     assert visit(study="elsewhere").get("button_group")[0].options == axes
     app = visit(study="measured")
     assert app.get("button_group")[0].options == [*axes, "Latency (ONNX)"]
-    app.session_state["axis of FLOPs"] = "Latency (ONNX)"
+    app.session_state["front_axis"] = "latency_onnx_ms"
     app.run()
     assert not app.error
     assert " ms" in "\n".join(m.value for m in app.markdown)
@@ -197,7 +197,7 @@ def test_latency_is_an_axis_where_it_was_measured(
     assert set(app.dataframe[0].value["Trial"]) <= set(latencies)
     app.selectbox[0].select("elsewhere").run()
     assert not app.error
-    assert app.session_state["axis of FLOPs"] == "FLOPs"
+    assert app.session_state["front_axis"] == "flops"
 
 
 def test_an_unfinished_study_says_how_many_trials_run(storage: str) -> None:

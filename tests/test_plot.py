@@ -271,7 +271,7 @@ def test_rungs_are_marked_in_learning_curves() -> None:
         (1, "dash"),
         (4, "dash"),
     ]
-    assert [note.text for note in figure.layout.annotations] == ["rung", "rung"]
+    assert [(note.text, note.x) for note in figure.layout.annotations] == [("rungs", 4)]
 
 
 def test_the_wall_clocks_of_two_workers_are_said_to_be_together() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from dashboard import chosen, confirmed_view, reading
+from dashboard import chosen, confirmed_view, kept, reading
 from dashboard.controls import (
     letters_help,
     open_button,
@@ -48,12 +48,15 @@ def page() -> None:
     if not (snapshot.found or snapshot.given):
         _nothing_yet(snapshot)
         return
-    axes, own = axes_of(cost, [*snapshot.found, *snapshot.given]), cost.label
-    key = f"axis of {own}"
-    if st.session_state.get(key) not in axes:  # of another study, in which it was measured
-        st.session_state.pop(key, None)
-    label = st.segmented_control("Cost", list(axes), default=own, key=key) or own
-    axis = axes[label]
+    axes = {one.name: one for one in axes_of(cost, [*snapshot.found, *snapshot.given]).values()}
+    name = st.segmented_control(
+        "Cost",
+        list(axes),
+        format_func=lambda name: axes[name].label,
+        required=True,
+        key=kept.choice("front_axis", axes, cost.name),
+    )
+    axis = axes[name or cost.name]
     marks = _unconverged(snapshot)
     series = searched_series(snapshot, axis, marks)
     if not any(len(one.points.x) for one in series):
@@ -146,17 +149,13 @@ def _limit(snapshot: Snapshot, series: list[Series], axis: Cost) -> float:
     """
     values = [x for one in series for x in one.points.x]
     options = limits_between(min(values), max(values))
-    key = f"limit of {axis.label} in {snapshot.study.name}"
     more_is_better = axis.direction == "maximize"
     end = options[0] if more_is_better else options[-1]
-    if st.session_state.get(key) in {None, st.session_state.get(f"end of {key}")}:
-        st.session_state[key] = end
-    st.session_state[f"end of {key}"] = end
     limit: float = st.select_slider(
         f"Best {'at no fewer than' if more_is_better else 'within'} so many {axis.unit}",
         options,
         format_func=format_count,
-        key=key,
+        key=kept.choice(f"front_limit_{axis.name}", options, end),
     )
     return limit
 

@@ -12,6 +12,7 @@ from dashboard import chosen, reading
 from dashboard.controls import chart, trials_chart, trials_dataframe
 from dashboard.errors import errors_shown
 from dashboard.reasons import show_reasons
+from dashboard.style import row
 from dashboard.theme import palette
 from dashboard.timeline import show_timeline
 from runs.accounting import Account, account
@@ -108,7 +109,7 @@ def _who_runs(snapshot: Snapshot) -> str:
 def _hypervolume(snapshot: Snapshot) -> None:
     history, cost = snapshot.history, snapshot.study.cost
     numbers = np.arange(1, len(history.hypervolume) + 1, dtype=np.float64)
-    left, right = st.columns(2)
+    left, right = row("hypervolume", 2)
     with left:
         title = "Configurations finished"
         figure = hypervolume_figure(numbers, history.hypervolume, title, cost, palette=palette())

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import chosen
+from dashboard import chosen, kept
 from dashboard.controls import trials_dataframe
 from runs.record import Origin, State
 from runs.shown import csv_of, matching, trials_table
@@ -40,10 +40,6 @@ def page() -> None:
     st.header("Trials")
     rows = _filtered(snapshot)
     tools = st.container(horizontal=True, vertical_alignment="center")
-    tools.caption(
-        f"{counted(len(rows), 'trial')} of {len(snapshot.frame):,}, the latest first. "
-        "Click a row to open it, a heading to sort; tick rows to compare them."
-    )
     columns = _columns(tools, snapshot)
     compare = tools.container(width="content")
     tools.download_button(
@@ -53,6 +49,10 @@ def page() -> None:
         mime="text/csv",
         on_click="ignore",
         disabled=rows.empty,
+    )
+    tools.caption(
+        f"{counted(len(rows), 'trial')} of {len(snapshot.frame):,}, the latest first. "
+        "Click a row to open it, a heading to sort; tick rows to compare them."
     )
     table = trials_table(rows, snapshot.noise, columns, is_run=snapshot.is_run)
     height = min(600, 37 + 35 * max(1, len(table)))
@@ -83,15 +83,25 @@ def _filtered(snapshot: Snapshot) -> pd.DataFrame:
     """The rows that pass the filters, which stand above the table."""
     first = st.columns(3)
     word = partial(state_word, is_run=snapshot.is_run)
-    states = first[0].multiselect("State", list(State), format_func=word)
-    origins = first[1].multiselect("Origin", [origin.value for origin in Origin])
-    families = first[2].multiselect("Family", sorted(snapshot.frame["family"].unique()))
+    states = first[0].multiselect(
+        "State", list(State), format_func=word, key=kept.choices("table_states", list(State))
+    )
+    known = [origin.value for origin in Origin]
+    origins = first[1].multiselect("Origin", known, key=kept.choices("table_origins", known))
+    there = sorted(snapshot.frame["family"].unique())
+    families = first[2].multiselect("Family", there, key=kept.choices("table_families", there))
     second = st.columns([1, 1, 2])
     cost = snapshot.study.cost
     unit, size = ("M FLOPs", 1e6) if cost is FLOPS else (cost.unit, 1.0)
-    most = second[0].number_input(f"At most so many {unit}", min_value=0.0, value=None)
-    percent = second[1].number_input("At least so accurate (%)", 0.0, 100.0, value=None)
-    text = second[2].text_input("Text", placeholder="in configuration, reason or device")
+    most = second[0].number_input(
+        f"At most so many {unit}", min_value=0.0, value=None, key=kept.number("table_cost", 0.0)
+    )
+    percent = second[1].number_input(
+        "At least so accurate (%)", 0.0, 100.0, None, key=kept.number("table_accuracy", 0.0, 100.0)
+    )
+    text = second[2].text_input(
+        "Text", placeholder="in configuration, reason or device", key=kept.text("table_text")
+    )
     return matching(
         snapshot.frame,
         states=states,

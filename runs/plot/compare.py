@@ -46,7 +46,7 @@ def fronts_figure(
         _explain_symbols(figure, [name for name in FAMILIES if name in families], palette)
     dress(figure, height=480, x=axis.title, y="Validation accuracy (%)", palette=palette)
     log_axis(figure, costs)
-    figure.update_layout(hovermode="closest")
+    figure.update_layout(hovermode="closest", showlegend=True)  # one study alone has a name too
     return figure
 
 
@@ -80,7 +80,7 @@ def hypervolumes_figure(
                 y=y[steps],
                 name=for_plotly(name),
                 mode="lines",
-                line=_line(names.index(name), palette),
+                line=_line(names.index(name), palette) | {"shape": "hv"},
             )
         )
     titles = {
@@ -88,7 +88,8 @@ def hypervolumes_figure(
         "configurations": "Configurations finished",
     }
     title = f"Hypervolume (accuracy × decades of {cost.unit})"
-    dress(figure, height=360, x=titles[by], y=for_plotly(title), palette=palette)
+    dress(figure, height=400, x=titles[by], y=for_plotly(title), palette=palette)
+    figure.update_layout(showlegend=True)
     figure.update_xaxes(exponentformat="SI", rangemode="tozero")
     figure.update_yaxes(rangemode="tozero")
     return figure

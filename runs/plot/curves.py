@@ -55,11 +55,17 @@ def curves_figure(
                 )
             )
     for rung in rungs:
-        figure.add_vline(
-            x=rung,
-            line={"dash": "dash", "width": 1, "color": palette.muted},
-            annotation={"text": "rung", "font": {"size": 10, "color": palette.muted}},
-            annotation_position="bottom right",
+        figure.add_vline(x=rung, line={"dash": "dash", "width": 1, "color": palette.muted})
+    if rungs:  # a word at each would lie on the next one's
+        figure.add_annotation(
+            text="rung" if len(rungs) == 1 else "rungs",
+            font={"size": 10, "color": palette.muted},
+            showarrow=False,
+            x=max(rungs),
+            xanchor="left",
+            yref="paper",
+            y=0,
+            yanchor="bottom",
         )
     dress(figure, height=300, x="Epoch", y=title, palette=palette)
     figure.update_layout(hovermode="x unified")
