@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
+from records import study, trial
 from sample_study import write_study
 from test_browser import browser, serving  # noqa: F401, the fixture
 from test_confirmed import confirm, read_test
@@ -19,7 +20,7 @@ from runs.confirmed import read_confirmed
 from runs.confirmed_words import front_sentence
 from runs.plot.series import searched_series, stopped_series
 from runs.reader import open_reader
-from runs.record import Note
+from runs.record import Note, Origin
 from runs.report import command
 from runs.report.cells import cells_of
 from runs.report.front import front_section
@@ -27,7 +28,7 @@ from runs.report.thinned import thinned
 from runs.report.written import report_html
 from runs.shown import front_table
 from runs.snapshot import Snapshot, read_snapshot
-from runs.writer import Writer
+from runs.writer import Writer, open_writer
 from space.costs import FLOPS
 
 SCRIPT = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -234,3 +235,16 @@ def test_the_dashboard_makes_the_report_when_it_is_asked_for(
             button.click()
     assert download.value.suggested_filename == "sample.html"
     assert "<h1>sample</h1>" in Path(download.value.path()).read_text()
+
+
+def test_a_fine_tuning_and_an_empty_study_have_reports(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/t.db"
+    start = {"preset": "my_mixer", "sha256": "a" * 64, "image_size": 32}
+    with open_writer(url) as store:
+        store.put_study(study())
+        store.put_study(study("tuned", spec=study().spec | {"start_from": start}))
+        store.add_trials("tuned", [trial(0, origin=Origin.FINETUNE, accuracy=0.7)])
+    assert "<h2>What was asked</h2>" in report_html("digits", url, now=NOW)
+    tuned = report_html("tuned", url, now=NOW)
+    assert "Fine-tuning of preset my_mixer" in tuned
+    assert "<h2>Front of the search</h2>" not in tuned
