@@ -86,10 +86,9 @@ def open_trials(numbers: Sequence[int]) -> None:
     """Goes to the page on which these trials of the chosen study stand side by side; does not
     return."""
     text = ", ".join(map(str, numbers))
-    st.session_state["trials_numbers"] = text
     here = now()
     number = None if here.trial is None else str(here.trial.number)
-    url = _url(here.snapshot.study.name, number) | {"trials_numbers": text}
+    url = _url(here.snapshot.study.name, number) | {"trials_numbers": [text]}
     st.switch_page("views/trials.py", query_params=url)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard import also, chosen
+from dashboard import also, chosen, kept
 from dashboard.controls import chart
 from dashboard.theme import palette
 from runs.compare_studies import (
@@ -69,19 +69,15 @@ def _chosen() -> dict[str, Snapshot]:
 
 def _picked(known: Mapping[str, also.Listed]) -> list[str]:
     """At first the study that is looked at, and the newest other one."""
-    kept = [key for key in st.session_state.get("compare_studies") or [] if key in known]
     here = f"0#{chosen.now().snapshot.study.name}"
-    if "compare_studies" in st.session_state:
-        st.session_state["compare_studies"] = kept
-    else:
-        here = here if here in known else next(iter(known))
-        st.session_state["compare_studies"] = [here, next(key for key in known if key != here)]
+    here = here if here in known else next(iter(known))
+    two = [here, next(key for key in known if key != here)]
     picked: list[str] = st.multiselect(
         "Studies",
         list(known),
         format_func=lambda key: known[key].label,
         max_selections=_MOST,
-        key="compare_studies",
+        key=kept.choices("compare_studies", known, two, most=_MOST),
         help="The first is what the others are compared with.",
     )
     return picked
@@ -115,9 +111,8 @@ def _reached(found: Comparable) -> None:
 def _axis(studies: Mapping[str, Snapshot]) -> Cost:
     first = next(iter(studies.values())).study.cost
     axes = axes_of(first, [t for one in studies.values() for t in one.found])
-    if st.session_state.get("compare_axis") not in axes:  # of other studies, in which it was known
-        st.session_state.pop("compare_axis", None)
-    label = st.segmented_control("Cost", list(axes), default=first.label, key="compare_axis")
+    key = kept.choice("compare_axis", axes, first.label)
+    label = st.segmented_control("Cost", list(axes), required=True, key=key)
     return axes[label or first.label]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import chosen
+from dashboard import chosen, kept
 from dashboard.brush import brush
 from dashboard.controls import chart, trials_chart, trials_dataframe
 from dashboard.theme import palette
@@ -64,14 +64,12 @@ def page() -> None:
 
 
 def _family(families: list[str]) -> str:
-    if st.session_state.get("parameters_family") not in families:  # of another study
-        st.session_state.pop("parameters_family", None)
     chosen_one = st.segmented_control(
         "Family",
         families,
-        default=families[0],
+        required=True,
         format_func=lambda name: find_family(name).label,
-        key="parameters_family",
+        key=kept.choice("parameters_family", families, families[0]),
     )
     return chosen_one or families[0]
 
@@ -123,9 +121,9 @@ def _known_importance(key: tuple[object, ...], _found: FamilyTrials) -> Importan
 def _slices(found: FamilyTrials) -> None:
     st.subheader("Along each parameter")
     equal = f"At equal {found.cost.label}"
-    shown = st.segmented_control(
-        "Accuracy", [equal, "As it is"], default=equal, key="parameters_slice"
-    )
+    views = [equal, "As it is"]
+    key = kept.choice("parameters_slice", views, equal)
+    shown = st.segmented_control("Accuracy", views, required=True, key=key)
     is_equal = shown != "As it is"
     columns = st.columns(min(_COLUMNS, len(found.parameters)))
     for place, parameter in enumerate(found.parameters):

@@ -65,9 +65,8 @@ def _columns(place: DeltaGenerator, snapshot: Snapshot) -> dict[str, str]:
     offered = all_columns(snapshot.study, snapshot.trials)
     usual = list(usual_columns(snapshot.study, snapshot.trials).values())
     with place.popover("Columns"):
-        picked = st.multiselect(
-            "Columns of the table", list(offered.values()), default=usual, key="table_columns"
-        )
+        key = kept.choices("table_columns", offered.values(), usual)
+        picked = st.multiselect("Columns of the table", list(offered.values()), key=key)
     return {name: label for name, label in offered.items() if label in picked}
 
 
