@@ -95,6 +95,8 @@ def _options(address: str, port: int, hosts: list[str], *, headless: bool) -> di
         "logger.hideWelcomeMessage": True,
         "logger.level": "warning",
         "runner.magicEnabled": False,
+        # A slider of two ends is told both: that it has two, and (by dashboard.kept) which
+        "global.disableWidgetStateDuplicationWarning": True,
         "theme.light.primaryColor": "#0072B2",
         "theme.dark.primaryColor": "#56B4E9",
         "theme.metricValueFontSize": "1.5rem",
