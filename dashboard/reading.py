@@ -40,9 +40,13 @@ class _Held:
     """Not to be read again before, in the seconds of `time.monotonic`."""
 
 
-def study_names() -> list[str]:
-    """The studies of the database, newest first."""
-    return _study_names(_storage(), changed_marker())
+def study_names(storage: str | None = None) -> list[str]:
+    """The studies of the dashboard's database, or of another one, newest first.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    return _study_names(storage or _storage(), changed_marker(storage))
 
 
 def latest(study: str, *, follow: bool = True) -> Snapshot:
@@ -119,12 +123,13 @@ def notes(study: str, trial: int | None = None) -> list[Note]:
     return [note for note in found if note.trial == trial]
 
 
-def changed_marker() -> Marker:
-    """Equal to an earlier one if nothing was written in between.
+def changed_marker(storage: str | None = None) -> Marker:
+    """Equal to an earlier one if nothing was written in between to the dashboard's database, or to
+    another one.
 
     Of SQLite the files' sizes and times; of a server, which would have to be asked, the clock.
     """
-    url = parse_storage(_storage())
+    url = parse_storage(storage or _storage())
     if url.get_backend_name() != "sqlite":
         return (time.monotonic() // max(SECONDS, 0.1),)
     return tuple(_stamp(Path(f"{url.database}{suffix}")) for suffix in ("", "-wal"))
@@ -154,7 +159,7 @@ def _storage() -> str | None:
     return os.environ.get("MIXER_STORAGE")
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _study_names(storage: str | None, marker: Marker) -> list[str]:
     with open_reader(storage) as store:
         return [study.name for study in store.studies() if study.rates_of is None]

@@ -14,7 +14,7 @@ import typer
 
 import runs
 from runs import gc
-from runs.commands import delete, export, list_studies, notes, rename, show
+from runs.commands import delete, export, list_studies, notes, rename, show, upgrade
 from runs.options import Storage, StudyName
 from runs.report import command as report
 from runs.tabular_files import check_kind, write_table
@@ -30,6 +30,7 @@ VERBS: Mapping[str, Callable[[list[str]], int]] = {
     "note": notes.main,
     "export": export.main,
     "report": report.main,
+    "upgrade": upgrade.main,
     "gc": gc.main,
 }
 """What the first word may be; each takes the words after it and returns the exit code."""

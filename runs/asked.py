@@ -78,11 +78,15 @@ def recipe_facts(study: StudyRecord) -> dict[str, str]:
     if "batch_size" in recipe:
         facts["batch size"] = f"{recipe['batch_size']:,}"
     if "optimizer" in recipe:
-        facts["optimizer"] = f"{recipe['optimizer']}, weight decay {recipe['weight_decay']:g}"
+        facts["optimizer"] = str(recipe["optimizer"])
+    if "weight_decay" in recipe:
+        facts["weight decay"] = f"{recipe['weight_decay']:g}"
+    if "clip_norm" in recipe:
         facts["gradients"] = f"clipped to norm {recipe['clip_norm']:g}"
     if "learning_rate" in recipe:
         facts["learning rate"] = _rates(study, recipe)
-        facts["schedule"] = f"{recipe['warmup']:.0%} warm-up, then {recipe['schedule']}"
+    if "schedule" in recipe:
+        facts["schedule"] = f"{recipe.get('warmup', 0.0):.0%} warm-up, then {recipe['schedule']}"
     if recipe.get("label_smoothing"):
         facts["label smoothing"] = f"{recipe['label_smoothing']:g}"
     if recipe.get("ema"):

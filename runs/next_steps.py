@@ -85,6 +85,18 @@ def next_steps(
     return steps
 
 
+def confirm_further(study: str, storage: str | None, *, seeds: int, again: bool) -> str:
+    """The command that confirms a front with so many seeds a configuration.
+
+    Args:
+        study: its name.
+        storage: database URL; None for the default.
+        seeds: in the mean.
+        again: whether the confirmation there is has read the test split, so that another is made.
+    """
+    return f"{_confirm(study, storage)} --seeds {seeds}{' --again' if again else ''}"
+
+
 def _run(study: str, storage: str | None, more: str = "") -> str:
     return f"python -m search.run --resume {shlex.quote(study)}{more}{_where(storage)}"
 

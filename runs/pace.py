@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runs.record import ConfirmationRecord, Origin, State, TrialRecord
-from runs.seeds import by_configuration
 from space.quantities import counted, format_seconds
 
 if TYPE_CHECKING:  # commands that train need no data frames
@@ -48,7 +47,7 @@ class Pace:
         if self.goal is None:
             return None
         total = self.goal + self.baselines
-        return 1 - self.missing / total if total else 1.0
+        return max(0.0, 1 - self.missing / total) if total else 1.0
 
     @property
     def sentence(self) -> str:
@@ -80,8 +79,11 @@ def pace_of(snapshot: Snapshot) -> Pace:
         ended = [t for t in snapshot.sought if t.state is not State.RUNNING]
         found = Pace(ended=len(ended), goal=int(spec.get("seeds", 1)), of="training")
         return _timed(found, snapshot, [[t] for t in ended])
-    groups = by_configuration(snapshot.searched)
-    over = {key: g for key, g in groups.items() if all(t.state is not State.RUNNING for t in g)}
+    over = {
+        key: seeds
+        for key, seeds in snapshot.configurations.items()
+        if seeds[0].in_search and all(t.state is not State.RUNNING for t in seeds)
+    }
     given = spec.get("baselines", 0) if asked.get("baselines", True) else 0
     count = given if isinstance(given, int) else len(given)
     baselines = sum(origin is Origin.BASELINE for _, origin in over)

@@ -135,7 +135,8 @@ class Reader:
 
         def read(session: Session) -> TrialRecord:
             row = self._trial_row(session, study, number)
-            return trial_record(row, self._costs(session, TrialRow.id == row.id).get(row.id))
+            columns = {column.name: getattr(row, column.name) for column in TrialRow.__table__.c}
+            return trial_record(columns, self._costs(session, TrialRow.id == row.id).get(row.id))
 
         return self._read(read)
 
@@ -303,7 +304,10 @@ class Reader:
         wanted = TrialRow.study_id == study_id, *where
         query = sa.select(TrialRow.__table__).where(*wanted).order_by(TrialRow.number)
         costs = self._costs(session, *wanted)
-        return [trial_record(row, costs.get(row.id)) for row in session.execute(query)]
+        found = session.execute(query)
+        names = tuple(found.keys())
+        rows = (dict(zip(names, row, strict=True)) for row in found)  # SQLAlchemy's look up slowly
+        return [trial_record(row, costs.get(row["id"])) for row in rows]
 
     def _costs(
         self, session: Session, *where: sa.ColumnElement[bool]

@@ -21,6 +21,9 @@ from space.quantities import format_count, format_seconds
 MOST = 6
 """As many as can be told apart in one figure."""
 
+_ASKED = set(ImageTask.model_fields)
+"""What the images ask for: the same in all trials of a study."""
+
 
 class TrialChoiceError(MixerSearchError):
     """The trials that were named cannot be put side by side."""
@@ -72,7 +75,11 @@ def side_by_side(snapshot: Snapshot, trials: Sequence[TrialRecord]) -> pd.DataFr
     Columns: Field; Differs (bool); and `Trial 17` for each trial, with a dash where its family has
     no such field.
     """
-    facts = [_outcome(snapshot, trial) | configuration(trial) for trial in trials]
+    facts = [
+        _outcome(snapshot, trial)
+        | {name: text for name, text in configuration(trial).items() if name not in _ASKED}
+        for trial in trials
+    ]
     rows = []
     for name in dict.fromkeys(name for one in facts for name in one):
         values = [one.get(name, "–") for one in facts]
@@ -83,12 +90,8 @@ def side_by_side(snapshot: Snapshot, trials: Sequence[TrialRecord]) -> pd.DataFr
 
 
 def in_common(trials: Sequence[TrialRecord]) -> dict[str, str]:
-    """The fields of the configurations, `family` among them, in which all agree.
-
-    What the images ask for is left out: it is the same in all of a study.
-    """
-    asked = set(ImageTask.model_fields)
-    first, *rest = [trial.config.model_dump(exclude=asked) for trial in trials]
+    """The fields of the configurations, `family` among them, in which all agree."""
+    first, *rest = [trial.config.model_dump(exclude=_ASKED) for trial in trials]
     return {
         name: str(value)
         for name, value in first.items()

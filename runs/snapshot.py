@@ -129,7 +129,7 @@ class Snapshot:
         """
         return [
             replace(seeds[0], accuracy=fmean(_accuracies(seeds)))
-            for seeds in self._configurations.values()
+            for seeds in self.configurations.values()
             if _are_stopped(seeds)
         ]
 
@@ -142,7 +142,7 @@ class Snapshot:
         """
         return {
             seeds[0].number: _accuracies(seeds)
-            for seeds in self._configurations.values()
+            for seeds in self.configurations.values()
             if len(seeds) > 1
             and seeds[0].in_search
             and (all(t.state is State.COMPLETE for t in seeds) or _are_stopped(seeds))
@@ -176,7 +176,7 @@ class Snapshot:
         """All trials of the same configuration and origin, in the order of their numbers."""
         if trial.state is State.REFUSED:
             return [trial]
-        return self._configurations[trial.config, trial.origin]
+        return self.configurations[trial.config, trial.origin]
 
     def mean_of(self, trial: TrialRecord) -> TrialRecord | None:
         """What a trial's configuration is compared by; None before all its seeds are finished."""
@@ -191,6 +191,10 @@ class Snapshot:
     @cached_property
     def history(self) -> History:
         """The hypervolume as the search went on."""
+        return self.history_to(winners.reference_of(self.study))
+
+    def history_to(self, reference: pareto.Reference) -> History:
+        """The same, measured to another point than the study's own."""
         ended = sorted(
             (
                 trial
@@ -207,7 +211,6 @@ class Snapshot:
         costs, accuracy = winners.objectives(finished, self.study.cost)
         # What is useless was tried, and adds nothing
         useful = [a if a >= self.study.min_accuracy else 0.0 for a in accuracy]
-        reference = winners.reference_of(self.study)
         return History(
             hypervolume=np.array(pareto.hypervolume_history(costs, useful, reference), np.float64),
             training_flops=spent[[last[t.number] for t in finished]],
@@ -219,7 +222,8 @@ class Snapshot:
         return trials_frame(self.trials, self.study.min_accuracy, self.study.cost)
 
     @cached_property
-    def _configurations(self) -> dict[tuple[Config, Origin], list[TrialRecord]]:
+    def configurations(self) -> dict[tuple[Config, Origin], list[TrialRecord]]:
+        """The trials of each configuration and origin, see `runs.seeds.by_configuration`."""
         return by_configuration(self.trials)
 
 

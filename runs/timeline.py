@@ -17,8 +17,10 @@ from itertools import groupby
 from runs.record import State, TrialRecord
 from runs.seeds import by_configuration
 
-MOST_BARS = 1_200
-"""Of a timeline that stays light; see `thinned`."""
+BARS_OF_A_LANE = 200
+"""More would be narrower than what they show the shares of; see `thinned`."""
+MOST_BARS = 1_600
+"""Of a timeline that stays light."""
 
 
 class Phase(StrEnum):
@@ -73,7 +75,7 @@ def lanes_of(stretches: Sequence[Stretch]) -> int:
     return max((one.lane + 1 for one in stretches), default=0)
 
 
-def thinned(stretches: Sequence[Stretch], most: int = MOST_BARS) -> list[Stretch]:
+def thinned(stretches: Sequence[Stretch], most: int | None = None) -> list[Stretch]:
     """At most about `most` stretches: neighbours in a lane become one where they are too short to
     be told apart.
 
@@ -81,8 +83,9 @@ def thinned(stretches: Sequence[Stretch], most: int = MOST_BARS) -> list[Stretch
 
     Args:
         stretches: by lane and start, as `timeline` gives them.
-        most: how many stretches, two a lane at least.
+        most: how many stretches, two a lane at least; None for what a figure shows well.
     """
+    most = most or min(MOST_BARS, BARS_OF_A_LANE * lanes_of(stretches))
     if len(stretches) <= most:
         return list(stretches)
     first, last = min(one.start for one in stretches), max(one.end for one in stretches)

@@ -79,3 +79,16 @@ def test_every_reading_of_the_test_split_is_shown_with_its_command(storage: str)
     assert words(app).count(reading.command) == 2
     assert "Test read 2 times, for all studies" in words(app)
     assert not any(HOSTILE in element.value for element in [*app.markdown, *app.caption])
+
+
+def test_a_study_that_is_run_shows_its_progress(storage: str) -> None:
+    spec = study().spec | {"asked": {"trials": 4, "baselines": False}}
+    with open_writer(storage) as store, store.hold("run"):
+        store.put_study(study("run", spec=spec))
+        store.add_trials("run", [trial(0), running(1)])
+        app = visit("study", study="run")
+    (progress,) = app.get("progress")
+    assert progress.proto.text.startswith("1 of 4 configurations have ended")
+    assert progress.proto.value == 25
+    assert "Run by process" in words(app)
+    assert "waits until it has ended" in words(app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from records import study, trial
 
 from runs.lease import Holder
-from runs.next_steps import next_steps
+from runs.next_steps import confirm_further, next_steps
 from runs.record import Origin, StudyRecord, TrialRecord
 from runs.snapshot import Snapshot
 
@@ -50,3 +50,9 @@ def test_a_fine_tuning_takes_its_most_accurate_training_home() -> None:
     trials = [trial(i, origin=Origin.FINETUNE, accuracy=a) for i, a in enumerate((0.5, 0.8, 0.7))]
     assert commands(tuned, trials) == ["python -m search.export --study digits --pick trial=1"]
     assert commands(tuned, []) == []
+
+
+def test_more_seeds_are_another_confirmation_where_test_was_read() -> None:
+    found = confirm_further("my study", None, seeds=7, again=False)
+    assert found == "python -m search.confirm --study 'my study' --seeds 7"
+    assert confirm_further("s", None, seeds=7, again=True).endswith("--seeds 7 --again")

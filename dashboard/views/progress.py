@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
-from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
+from streamlit.column_config import DatetimeColumn, NumberColumn
 
 from dashboard import chosen, reading
 from dashboard.controls import chart, trials_chart, trials_dataframe
 from dashboard.errors import errors_shown
+from dashboard.reasons import show_reasons
+from dashboard.style import row
 from dashboard.theme import palette
+from dashboard.timeline import show_timeline
 from runs.accounting import Account, account
 from runs.plot.progress import (
     endings_figure,
@@ -20,7 +23,7 @@ from runs.plot.progress import (
     wall_figure,
 )
 from runs.record import State, TrialRecord
-from runs.shown import endings, running_table, unfinished_table
+from runs.shown import endings, running_table
 from runs.snapshot import Snapshot
 from runs.stopped import stopped
 from runs.wording import training_flops
@@ -43,12 +46,10 @@ def page() -> None:
         _search(snapshot)
     else:
         st.info("It searches nothing: accuracies of its trainings stand on Table.")
+    st.subheader("What happened when")
+    show_timeline(snapshot)
     st.subheader("Refused, failed and stopped early")
-    ended = unfinished_table(snapshot.trials)
-    if len(ended):
-        trials_dataframe(ended, "unfinished", {"Reason": TextColumn(width="large")})
-    else:
-        st.text("None.")
+    show_reasons(snapshot)
 
 
 def _search(snapshot: Snapshot) -> None:
@@ -108,7 +109,7 @@ def _who_runs(snapshot: Snapshot) -> str:
 def _hypervolume(snapshot: Snapshot) -> None:
     history, cost = snapshot.history, snapshot.study.cost
     numbers = np.arange(1, len(history.hypervolume) + 1, dtype=np.float64)
-    left, right = st.columns(2)
+    left, right = row("hypervolume", 2)
     with left:
         title = "Configurations finished"
         figure = hypervolume_figure(numbers, history.hypervolume, title, cost, palette=palette())

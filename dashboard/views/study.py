@@ -8,8 +8,9 @@ import streamlit as st
 from streamlit.column_config import TextColumn
 
 from dashboard import chosen, reading
-from dashboard.errors import errors_shown
+from dashboard.controls import chart
 from dashboard.notes import notes_text
+from dashboard.report import report_button
 from dashboard.theme import palette
 from runs.asked import data_facts, recipe_facts, search_facts, searched_ranges, start_facts
 from runs.next_steps import next_steps
@@ -23,6 +24,8 @@ from runs.test_readings import readings_line
 from space.families import find_family
 from space.quantities import counted
 
+_FACTS_PIXELS = 455
+"""Width of a table of facts: two stand side by side where there is room."""
 _MOST_READINGS = 10
 """Of the test split that are shown, the newest; all are counted."""
 
@@ -32,22 +35,23 @@ def page() -> None:
     study = snapshot.study
     st.header("Study")
     _purpose(snapshot)
-    st.fragment(_status, run_every=reading.SECONDS if snapshot.is_run else None)(snapshot)
+    _status(snapshot)
     _confirmed(snapshot)
     notes_text(reading.notes(snapshot.study.name))
     st.subheader("Next")
     _next(snapshot)
+    report_button(study.name)
     st.subheader("What was asked")
-    left, right = st.columns(2)
-    with left:
-        _facts("Data", data_facts(study, snapshot.trials))
-        if study.fine_tunes is not None:
-            _facts("Start", start_facts(study))
-        elif study.rates_of is None:
-            _facts("Search", search_facts(study, snapshot.trials))
-    with right:
-        _facts("Recipe", recipe_facts(study))
-        _facts("Where", where_facts(snapshot.trials))
+    with st.container(horizontal=True):
+        with st.container(width=_FACTS_PIXELS):
+            _facts("Data", data_facts(study, snapshot.trials))
+            if study.fine_tunes is not None:
+                _facts("Start", start_facts(study))
+            elif study.rates_of is None:
+                _facts("Search", search_facts(study, snapshot.trials))
+        with st.container(width=_FACTS_PIXELS):
+            _facts("Recipe", recipe_facts(study))
+            _facts("Where", where_facts(snapshot.trials))
     if study.fine_tunes is None and study.rates_of is None:
         _space(snapshot)
     _rates(snapshot)
@@ -74,22 +78,20 @@ def _purpose(snapshot: Snapshot) -> None:
 
 def _status(snapshot: Snapshot) -> None:
     """How far it is, and who runs it."""
-    with errors_shown():
-        confirming = reading.confirmation(snapshot)
-        pace = pace_of(snapshot)
-        of_seeds = None if confirming is None else confirmation_pace(confirming, snapshot)
-        is_confirming = snapshot.is_run and of_seeds is not None and not of_seeds.is_complete
-        shown = of_seeds if is_confirming and of_seeds is not None else pace
-        lines = [f"{shown.sentence}."]
-        if shown is pace and of_seeds is not None:
-            lines.append(f"Confirmation: {of_seeds.sentence}.")
-        if snapshot.is_run:
-            lines.append(f"Run by {snapshot.holder}.")
-        elif snapshot.running:
-            lines.append("No process runs it now: it was interrupted, and the command goes on.")
-        if snapshot.is_run and shown.share is not None:
-            st.progress(min(1.0, shown.share), text="Share that has ended")
-        st.text("\n".join(lines))
+    confirming = reading.confirmation(snapshot)
+    paces = [pace_of(snapshot)]
+    if confirming is not None:
+        paces.append(confirmation_pace(confirming, snapshot))
+    under_way = next((pace for pace in paces if not pace.is_complete), None)
+    if snapshot.is_run and under_way is not None and under_way.share is not None:
+        st.progress(under_way.share, text=f"{under_way.sentence}.")
+        paces.remove(under_way)
+    lines = [f"{pace.sentence}." for pace in paces]
+    if snapshot.is_run:
+        lines.append(f"Run by {snapshot.holder}.")
+    elif snapshot.running:
+        lines.append("No process runs it now: it was interrupted, and the command goes on.")
+    st.text("\n".join(lines))
 
 
 def _confirmed(snapshot: Snapshot) -> None:
@@ -104,13 +106,15 @@ def _confirmed(snapshot: Snapshot) -> None:
 def _next(snapshot: Snapshot) -> None:
     confirming = reading.confirmation(snapshot)
     is_confirmed = confirming is not None and confirmation_pace(confirming, snapshot).is_complete
+    if snapshot.is_run:
+        st.text("It is running; what comes next waits until it has ended.")
     steps = next_steps(snapshot, reading.storage(), is_confirmed=is_confirmed)
     for step in steps:
         st.caption(step.purpose)
         st.code(step.command, language="bash", wrap_lines=True)
-    if not steps:
+    if not steps and not snapshot.is_run:
         st.text("Nothing before a training has ended well; the command that began it goes on.")
-    elif snapshot.study.spec.get("dataset") != "digits":
+    elif steps and snapshot.study.spec.get("dataset") != "digits":
         st.caption("Add --data-dir DIR where the images are not in TFDS's own folder.")
 
 
@@ -159,9 +163,7 @@ def _spent(snapshot: Snapshot) -> None:
     if not spent:
         st.text("No trial has been timed yet.")
         return
-    st.plotly_chart(
-        spent_figure(spent, palette=palette()), key="study_spent", config={"displaylogo": False}
-    )
+    chart(spent_figure(spent, palette=palette()), key="study_spent")
     shares = family_shares(spent)
     said = ", ".join(f"{find_family(name).label} {100 * s:.0f} %" for name, s in shares.items())
     split = f" Of the search itself: {said}." if len(shares) > 1 else ""

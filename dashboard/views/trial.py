@@ -10,12 +10,15 @@ from streamlit.column_config import NumberColumn, ProgressColumn
 from dashboard import chosen, reading
 from dashboard.controls import chart, open_button, preset_button
 from dashboard.errors import errors_shown
+from dashboard.learnt import show_learnt
 from dashboard.notes import notes_text
+from dashboard.style import row
 from dashboard.theme import palette
 from runs import winners
 from runs.convergence import unconverged
 from runs.noise import longer_arm
 from runs.plot.curves import curves_figure
+from runs.plot.trials import parts_figure
 from runs.record import Origin, State, TrialRecord
 from runs.rungs import rungs_of
 from runs.shown import (
@@ -61,12 +64,13 @@ def page() -> None:
     st.subheader("Learning curves")
     running = any(t.state is State.RUNNING for t in snapshot.seeds_of(trial))
     st.fragment(_curves, run_every=reading.SECONDS if running else None)(snapshot, trial)
-    left, right = st.columns(2)
+    left, right = row("facts", 2)
     left.subheader("Configuration")
     left.dataframe(two_columns(configuration(trial), "Field"), hide_index=True, height="content")
     right.subheader("When and where")
     right.dataframe(two_columns(circumstances(trial), "Fact"), hide_index=True, height="content")
     _layers(trial)
+    show_learnt(snapshot, trial)
 
 
 def _first(snapshot: Snapshot) -> TrialRecord:
@@ -159,7 +163,7 @@ def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
         accuracy = {"Training": "train_accuracy", "Validation": "validation_accuracy"}
         loss = {"Training": "train_loss", "Validation": "validation_loss"}
         rate = {"Learning rate": "learning_rate"}
-        left, middle, right = st.columns(3)
+        left, middle, right = row("curves", 3)
         others = {f"seed {t.seed}": of_seeds[t.number] for t in seeds if t.number in of_seeds}
         color = family_of(trial.config).color
         rungs = _rungs_passed(snapshot, trial, max(len(curve) for curve in curves))
@@ -184,6 +188,7 @@ def _rungs_passed(snapshot: Snapshot, trial: TrialRecord, epochs: int) -> list[i
 
 def _layers(trial: TrialRecord) -> None:
     st.subheader("Cost by layer")
+    chart(parts_figure([trial], palette=palette()), key="parts")
     st.caption("The blocks are alike, so a layer's row is the sum over all blocks. For one image.")
     st.dataframe(
         layers_table(trial.config),

@@ -6,17 +6,25 @@
     runs.plot.save(figure, "front.svg")
 
 The functions named here take a study by its name; the modules below take numbers, and the pages of
-the dashboard draw with them too.
+the dashboard draw with them too. Where a function and a module have the same name, it is the
+function's here: the module was imported before the function was defined.
 """
 
-from runs.plot.of_study import NothingToDrawError, curves, front, hypervolume
+from runs.plot.of_parameters import importance, parallel
+from runs.plot.of_study import compare, curves, difference, front, hypervolume, timeline
+from runs.plot.reading import NothingToDrawError
 from runs.plot.saving import FigureError, save
 
 __all__ = [
     "FigureError",
     "NothingToDrawError",
+    "compare",
     "curves",
+    "difference",
     "front",
     "hypervolume",
+    "importance",
+    "parallel",
     "save",
+    "timeline",
 ]

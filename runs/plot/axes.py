@@ -5,11 +5,25 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
 from runs.plot.palette import Palette
-from space.quantities import format_count
+from runs.points import Floats
+
+_ROOM = 1.04
+"""Of the axis to the greatest value: a curve would touch the frame."""
+
+_TICKS_APART = 0.31
+"""Decades: at so few a tick Plotly marks 1, 2 and 5 of each; at fewer every digit, which touch."""
+
+_ROUND = [*range(1, 20), *range(20, 100, 5), *range(100, 1000, 50)]
+_COUNTS_AS_WRITTEN = {
+    "tickformat": "~s",
+    "labelalias": {f"{n}{unit}": f"{n} {unit}" for unit in "kMGTPE" for n in _ROUND},
+}
+"""`500 k`, as `format_count` has it; between round numbers of a figure that was zoomed `1.25M`."""
 
 MANY = 5_000
 """From so many points on a figure is drawn by the graphics card: SVG takes seconds."""
@@ -61,22 +75,33 @@ def log_axis(figure: go.Figure, values: Sequence[float]) -> None:
         return
     low, high = math.log10(min(values)), math.log10(max(values))
     middle, half = (low + high) / 2, max(0.55 * (high - low), 0.5)
-    ends = middle - half, middle + half
-    ticks = log_ticks([10**end for end in ends])
+    ticks = max(3, int(2 * half / _TICKS_APART))
     figure.update_xaxes(
-        type="log", range=ends, tickvals=ticks, ticktext=[format_count(t) for t in ticks]
+        type="log", range=[middle - half, middle + half], nticks=ticks, **_COUNTS_AS_WRITTEN
     )
 
 
 def log_ticks(values: Sequence[float]) -> list[float]:
-    """1, 2 and 5 of every decade from below the least value to above the greatest.
-
-    Plotly's own labels say `5` for 500 k and 5 M alike.
-    """
+    """1, 2 and 5 of every decade from below the least value to above the greatest, for an axis
+    that is none of Plotly's logarithmic ones."""
     if not values:
         return []
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     return [digit * 10.0**decade for decade in range(low, high + 1) for digit in (1, 2, 5)]
+
+
+def count_axis(axis: Any, values: Sequence[float] | Floats, *, whole: bool = False) -> None:
+    """Makes an axis one of counts from 0 to a little more than the greatest of the values.
+
+    Args:
+        axis: of the layout of a figure.
+        values: what is drawn along it; none, or only zeros, leave its end open.
+        whole: there are no halves of them.
+    """
+    most = max(values, default=0)
+    axis.update(rangemode="tozero", **_COUNTS_AS_WRITTEN)
+    if most:
+        axis.update(range=[0, most * _ROOM], dtick=1 if whole and most <= 10 else None)
 
 
 def for_plotly(text: str) -> str:

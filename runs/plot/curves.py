@@ -55,16 +55,27 @@ def curves_figure(
                 )
             )
     for rung in rungs:
-        figure.add_vline(
-            x=rung,
-            line={"dash": "dash", "width": 1, "color": palette.muted},
-            annotation={"text": "rung", "font": {"size": 10, "color": palette.muted}},
-            annotation_position="bottom right",
+        figure.add_vline(x=rung, line={"dash": "dash", "width": 1, "color": palette.muted})
+    if rungs:  # a word at each would lie on the next one's
+        figure.add_annotation(
+            text="rung" if len(rungs) == 1 else "rungs",
+            font={"size": 10, "color": palette.muted},
+            showarrow=False,
+            x=max(rungs),
+            xanchor="left",
+            yref="paper",
+            y=0,
+            yanchor="bottom",
         )
     dress(figure, height=300, x="Epoch", y=title, palette=palette)
     figure.update_layout(hovermode="x unified")
+    last = max((curve[-1].epoch for _, curve in curves if curve), default=1)
+    room = 0.04 * max(
+        1, last - 1
+    )  # on both sides: Plotly lets lines without points touch the frame
     figure.update_xaxes(
-        dtick=1 if max(len(curve) for _, curve in curves) <= 10 else None
-    )  # no half epochs
+        range=[1 - room, last + room],
+        dtick=1 if last <= 10 else None,  # no half epochs
+    )
     figure.update_yaxes(exponentformat="power")
     return figure

@@ -33,9 +33,9 @@ def tiles_figure(tiles: Tiles, *, height: int = 320, palette: Palette = LIGHT) -
     dress(figure, height=height, x="", y="", palette=palette)
     figure.update_layout(
         title={"text": tiles.title, "x": 0, "xanchor": "left", "font": {"size": 14}},
-        margin={"l": 0, "r": 0, "t": 32, "b": 0},
+        margin={"l": 0, "r": 0, "t": 28, "b": 30},
         hovermode="closest",
-        dragmode="zoom",
+        plot_bgcolor=palette.grid,  # between tiles, so that zeros at an edge are no gap
     )
     figure.update_xaxes(visible=False, constrain="domain")
     figure.update_yaxes(
@@ -67,7 +67,7 @@ def mosaic(images: Images, fill: float = math.nan) -> Images:
 
 def _heatmap(tiles: Tiles, palette: Palette) -> go.Heatmap:
     numbers = np.broadcast_to(tiles.numbers[:, None, None], tiles.images.shape)
-    low, high = palette.line("#D55E00"), palette.line("#0072B2")
+    low, high = palette.ends
     return go.Heatmap(
         z=mosaic(tiles.images),
         zmin=-tiles.span,
@@ -79,7 +79,15 @@ def _heatmap(tiles: Tiles, palette: Palette) -> go.Heatmap:
             [0.75, mix(high, palette.background, 0.5)],
             [1.0, high],
         ],
-        colorbar={"thickness": 10, "nticks": 5, "len": 0.9, "tickfont": {"size": 10}},
+        colorbar={
+            "orientation": "h",
+            "thickness": 8,
+            "len": 0.7,
+            "nticks": 5,
+            "tickfont": {"size": 10},
+            "y": -0.02,
+            "yanchor": "top",
+        },
         customdata=mosaic(numbers.astype(np.float32)),
         hovertemplate=f"{tiles.what} %{{customdata:.0f}}<br>%{{z:.3g}}<extra></extra>",
         hoverongaps=False,
@@ -89,8 +97,8 @@ def _heatmap(tiles: Tiles, palette: Palette) -> go.Heatmap:
 def _colored(tiles: Tiles, palette: Palette) -> go.Image:
     shades = np.clip(_GREY + tiles.images / (2 * tiles.span), 0.0, 1.0)
     whole = mosaic(shades)
-    background = np.array([int(palette.background[i : i + 2], 16) for i in (1, 3, 5)])
-    pixels = np.where(np.isnan(whole), background, np.round(255 * whole)).astype(np.uint8)
+    between = np.array([int(palette.grid[i : i + 2], 16) for i in (1, 3, 5)])
+    pixels = np.where(np.isnan(whole), between, np.round(255 * whole)).astype(np.uint8)
     times = max(1, math.ceil(_LEAST_PIXELS / max(pixels.shape[:2])))
     pixels = pixels.repeat(times, axis=0).repeat(times, axis=1)
     return go.Image(

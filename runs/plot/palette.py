@@ -78,6 +78,11 @@ class Palette:
         return [self.mark(color) for color in (_SKY, _YELLOW, _GREY, _PURPLE, _GREEN, _ORANGE)]
 
     @cached_property
+    def ends(self) -> tuple[str, str]:
+        """Of the least and the greatest of what has a middle, which is the background."""
+        return self.line(_VERMILION), self.line(_BLUE)
+
+    @cached_property
     def several(self) -> Sequence[str]:
         """Of things that no colour of their own belongs to, such as studies side by side."""
         colors = (_BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _SKY, _GREY)

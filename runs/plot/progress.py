@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from runs.accounting import Account
-from runs.plot.axes import MANY, dress, for_plotly, log_axis
+from runs.plot.axes import MANY, count_axis, dress, for_plotly, log_axis
 from runs.plot.palette import LIGHT, Palette
 from runs.points import Floats
 from runs.record import State, TrialRecord
@@ -21,7 +21,7 @@ from space.quantities import format_seconds
 _UNITS = {"hours": 3600, "minutes": 60, "seconds": 1}
 _SOME_TIME = timedelta(seconds=30)
 """Shown before the first trial that ended and after the last: a single one would have an axis of
-milliseconds."""
+milliseconds; of many a fiftieth of theirs, so that no line touches the frame."""
 
 _SPEED = (
     "<b>Trial %{customdata[0]}</b><br>%{hovertext}<br>%{customdata[1]}<br>"
@@ -47,10 +47,10 @@ def hypervolume_figure(
         figure,
         height=340,
         x=title,
-        y=f"Hypervolume (accuracy × decades of {cost.unit})",
+        y=f"Hypervolume<br>(accuracy × decades of {for_plotly(cost.unit)})",
         palette=palette,
     )
-    figure.update_xaxes(exponentformat="SI", rangemode="tozero", dtick=1 if x[-1] <= 10 else None)
+    count_axis(figure.layout.xaxis, x, whole=True)
     figure.update_yaxes(rangemode="tozero")
     return figure
 
@@ -73,10 +73,10 @@ def endings_figure(
             )
         )
     dress(figure, height=340, x="Time (UTC)", y="Trials", palette=palette)
-    ends = [(first - _SOME_TIME).replace(tzinfo=None), (last + _SOME_TIME).replace(tzinfo=None)]
+    room = max(_SOME_TIME, (last - first) / 50)
+    ends = [(first - room).replace(tzinfo=None), (last + room).replace(tzinfo=None)]
     figure.update_xaxes(autorangeoptions={"include": ends})
-    most = max(len(ended) for ended in times.values())
-    figure.update_yaxes(rangemode="tozero", dtick=1 if most <= 10 else None)
+    count_axis(figure.layout.yaxis, [len(ended) for ended in times.values()], whole=True)
     return figure
 
 
@@ -120,14 +120,14 @@ def speed_figure(trials: Sequence[TrialRecord], *, palette: Palette = LIGHT) -> 
         if not timed:
             continue
         draw = go.Scattergl if len(timed) >= MANY else go.Scatter
-        speeds = [trial.train_flop_per_second or 0.0 for trial, _ in timed]
+        reached = [trial.train_flop_per_second or 0.0 for trial, _ in timed]
         figure.add_trace(
             draw(
                 x=np.array([trial.flops for trial, _ in timed], np.float64),
-                y=np.array(speeds, np.float64),
+                y=np.array(reached, np.float64),
                 customdata=[
                     [t.number, flop_per_second(speed), timing.images_per_second, _device(t)]
-                    for (t, timing), speed in zip(timed, speeds, strict=True)
+                    for (t, timing), speed in zip(timed, reached, strict=True)
                 ],
                 hovertext=[for_plotly(trial.label) for trial, _ in timed],
                 hovertemplate=_SPEED,
@@ -138,7 +138,7 @@ def speed_figure(trials: Sequence[TrialRecord], *, palette: Palette = LIGHT) -> 
         )
     dress(figure, height=340, x=FLOPS.title, y="Training speed (FLOP/s)", palette=palette)
     log_axis(figure, [float(t.flops) for t in trials if t.timing])
-    figure.update_yaxes(exponentformat="SI", rangemode="tozero")
+    count_axis(figure.layout.yaxis, [t.train_flop_per_second or 0.0 for t in trials])
     figure.update_layout(hovermode="closest")
     return figure
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
+from plotly.offline import get_plotlyjs
 
 from space.errors import MixerSearchError
 from space.paths import as_path
@@ -65,6 +66,11 @@ def save(
             f"{path} cannot be written ({error.strerror or error}); name another file"
         ) from None
     return path
+
+
+def plotly_js() -> str:
+    """The script that draws figures, as it is packed with Plotly: 4.8 MB."""
+    return str(get_plotlyjs())
 
 
 def figure_json(figure: go.Figure) -> str:

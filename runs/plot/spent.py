@@ -46,7 +46,9 @@ def spent_figure(spent: Sequence[Spent], *, palette: Palette = LIGHT) -> go.Figu
                 textposition="inside",
                 insidetextanchor="start",
                 textangle=0,
-                insidetextfont={"color": "#FFFFFF" if _OPACITY[origin] == 1 else palette.text},
+                insidetextfont={
+                    "color": palette.background if _OPACITY[origin] == 1 else palette.text
+                },
                 marker={
                     "color": [palette.family(one.family) for one in parts],
                     "opacity": _OPACITY[origin],
@@ -68,7 +70,7 @@ def spent_figure(spent: Sequence[Spent], *, palette: Palette = LIGHT) -> go.Figu
         figure, height=80 + _HEIGHT * families, x=f"Training FLOPs ({unit})", y="", palette=palette
     )
     figure.update_layout(barmode="stack", showlegend=False, margin={"t": 10})
-    figure.update_yaxes(autorange="reversed")
+    figure.update_yaxes(autorange="reversed", ticksuffix="  ")
     return figure
 
 

@@ -49,7 +49,11 @@ def timeline_figure(stretches: Sequence[Stretch], *, palette: Palette = LIGHT) -
     labels = [_lane(lane) for lane in range(lanes)]
     figure.update_xaxes(type="date")
     figure.update_yaxes(
-        type="category", categoryorder="array", categoryarray=labels[::-1], showgrid=False
+        type="category",
+        categoryorder="array",
+        categoryarray=labels[::-1],
+        showgrid=False,
+        ticksuffix="  ",
     )
     return figure
 

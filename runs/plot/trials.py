@@ -127,7 +127,7 @@ def _rows(figure: go.Figure, trials: Sequence[TrialRecord], *, x: str, palette: 
     figure.update_layout(hovermode="closest")
     rows = [_row(trial) for trial in reversed(trials)]
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=rows)
-    figure.update_yaxes(range=[-0.6, len(trials) - 0.4], showgrid=False)
+    figure.update_yaxes(range=[-0.6, len(trials) - 0.4], showgrid=False, ticksuffix="  ")
 
 
 def _row(trial: TrialRecord) -> str:

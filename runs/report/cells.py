@@ -12,6 +12,7 @@ HEADS = {
     "Accuracy": "Accuracy (%)",
     "±": "± (points)",
     "FLOPs": "FLOPs (M)",
+    "To decide": "Seeds to decide",
 }
 """What stands above a column of that name, where it is more than the name."""
 
@@ -21,6 +22,8 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "FLOPs": "{:.3f}".format,
     "Parameters": "{:,}".format,
     "Trials": "{:,}".format,
+    "Support": "{:.2f}".format,
+    "Optimism": "{:+.2f}".format,
 }
 
 

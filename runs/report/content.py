@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from runs.confirmed import Confirmed, find_confirmed
 from runs.convergence import Unconverged, read_unconverged
+from runs.pace import confirmation_pace
+from runs.rates import read_rates
 from runs.reader import Reader
 from runs.record import State
-from runs.report.circumstances import asked_sections, receipts
+from runs.report.circumstances import asked_section, notes_section, receipts_section
+from runs.report.confirmation import confirmed_section
 from runs.report.front import equal_cost_section, front_section
+from runs.report.parameters import parameters_section
 from runs.report.progress import progress_section
-from runs.report.section import Content, Section
+from runs.report.section import Content, Facts, Section
 from runs.snapshot import Snapshot, read_snapshot
 from runs.test_readings import readings_line
 from runs.wording import percent, state_word
@@ -17,8 +21,13 @@ from space.families import labels
 from space.quantities import counted
 
 
-def read_content(store: Reader, study: str) -> Content:
+def read_content(store: Reader, study: str, storage: str | None = None) -> Content:
     """All that a report says.
+
+    Args:
+        store: the database.
+        study: its name.
+        storage: the database as it was named; None for the default.
 
     Raises:
         UnknownStudyError: there is no such study.
@@ -28,13 +37,22 @@ def read_content(store: Reader, study: str) -> Content:
     marks = read_unconverged(store, snapshot)
     sections = [
         _result(snapshot, confirmed, marks),
+        *([] if confirmed is None else [confirmed_section(confirmed)]),
         *front_section(snapshot, marks),
         *equal_cost_section(snapshot, marks),
+        *parameters_section(snapshot),
         *progress_section(snapshot),
-        *asked_sections(snapshot),
-        receipts(snapshot),
+        asked_section(snapshot, read_rates(store, snapshot.study)),
+        receipts_section(snapshot, storage, is_confirmed=_is_confirmed(store, snapshot)),
+        *notes_section(snapshot),
     ]
     return Content(study=study, subtitle=_subtitle(snapshot), sections=sections)
+
+
+def _is_confirmed(store: Reader, snapshot: Snapshot) -> bool:
+    """Whether the newest confirmation of its front has been trained to the end."""
+    kept = [c for c in store.confirmations(snapshot.study.name) if c.plan.get("kind") == "front"]
+    return bool(kept) and confirmation_pace(kept[-1], snapshot).is_complete
 
 
 def _subtitle(snapshot: Snapshot) -> str:
@@ -76,4 +94,4 @@ def _result(
         facts["On the front"] = f"{len(snapshot.front):,}"
         facts["Hypervolume"] = f"{snapshot.hypervolume:.3f} accuracy × decades of {study.cost.unit}"
     facts["Test split"] = readings_line(snapshot.readings)
-    return Section(title="Result", sentences=said, facts=facts)
+    return Section(title="Result", sentences=said, parts=[Facts(facts=facts)])

@@ -8,21 +8,29 @@ from runs.convergence import Unconverged, sentence
 from runs.noise import places_sentence
 from runs.plot.front import front_figure
 from runs.plot.series import searched_series, stopped_series
-from runs.report.section import Figure, Section, Table
-from runs.report.thinned import thinned
+from runs.report.section import Figure, Part, Section, Table
+from runs.report.thinned import MOST_POINTS, thinned
 from runs.shown import equal_cost_table, front_table
 from runs.snapshot import Snapshot
 from runs.wording import percent
 from space.families import labels
 
 
-def front_section(snapshot: Snapshot, marks: Mapping[int, Unconverged]) -> list[Section]:
-    """Accuracy against cost, and the configurations on the front; none before one has finished."""
+def front_section(
+    snapshot: Snapshot, marks: Mapping[int, Unconverged], *, most_points: int = MOST_POINTS
+) -> list[Section]:
+    """Accuracy against cost, and the configurations on the front; none before one has finished.
+
+    Args:
+        snapshot: the study.
+        marks: trials whose training had not converged, by number.
+        most_points: where there are more, some are left out of the figure.
+    """
     cost = snapshot.study.cost
     searched = searched_series(snapshot, cost, marks)
     if not any(len(one.points.x) for one in searched):
         return []
-    series, left_out = thinned([*searched, *stopped_series(snapshot, cost)])
+    series, left_out = thinned([*searched, *stopped_series(snapshot, cost)], most_points)
     caption = _caption(snapshot)
     if left_out:
         caption += (
@@ -37,7 +45,7 @@ def front_section(snapshot: Snapshot, marks: Mapping[int, Unconverged]) -> list[
         )
     if (line := sentence(marks)) is not None:
         said.append(f"{line}.")
-    parts: list[Figure | Table] = [Figure(figure=front_figure(series), caption=caption)]
+    parts: list[Part] = [Figure(figure=front_figure(series), caption=caption)]
     if snapshot.front:
         table = front_table(
             snapshot.front,

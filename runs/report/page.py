@@ -10,11 +10,10 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
-from runs.plot.saving import figure_json
+from runs.plot.saving import figure_json, plotly_js
 from runs.report.cells import cells_of
-from runs.report.section import Content, Figure
+from runs.report.section import Content
 from runs.shown import moment
 from space.command import program_version
 
@@ -32,16 +31,15 @@ def as_html(content: Content, now: datetime) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    scripts = [get_plotlyjs(), _read("draw.js")]
+    scripts = [plotly_js(), _read("draw.js")]
     return environment.from_string(_read("report.html")).render(
         content=content,
         cells_of=cells_of,
-        is_figure=lambda part: isinstance(part, Figure),
         json_of=lambda part: Markup(figure_json(part.figure)),
         style=Markup(_read("report.css")),
         plotly=Markup(scripts[0]),
         draw=Markup(scripts[1]),
-        script_sources=" ".join(f"'sha256-{_sha256(script)}'" for script in scripts),
+        script_sources=Markup(" ".join(f"'sha256-{_sha256(script)}'" for script in scripts)),
         written=moment(now),
         version=program_version(),
     )

@@ -13,7 +13,7 @@ MOST_POINTS = 2_000
 """On one figure; every one takes about 150 bytes of the file."""
 
 
-def thinned(series: Sequence[Series], most: int = MOST_POINTS) -> tuple[list[Series], int]:
+def thinned(series: Sequence[Series], most: int) -> tuple[list[Series], int]:
     """The series with no more points than that, but for those of fronts, which all stay.
 
     The points that stay are spread evenly over the trials as they were numbered.

@@ -28,7 +28,7 @@ def report_html(study: str, storage: str | None = None, *, now: datetime | None 
         StorageError: no database there, or no such study in it.
     """
     with open_reader(storage) as store:
-        content = read_content(store, study)
+        content = read_content(store, study, storage)
     return as_html(content, now or datetime.now(UTC))
 
 
