@@ -25,13 +25,13 @@ RANGES = {
     "channels_mlp_dim": (64, 768),
     "num_blocks": (2, 12),
 }
-"""Billions of Mixers: two draws are never the same."""
 
 
 def made_up(trials: int, seed: int = 0) -> Iterator[TrialRecord]:
     """Finished Mixers; the more FLOPs the more accurate, give or take."""
     draw = random.Random(seed)
-    for number in range(trials):
+    seen: dict[MixerConfig, None] = {}
+    while len(seen) < trials:
         config = MixerConfig(
             image_size=32,
             image_channels=3,
@@ -39,6 +39,10 @@ def made_up(trials: int, seed: int = 0) -> Iterator[TrialRecord]:
             patch_size=draw.choice(PATCHES),
             **{name: draw.randint(*ends) for name, ends in RANGES.items()},
         )
+        if config in seen:
+            continue
+        number = len(seen)
+        seen[config] = None
         bill = cost(config)
         accuracy = min(0.99, 0.1 * len(str(bill.macs)) * (1 - draw.expovariate(12)))
         began = START + timedelta(seconds=20 * number)

@@ -18,6 +18,9 @@ from space.families import find_family
 _BLUE, _SKY, _GREEN, _YELLOW = "#0072B2", "#56B4E9", "#009E73", "#F0E442"
 _ORANGE, _VERMILION, _PURPLE, _GREY = "#E69F00", "#D55E00", "#CC79A7", "#888888"
 
+SCALE = ("#00224E", "#3B496C", "#7C7B78", "#BCAF6F", "#FEE838")
+"""Cividis: even steps for all eyes, from dark blue to yellow."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Palette:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from runs.parameters import FamilyTrials, Parameter
 from runs.plot.axes import dress, for_plotly, log_ticks
-from runs.plot.palette import LIGHT, Palette
+from runs.plot.palette import LIGHT, SCALE, Palette
 from runs.points import Floats
 from space.quantities import format_count
 
@@ -18,9 +18,6 @@ MOST = 5_000
 """Lines that are drawn, at random where there are more."""
 FEW = 12
 """Values of a parameter that are named one by one on its axis."""
-
-_COLORS = ("#00224E", "#3B496C", "#7C7B78", "#BCAF6F", "#FEE838")
-"""Cividis: even steps for all eyes, from dark blue to yellow."""
 
 
 def parallel_figure(
@@ -52,7 +49,7 @@ def parallel_figure(
             dimensions=[*axes, accuracy],
             line={
                 "color": percent,
-                "colorscale": [palette.mark(color) for color in _COLORS],
+                "colorscale": [palette.mark(color) for color in SCALE],
             },
             unselected={"line": {"color": palette.grid, "opacity": 0.6}},
             labelangle=-25,  # on a narrow page they would lie over each other
