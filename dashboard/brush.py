@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import streamlit as st
 
-from dashboard.kept import choice, choices, number
+from dashboard.kept import choices, number, span
 from runs.parameters import FamilyTrials, Parameter
 from runs.plot.parallel import FEW
 from space.costs import FLOPS
@@ -45,7 +45,7 @@ def brush(found: FamilyTrials) -> Filters:
 
 
 def _values(found: FamilyTrials, parameter: Parameter) -> Collection[float | str]:
-    """Few values are buttons; of many the least and the greatest are chosen."""
+    """Few values are buttons; of many a stretch is chosen."""
     key, values = f"parameters_{found.family}_{parameter.name}", parameter.values
     if len(values) <= FEW or not parameter.is_number:
         return st.pills(
@@ -55,19 +55,11 @@ def _values(found: FamilyTrials, parameter: Parameter) -> Collection[float | str
             key=choices(key, values),
             width="content",
         )
-    least, most = (
-        st.selectbox(
-            f"{parameter.label}, {word}",
-            values,
-            key=choice(f"{key}_{word}", values, values[end]),
-            width=130,
-        )
-        for word, end in (("from", 0), ("to", -1))
-    )
-    if (least, most) == (values[0], values[-1]):
+    ends = values[0], values[-1]
+    low, high = st.select_slider(parameter.label, values, ends, key=span(key, values), width=300)
+    if (low, high) == ends:
         return []
-    low, high = sorted((float(least), float(most)))  # either way round
-    return [value for value in values if low <= float(value) <= high]
+    return [value for value in values if float(low) <= float(value) <= float(high)]
 
 
 def _max_cost(found: FamilyTrials) -> float | None:

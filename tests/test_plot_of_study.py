@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sample_study import write_study
+from test_confirmed import confirm, read_test
+from test_confirmed import store as store
 
 import runs.plot
+from runs.confirmation.errors import ConfirmationError
+from runs.parameters import family_trials
 from runs.plot import NothingToDrawError
 from runs.plot.palette import DARK
 from runs.reader import UnknownStudyError, open_reader
 from runs.side_by_side import TrialChoiceError
 from runs.snapshot import Snapshot, read_snapshot
+from runs.writer import Writer
 from space.costs import CostError
 
 
@@ -99,3 +105,44 @@ def test_a_notebook_loads_neither_streamlit_nor_the_accelerator_stack(storage: s
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_confirmed_fronts_and_their_difference_are_of_fresh_seeds(
+    store: Writer, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/t.db"
+    with pytest.raises(ConfirmationError, match=r"make one: python -m search\.confirm"):
+        runs.plot.front("digits", url, view="confirmed")
+    read_test(store, confirm(store))
+    confirmed = runs.plot.front("digits", url, view="confirmed")
+    assert confirmed.layout.yaxis.title.text == "Test accuracy (%)"
+    first, given = (runs.plot.difference("digits", url, other=o) for o in (None, "given Mixer"))
+    assert [figure.data[2].name for figure in (first, given)] == [
+        "Mixer less ViT",
+        "Mixer less given Mixer",
+    ]
+    with pytest.raises(NothingToDrawError, match="no ResNet to compare with; there are: ViT, "):
+        runs.plot.difference("digits", url, other="ResNet")
+
+
+def test_studies_are_compared_by_name_or_as_they_were_read(
+    storage: str, snapshot: Snapshot
+) -> None:
+    other = replace(snapshot, study=replace(snapshot.study, name="other"))
+    figure = runs.plot.compare(["sample", other, snapshot], storage)
+    names = [trace.name for trace in figure.data if trace.mode == "lines+markers"]
+    assert names == ["sample", "other", "sample (3)"]
+    foreign = replace(other.study, spec=other.study.spec | {"dataset": "mnist"})
+    with pytest.raises(NothingToDrawError, match="'other' cannot be compared with 'sample': its "):
+        runs.plot.compare(["sample", replace(other, study=foreign)], storage)
+
+
+def test_hyperparameters_are_those_of_the_family_asked_for(
+    storage: str, snapshot: Snapshot
+) -> None:
+    found = family_trials(snapshot, "vit")
+    lines = runs.plot.parallel("sample", storage, family="vit").data[0]
+    assert len(lines.dimensions) == len(found.parameters) + 2  # and cost and accuracy
+    assert len(lines.dimensions[-1]["values"]) == len(found.trials)
+    with pytest.raises(NothingToDrawError, match=r"4 finished ViTs; importance takes 20"):
+        runs.plot.importance("sample", storage, family="vit")

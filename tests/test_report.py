@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
+from records import study, trial
 from sample_study import write_study
 from test_browser import browser, serving  # noqa: F401, the fixture
+from test_confirmed import confirm, read_test
+from test_confirmed import store as store
 
+from runs.confirmed import read_confirmed
+from runs.confirmed_words import front_sentence
 from runs.plot.series import searched_series, stopped_series
 from runs.reader import open_reader
+from runs.record import Note, Origin
 from runs.report import command
 from runs.report.cells import cells_of
 from runs.report.front import front_section
@@ -21,6 +28,7 @@ from runs.report.thinned import thinned
 from runs.report.written import report_html
 from runs.shown import front_table
 from runs.snapshot import Snapshot, read_snapshot
+from runs.writer import Writer, open_writer
 from space.costs import FLOPS
 
 SCRIPT = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -34,6 +42,12 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> str:
     write_study(url, SCRIPT, trials=14)
     write_study(url, "early", complete=False, trials=2)
     return url
+
+
+@pytest.fixture(scope="module")
+def sample_page(storage: str) -> str:
+    """A report with all that a search has; its forests take seconds to grow."""
+    return report_html("sample", storage, now=NOW)
 
 
 def snapshot_of(storage: str, study: str = "sample") -> Snapshot:
@@ -60,8 +74,8 @@ class Scripts(HTMLParser):
             self.fetched.append(str(given.get("href")))
 
 
-def test_a_report_holds_plotly_once_and_fetches_nothing(storage: str) -> None:
-    page = Scripts(report_html("sample", storage, now=NOW))
+def test_a_report_holds_plotly_once_and_fetches_nothing(sample_page: str) -> None:
+    page = Scripts(sample_page)
     assert page.kinds.count(None) == 2  # Plotly, and the script that draws
     assert set(page.kinds) == {None, "application/json"}
     assert not page.fetched
@@ -76,7 +90,7 @@ def test_a_name_with_a_script_in_it_opens_no_script(storage: str) -> None:
 
 
 def test_a_report_is_the_same_whenever_it_is_written_but_for_its_date(storage: str) -> None:
-    first, second = (report_html("sample", storage, now=NOW) for _ in range(2))
+    first, second = (report_html(SCRIPT, storage, now=NOW) for _ in range(2))
     assert first == second
     assert "Written on 2026-03-02 08:30:00 UTC" in first
 
@@ -87,14 +101,32 @@ def test_a_study_without_a_finished_trial_has_a_report(storage: str) -> None:
     assert "Front of the search" not in page.partition("<main>")[2]
 
 
-def test_the_table_of_the_front_is_the_page_s(storage: str) -> None:
+def test_a_confirmed_study_begins_with_its_sentences(store: Writer, tmp_path: Path) -> None:
+    read_test(store, confirm(store))
+    page = report_html("digits", f"sqlite:///{tmp_path}/t.db", now=NOW)
+    found = read_confirmed(store, "digits")
+    result, _, rest = page.partition("<h2>Confirmed front</h2>")
+    for sentence in found.sentences():
+        assert f"{sentence}." in unescape(result)
+    assert f"{front_sentence(found)}." in rest
+    assert "<h2>Front of the search</h2>" in rest
+    assert "Test read once, by these commands" in rest
+    assert "<pre>python -m search.confirm --study digits</pre>" in rest
+
+
+def test_notes_are_text(store: Writer, tmp_path: Path) -> None:
+    store.add_note("digits", Note(text="<b>odd</b>\nsecond line", written_at=NOW, trial=1))
+    page = report_html("digits", f"sqlite:///{tmp_path}/t.db", now=NOW)
+    assert ", trial 1: &lt;b&gt;odd&lt;/b&gt;\nsecond line</p>" in page
+
+
+def test_the_table_of_the_front_is_the_page_s(storage: str, sample_page: str) -> None:
     snapshot = snapshot_of(storage)
     table = cells_of(front_table(snapshot.front, snapshot.noise, several=snapshot.several))
-    page = report_html("sample", storage, now=NOW)
     for row in table.rows:
         label, parameters = row[1], row[-1]
-        assert f">{label}<" in page
-        assert f">{parameters}<" in page
+        assert f">{label}<" in sample_page
+        assert f">{parameters}<" in sample_page
 
 
 def test_thinning_leaves_every_front_as_it_is(storage: str) -> None:
@@ -131,7 +163,7 @@ def test_the_command_writes_the_file_and_says_how_large_it_is(
     storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "new" / "report.html"
-    arguments = ["--study", "sample", "--storage", storage, "--out", str(out)]
+    arguments = ["--study", "early", "--storage", storage, "--out", str(out)]
     assert command.main(arguments) == 0
     assert capsys.readouterr().out == f"{out}, {out.stat().st_size / 1e6:.1f} MB\n"
     assert out.read_text().endswith("</html>")
@@ -153,7 +185,7 @@ def test_a_file_that_cannot_be_gets_a_sentence(
 ) -> None:
     (tmp_path / "taken").touch()
     path = tmp_path / out
-    assert command.main(["--study", "sample", "--storage", storage, "--out", str(path)]) == 2
+    assert command.main(["--study", "early", "--storage", storage, "--out", str(path)]) == 2
     assert capsys.readouterr().err.endswith(f"{sentence}\n")
     assert not list(tmp_path.glob("report*"))
 
@@ -203,3 +235,16 @@ def test_the_dashboard_makes_the_report_when_it_is_asked_for(
             button.click()
     assert download.value.suggested_filename == "sample.html"
     assert "<h1>sample</h1>" in Path(download.value.path()).read_text()
+
+
+def test_a_fine_tuning_and_an_empty_study_have_reports(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/t.db"
+    start = {"preset": "my_mixer", "sha256": "a" * 64, "image_size": 32}
+    with open_writer(url) as store:
+        store.put_study(study())
+        store.put_study(study("tuned", spec=study().spec | {"start_from": start}))
+        store.add_trials("tuned", [trial(0, origin=Origin.FINETUNE, accuracy=0.7)])
+    assert "<h2>What was asked</h2>" in report_html("digits", url, now=NOW)
+    tuned = report_html("tuned", url, now=NOW)
+    assert "Fine-tuning of preset my_mixer" in tuned
+    assert "<h2>Front of the search</h2>" not in tuned

@@ -75,8 +75,7 @@ def _picked(known: Mapping[str, also.Listed]) -> list[str]:
     here = here if here in known else next(iter(known))
     other = next(key for key in known if key != here)
     names = also.labels(known.values())
-    key = choices("compare_studies", known, [here, other])
-    st.session_state[key] = st.session_state[key][:_MOST]  # a link may ask for more
+    key = choices("compare_studies", known, [here, other], most=_MOST)
     picked: list[str] = st.multiselect(
         "Studies",
         list(known),

@@ -27,6 +27,10 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
 }
 
 
+_SHORT = 28
+"""Characters of a cell that stays on one line, such as a configuration's short name."""
+
+
 @dataclass(frozen=True)
 class Cells:
     """A table as it is written."""
@@ -34,6 +38,8 @@ class Cells:
     heads: list[str]
     is_number: list[bool]
     """By column; numbers are aligned on the right."""
+    is_short: list[bool]
+    """By column: whether its cells are to stay on one line."""
     rows: list[list[str]]
 
 
@@ -44,6 +50,7 @@ def cells_of(frame: pd.DataFrame) -> Cells:
     return Cells(
         heads=[HEADS.get(name, name) for name in columns],
         is_number=[pd.api.types.is_numeric_dtype(frame[name]) for name in columns],
+        is_short=[max(map(len, column), default=0) <= _SHORT for column in shown],
         rows=[list(row) for row in zip(*shown, strict=True)],
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runs.confirmed import Confirmed, find_confirmed
-from runs.convergence import Unconverged, read_unconverged
+from runs.convergence import read_unconverged
 from runs.pace import confirmation_pace
 from runs.rates import read_rates
 from runs.reader import Reader
@@ -36,7 +36,7 @@ def read_content(store: Reader, study: str, storage: str | None = None) -> Conte
     confirmed = find_confirmed(store, study)
     marks = read_unconverged(store, snapshot)
     sections = [
-        _result(snapshot, confirmed, marks),
+        _result(snapshot, confirmed),
         *([] if confirmed is None else [confirmed_section(confirmed)]),
         *front_section(snapshot, marks),
         *equal_cost_section(snapshot, marks),
@@ -61,12 +61,12 @@ def _subtitle(snapshot: Snapshot) -> str:
     what = f"Search for {labels(study.families)}"
     if study.fine_tunes is not None:
         what = f"Fine-tuning of preset {study.fine_tunes}"
+    elif study.rates_of is not None:
+        what = f"A learning rate, tried for study {study.rates_of},"
     return f"{what} on {data}, {study.num_classes:,} classes; begun {study.created_at:%Y-%m-%d}"
 
 
-def _result(
-    snapshot: Snapshot, confirmed: Confirmed | None, marks: dict[int, Unconverged]
-) -> Section:
+def _result(snapshot: Snapshot, confirmed: Confirmed | None) -> Section:
     """The sentence of the study, or why it has none yet; and its numbers."""
     study = snapshot.study
     if confirmed is not None:

@@ -12,7 +12,7 @@ from runs.report.section import Figure, Part, Section, Table
 from runs.report.thinned import MOST_POINTS, thinned
 from runs.shown import equal_cost_table, front_table
 from runs.snapshot import Snapshot
-from runs.wording import percent
+from runs.wording import letters_explained, percent
 from space.families import labels
 
 
@@ -45,6 +45,8 @@ def front_section(
         )
     if (line := sentence(marks)) is not None:
         said.append(f"{line}.")
+    families = dict.fromkeys([*snapshot.study.families, *(t.family for t in snapshot.given)])
+    said += [f"Short names, {line}." for line in letters_explained(families)]
     parts: list[Part] = [Figure(figure=front_figure(series), caption=caption)]
     if snapshot.front:
         table = front_table(
