@@ -15,6 +15,9 @@ from space.quantities import format_count
 _OUTSIDE = ("Stem", "Head")
 """Of the blocks: furthest from the axis."""
 
+_TICKS = 20
+"""Bars that are named at most; the others by hovering."""
+
 
 def cost_shares_figure(trials: Sequence[TrialRecord], *, palette: Palette = LIGHT) -> go.Figure:
     """A bar a network, in the order given, of the share of its FLOPs that each part takes.
@@ -26,12 +29,12 @@ def cost_shares_figure(trials: Sequence[TrialRecord], *, palette: Palette = LIGH
     flops = [flops_by_part(trial.config) for trial in trials]
     parts = list(dict.fromkeys(part for one in flops for part in one))
     parts.sort(key=lambda part: part in _OUTSIDE)
-    names = [f"{format_count(t.flops)}<br>trial {t.number}" for t in trials]
+    places = list(range(len(trials)))  # two networks may have equally many FLOPs
     figure = go.Figure()
     for part, color in zip(parts, _colors(parts, palette), strict=True):
         figure.add_trace(
             go.Bar(
-                x=names,
+                x=places,
                 y=[100 * one.get(part, 0) / t.flops for one, t in zip(flops, trials, strict=True)],
                 customdata=[[t.number, for_plotly(t.label)] for t in trials],
                 hovertemplate="<b>Trial %{customdata[0]}</b><br>%{customdata[1]}<br>"
@@ -42,7 +45,10 @@ def cost_shares_figure(trials: Sequence[TrialRecord], *, palette: Palette = LIGH
         )
     dress(figure, height=360, x="FLOPs of the network", y="Share of FLOPs (%)", palette=palette)
     figure.update_layout(barmode="stack", legend={"traceorder": "normal"}, bargap=0.15)
-    figure.update_xaxes(type="category")
+    step = -(-len(trials) // _TICKS)
+    figure.update_xaxes(
+        tickvals=places[::step], ticktext=[format_count(t.flops) for t in trials[::step]]
+    )
     figure.update_yaxes(range=[0, 100])
     return figure
 
