@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from dashboard.other_storages import name_others, other_storages
+from runs.foreign_tables import foreign_tables
 from runs.options import Storage
 from runs.plot.palette import DARK, LIGHT
 from runs.reader import open_reader
@@ -65,6 +66,8 @@ def serve(
     for each in (None, *other_storages()):
         with open_reader(each):  # better a sentence here than on every page
             pass
+        if stranger := foreign_tables(each):
+            print(f"note: {stranger}", file=sys.stderr)
     _check_address(address, port, allow_remote)
     shown = f"[{address}]" if ":" in address else address
     print(f"{describe(parse_storage(None))} at http://{shown}:{port} (Ctrl-C to stop)", flush=True)
@@ -92,6 +95,8 @@ def _options(address: str, port: int, hosts: list[str], *, headless: bool) -> di
         "logger.hideWelcomeMessage": True,
         "logger.level": "warning",
         "runner.magicEnabled": False,
+        # A slider of two ends is told both: that it has two, and (by dashboard.kept) which
+        "global.disableWidgetStateDuplicationWarning": True,
         "theme.light.primaryColor": "#0072B2",
         "theme.dark.primaryColor": "#56B4E9",
         "theme.metricValueFontSize": "1.5rem",

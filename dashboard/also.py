@@ -7,7 +7,8 @@ and connections; and no URL, which may hold a password, stands in a page's addre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import streamlit as st
@@ -33,11 +34,9 @@ class Listed:
         return f"{self.place}#{self.name}"
 
     @property
-    def label(self) -> str:
-        """What a person reads; of another database with where that is, password hidden."""
-        if self.place == 0:
-            return self.name
-        return f"{self.name} ({describe(parse_storage(_storages()[self.place]))})"
+    def where(self) -> str:
+        """Its database as a person is told it, the password hidden."""
+        return describe(parse_storage(_storages()[self.place]))
 
 
 def listed() -> Iterator[list[Listed] | StorageError]:
@@ -48,6 +47,19 @@ def listed() -> Iterator[list[Listed] | StorageError]:
             yield [Listed(place, name) for name in names]
         except StorageError as error:
             yield error
+
+
+def labels(studies: Iterable[Listed]) -> dict[str, str]:
+    """What a person reads for each study, by its key: the name, and of those of other databases
+    that are called alike where they are."""
+    there = list(studies)
+    names = Counter(study.name for study in there)
+    return {
+        study.key: study.name
+        if study.place == 0 or names[study.name] == 1
+        else f"{study.name} ({study.where})"
+        for study in there
+    }
 
 
 def snapshot(study: Listed) -> Snapshot:

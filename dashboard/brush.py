@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import streamlit as st
 
+from dashboard.kept import choices, number, span
 from runs.parameters import FamilyTrials, Parameter
 from runs.plot.parallel import FEW
 from space.costs import FLOPS
@@ -33,7 +34,7 @@ def brush(found: FamilyTrials) -> Filters:
             0.0,
             100.0,
             value=None,
-            key="parameters_min_accuracy",
+            key=number("parameters_min_accuracy", 0.0, 100.0),
             width=190,
         )
     return {
@@ -44,30 +45,30 @@ def brush(found: FamilyTrials) -> Filters:
 
 
 def _values(found: FamilyTrials, parameter: Parameter) -> Collection[float | str]:
-    """Few values are buttons; of many the least and the greatest are chosen."""
-    key = f"parameters_{found.family}_{parameter.name}"
-    if len(parameter.values) <= FEW or not parameter.is_number:
-        _forget_unknown(key, parameter.values)
+    """Few values are buttons; of many a stretch is chosen."""
+    key, values = f"parameters_{found.family}_{parameter.name}", parameter.values
+    if len(values) <= FEW or not parameter.is_number:
         return st.pills(
-            parameter.label, parameter.values, selection_mode="multi", key=key, width="content"
+            parameter.label,
+            values,
+            selection_mode="multi",
+            key=choices(key, values),
+            width="content",
         )
-    ends = parameter.values[0], parameter.values[-1]
-    _forget_unknown(key, parameter.values)
-    low, high = st.select_slider(parameter.label, parameter.values, value=ends, key=key, width=300)
+    ends = values[0], values[-1]
+    low, high = st.select_slider(parameter.label, values, ends, key=span(key, values), width=300)
     if (low, high) == ends:
         return []
-    return [value for value in parameter.values if float(low) <= float(value) <= float(high)]
-
-
-def _forget_unknown(key: str, values: Collection[float | str]) -> None:
-    """Of another study, which had other values."""
-    if not set(st.session_state.get(key) or ()) <= set(values):
-        del st.session_state[key]
+    return [value for value in values if float(low) <= float(value) <= float(high)]
 
 
 def _max_cost(found: FamilyTrials) -> float | None:
     unit, size = ("M FLOPs", 1e6) if found.cost is FLOPS else (found.cost.unit, 1.0)
     most = st.number_input(
-        f"At most so many {unit}", min_value=0.0, value=None, key="parameters_max_cost", width=190
+        f"At most so many {unit}",
+        min_value=0.0,
+        value=None,
+        key=number("parameters_max_cost", 0.0),
+        width=190,
     )
     return None if not most else most * size

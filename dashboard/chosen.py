@@ -85,12 +85,11 @@ def open_trial(number: int) -> None:
 def open_trials(numbers: Sequence[int]) -> None:
     """Goes to the page on which these trials of the chosen study stand side by side; does not
     return."""
-    text = ", ".join(map(str, numbers))
-    st.session_state["trials_numbers"] = text
     here = now()
     number = None if here.trial is None else str(here.trial.number)
-    url = _url(here.snapshot.study.name, number) | {"trials_numbers": text}
-    st.switch_page("views/trials.py", query_params=url)
+    named = {"trials_numbers": [",".join(map(str, numbers))]}
+    parameters = _url(here.snapshot.study.name, number) | named
+    st.switch_page("views/trials.py", query_params=parameters)
 
 
 def choose_trial(number: int) -> None:

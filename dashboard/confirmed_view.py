@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.column_config import NumberColumn, TextColumn
 
-from dashboard import chosen, reading
+from dashboard import chosen, kept, reading
 from dashboard.controls import chart, trials_chart, trials_dataframe
 from dashboard.theme import palette
 from runs.confirmed import Confirmed
@@ -60,7 +60,8 @@ def shown(snapshot: Snapshot) -> bool:
     found, pace = reading.confirmed(snapshot), confirmation_pace(record, snapshot)
     default = CONFIRMED if found is not None and pace.is_complete else SEARCH
     views = [SEARCH, CONFIRMED]
-    view = st.segmented_control("View", views, default=default, key="front_view") or default
+    key = kept.choice("front_view", views, default)
+    view = st.segmented_control("View", views, required=True, key=key) or default
     if view == SEARCH:
         return False
     if not pace.is_complete:

@@ -43,17 +43,35 @@ def choice(key: str, options: Iterable[T], default: T) -> str:
     return _keep(key, default, read, lambda value: [_text(value)])
 
 
-def choices(key: str, options: Iterable[T], default: Sequence[T] = ()) -> str:
-    """Of a widget that has any of the options."""
+def choices(
+    key: str, options: Iterable[T], default: Sequence[T] = (), *, most: float = math.inf
+) -> str:
+    """Of a widget that has any of the options, but no more than so many."""
     offered = {_text(option): option for option in options}
 
     def read(texts: list[str]) -> list[T]:
+        if len(texts) > most:
+            raise ValueError
         return [offered[text] for text in texts if text]
 
     def write(values: Sequence[T]) -> list[str]:
         return [_text(value) for value in values] or [""]  # nothing at all would mean the default
 
     return _keep(key, list(default), read, write)
+
+
+def span(key: str, options: Sequence[T]) -> str:
+    """Of a slider with two ends, from the first of the options to the last unless moved."""
+    offered = {_text(option): option for option in options}
+
+    def read(texts: list[str]) -> tuple[T, T]:
+        low, high = (offered[text] for text in texts)
+        if options.index(low) > options.index(high):
+            raise ValueError
+        return low, high
+
+    ends = options[0], options[-1]
+    return _keep(key, ends, read, lambda span: [_text(end) for end in span])
 
 
 def number(

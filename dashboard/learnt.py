@@ -32,7 +32,7 @@ def show_learnt(snapshot: Snapshot, trial: TrialRecord) -> None:
     elif found == Learnt():
         st.text("How to show the weights of this family is not known here.")
     else:
-        _show(found)
+        _show(found, trial.number)
 
 
 def _learnt_of(study: str, trial: TrialRecord) -> Learnt | None:
@@ -70,11 +70,11 @@ def _not_kept(trial: TrialRecord) -> str:
     )
 
 
-def _show(found: Learnt) -> None:
+def _show(found: Learnt, number: int) -> None:
     if found.token_mixing:
         for place, tiles in zip(st.columns(3), found.token_mixing, strict=False):
             with place:
-                _tiles(tiles, f"learnt {tiles.title}")
+                _tiles(tiles, f"learnt {tiles.title} of {number}")
         st.caption(
             f"{_shown(found.token_mixing[0])} of the token-mixing MLPs of the first blocks: a tile "
             "is the weights with which a unit reads the patches, each where it lies in the image. "
@@ -83,7 +83,7 @@ def _show(found: Learnt) -> None:
     left, right = st.columns(2)
     if found.stem is not None:
         with left:
-            _tiles(found.stem, "learnt stem")
+            _tiles(found.stem, f"learnt stem of {number}")
             colors = "in colour, grey is zero" if found.stem.images.ndim == 4 else "zero is blank"
             st.caption(
                 f"{_shown(found.stem)} of the stem, the strongest first: what of a patch a channel "
@@ -91,7 +91,7 @@ def _show(found: Learnt) -> None:
             )
     if found.positions is not None:
         with right:
-            _tiles(found.positions, "learnt positions")
+            _tiles(found.positions, f"learnt positions of {number}")
             st.caption(
                 "How alike the position embeddings of patches are: a tile is the cosine similarity "
                 "of one patch with all, and stands where the patch does."

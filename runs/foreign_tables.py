@@ -26,7 +26,7 @@ def foreign_tables(storage: str | None) -> str | None:
     if not names >= _OF_OPTUNA:
         return None
     return (
-        f"note: Optuna was pointed at {describe(parse_storage(storage))} and has made tables of "
+        f"Optuna was pointed at {describe(parse_storage(storage))} and has made tables of "
         "its own there, which hold none of these studies; they do no harm. It reads a copy: "
         "python -m search.to_optuna --study NAME --out sqlite:///optuna.db"
     )

@@ -232,3 +232,26 @@ def test_a_visitor_clicks_a_point_and_sees_the_trial(
     assert hosts == {"127.0.0.1"}
     # A link to a page other than the first makes Streamlit look for its health beside that page
     assert [text for text in complaints if "404" not in text] == []
+
+
+@pytest.mark.slow
+def test_ticked_rows_are_compared_and_back_leads_to_the_table(
+    browser: Browser, address: str
+) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    page.goto(f"{address}/table?study=sample")
+    expect(page.get_by_text("40 trials of 40")).to_be_visible()
+    for ticked, row in enumerate((0, 3), start=1):
+        table = page.get_by_test_id("stDataFrame").bounding_box()
+        assert table
+        page.mouse.click(table["x"] + 15, table["y"] + 36 + 35 * row + 17)
+        expect(page.get_by_role("button", name=f"Compare {ticked}")).to_be_visible()
+    page.get_by_role("button", name="Compare 2").click()
+    expect(page.get_by_role("heading", name="Trials side by side")).to_be_visible()
+    expect(page.get_by_role("button", name="Open trial 39")).to_be_visible()
+    expect(page.get_by_role("button", name="Open trial 36")).to_be_visible()
+    page.wait_for_url("**/trials?study=sample&trials_numbers=39%2C36")
+    page.go_back()
+    expect(page.get_by_text("40 trials of 40")).to_be_visible()

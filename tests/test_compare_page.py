@@ -46,9 +46,21 @@ def test_a_point_of_a_slice_and_a_row_open_the_trial(storage: str) -> None:
     app = visit("parameters")
     first = numbers(app)[0]
     assert heading(click_row(app, "parameters table", 0)) == f"Trial {first}"
-    assert heading(click_point(visit("parameters"), "slice of hidden_dim", first)) == (
+    assert heading(click_point(visit("parameters"), "equal slice of mixer hidden_dim", first)) == (
         f"Trial {first}"
     )
+
+
+def test_of_many_values_a_stretch_is_chosen_and_stands_in_the_link(storage: str) -> None:
+    write_study(storage, trials=26)
+    app = visit("parameters")
+    box = app.selectbox(key="parameters_mixer_hidden_dim_to")
+    box.set_value(int(box.options[3])).run()
+    [widest] = [f.value["Hidden dim"].max() for f in app.dataframe if "Hidden dim" in f.value]
+    assert widest == int(box.options[3])
+    assert app.query_params["parameters_mixer_hidden_dim_to"] == box.options[3]
+    again = visit("parameters", parameters_mixer_hidden_dim_to=box.options[3])
+    assert numbers(again) == numbers(app)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,9 @@ def test_a_complete_confirmation_is_what_front_shows_first(store: Writer) -> Non
     view.set_value("Search").run()
     assert not app.error
     assert "Best accuracy" in [metric.label for metric in app.metric]
+    assert app.query_params["front_view"] == "Search"  # a link shows the same picture
+    again = visit("front", study="digits", front_view="Search")
+    assert "Best accuracy" in [metric.label for metric in again.metric]
 
 
 @pytest.mark.usefixtures("page")

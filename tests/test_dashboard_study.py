@@ -92,3 +92,19 @@ def test_a_study_that_is_run_shows_its_progress(storage: str) -> None:
     assert progress.proto.value == 25
     assert "Run by process" in words(app)
     assert "waits until it has ended" in words(app)
+
+
+def test_the_bar_of_a_study_that_is_confirmed_is_that_of_its_fresh_seeds(storage: str) -> None:
+    """Also where the search was given up before its end."""
+    spec = study().spec | {"asked": {"trials": 4, "baselines": False}}
+    plan = {"kind": "front", "seeds": 2, "level": 0.95, "first_seed": 10, "left_out": []}
+    plan |= {"candidates": [{"trial": 0, "probability": None}]}
+    with open_writer(storage) as store, store.hold("run"):
+        store.put_study(study("run", spec=spec))
+        store.add_trials("run", [trial(0)])
+        store.add_confirmation("run", plan)
+        store.add_trials("run", [running(1, origin=Origin.CONFIRMATION, seed=10, parent=0)])
+        app = visit("study", study="run")
+    (progress,) = app.get("progress")
+    assert progress.proto.text == "Confirmation: 0 of 2 trainings have ended."
+    assert "1 of 4 configurations have ended." in words(app)

@@ -69,6 +69,21 @@ def test_named_trials_stand_side_by_side() -> None:
 
 
 @pytest.mark.usefixtures("storage")
+def test_a_link_opens_the_same_trials() -> None:
+    app = visit("trials", study="sample", trials_numbers="7,22")
+    assert shown(app) == ["Open trial 7", "Open trial 22"]
+    app.text_input(key="trials_numbers").set_value("5").run()
+    assert app.query_params["trials_numbers"] == "5"
+
+
+@pytest.mark.usefixtures("storage")
+def test_columns_are_in_the_link_where_they_are_not_the_usual_ones() -> None:
+    app = visit("table", study="sample", table_columns="num_blocks")
+    assert list(app.dataframe[0].value) == ["Trial", "num_blocks"]
+    assert "table_columns" not in visit("table", study="sample").query_params
+
+
+@pytest.mark.usefixtures("storage")
 @pytest.mark.parametrize("text", ["3, 40", "1,2,3,4,5,6,7", HOSTILE])
 def test_what_cannot_be_compared_gets_a_sentence(text: str) -> None:
     app = compared(text)
@@ -93,6 +108,7 @@ def test_ticked_rows_of_the_table_are_compared() -> None:
     app.button(key="compare").click().run()
     assert heading(app) == "Trials side by side"
     assert shown(app) == ["Open trial 39", "Open trial 36"]
+    assert app.query_params["trials_numbers"] == "39,36"
 
 
 @pytest.mark.usefixtures("storage")

@@ -53,7 +53,9 @@ def page() -> None:
     )
     limits = [float(limit) for limit in range(1, int(end) + 1)]
     st.select_slider("Limit", limits, key=kept.choice("limit", limits, end))
-    st.multiselect("States", ["a", "b"], key=kept.choices("states", ["a", "b"], ["a"]))
+    sizes = [16, 32, 64]
+    st.select_slider("Sizes", sizes, (16, 64), key=kept.span("sizes", sizes))
+    st.multiselect("States", ["a", "b"], key=kept.choices("states", ["a", "b"], ["a"], most=2))
     st.number_input("Least", 0.0, 100.0, None, key=kept.number("least", 0.0, 100.0))
     st.text_input("Text", key=kept.text("text"))
     st.toggle("Plain", key=kept.flag("plain", default=True))
@@ -62,6 +64,7 @@ def page() -> None:
 DEFAULTS = {
     "axis": "flops",
     "limit": 4.0,
+    "sizes": (16, 64),
     "states": ["a"],
     "least": None,
     "text": "",
@@ -71,7 +74,7 @@ DEFAULTS = {
 
 def opened(**link: str | list[str]) -> AppTest:
     """The page after a link to it was opened."""
-    app = AppTest.from_function(_script)
+    app = AppTest.from_function(_script, default_timeout=60)
     app.query_params.update(link)
     return app.run()
 
@@ -89,6 +92,7 @@ def values(app: AppTest) -> dict[str, Any]:
 LINKS: list[tuple[str, Any, list[str]]] = [
     ("axis", "params", ["params"]),
     ("limit", 2.0, ["2"]),
+    ("sizes", (16, 32), ["16", "32"]),
     ("states", ["a", "b"], ["a", "b"]),
     ("states", [], [""]),
     ("least", 62.5, ["62.5"]),
@@ -120,10 +124,20 @@ def test_a_choice_stands_in_the_link_and_the_link_makes_it(
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [("axis", "FLOPs"), ("limit", "2.5"), ("states", "c"), ("plain", "maybe")]
-    + [("least", text) for text in ("101", "nan", "inf", "many", "1e999")],
+    [
+        ("axis", "FLOPs"),
+        ("limit", "2.5"),
+        ("sizes", "16"),
+        ("sizes", ["64", "16"]),
+        ("states", "c"),
+        ("states", ["a", "b", "a"]),
+        ("plain", "maybe"),
+        *[("least", text) for text in ("101", "nan", "inf", "many", "1e999")],
+    ],
 )
-def test_what_a_link_asks_for_in_vain_is_said_and_the_rest_holds(key: str, text: str) -> None:
+def test_what_a_link_asks_for_in_vain_is_said_and_the_rest_holds(
+    key: str, text: str | list[str]
+) -> None:
     app = opened(**{"text": "p4", key: text})
     assert f"asks for a `{key}`" in app.toast[0].value
     assert values(app) == DEFAULTS | {"text": "p4"}

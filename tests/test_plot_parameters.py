@@ -13,11 +13,12 @@ from runs.compare_studies import histories
 from runs.confirmation.intervals import Interval
 from runs.importance import Importance, Importances
 from runs.parameters import family_trials
-from runs.plot import parallel, slices
+from runs.plot import slices
 from runs.plot.compare import fronts_figure, hypervolumes_figure
 from runs.plot.cost_shares import cost_shares_figure
 from runs.plot.importance import importance_figure
 from runs.plot.palette import DARK, LIGHT
+from runs.plot.parallel import FEW, parallel_figure
 from runs.snapshot import Snapshot
 
 HOSTILE = "<a href='x'>study</a>"
@@ -67,7 +68,7 @@ def test_slices_at_equal_cost_lie_around_zero_on_one_scale() -> None:
     figures = [slices.slice_figure(FOUND, one) for one in FOUND.parameters]
     assert abs(np.mean(named(figures[0], "Configurations").y)) < 1e-9
     assert figures[0].layout.yaxis.range == figures[1].layout.yaxis.range
-    assert "trend" in figures[0].layout.yaxis.title.text
+    assert figures[0].layout.yaxis.title.text == "At equal FLOPs (points)"
 
 
 def test_of_very_many_trials_a_slice_draws_some_and_means_of_all(
@@ -80,7 +81,7 @@ def test_of_very_many_trials_a_slice_draws_some_and_means_of_all(
 
 
 def test_parallel_axes_have_the_values_in_even_steps_then_cost_and_accuracy() -> None:
-    [lines] = parallel.parallel_figure(FOUND).data
+    [lines] = parallel_figure(FOUND).data
     assert [axis.label for axis in lines.dimensions] == [
         "Patch size",
         "Hidden dim",
@@ -95,7 +96,7 @@ def test_parallel_axes_have_the_values_in_even_steps_then_cost_and_accuracy() ->
 
 def test_choices_are_brushed_on_the_parallel_axes() -> None:
     most = TRIALS[3].flops
-    [lines] = parallel.parallel_figure(
+    [lines] = parallel_figure(
         FOUND, values={"hidden_dim": [8, 64]}, max_cost=most, min_accuracy=0.6
     ).data
     hidden, flops, accuracy = lines.dimensions[1:]
@@ -107,9 +108,9 @@ def test_choices_are_brushed_on_the_parallel_axes() -> None:
 
 def test_a_parameter_of_many_values_has_an_axis_by_its_size() -> None:
     many = [trial(i, config=mixer(hidden_dim=8 + 4 * i)) for i in range(20)]
-    [lines] = parallel.parallel_figure(family_trials(Snapshot(study(), many), "mixer")).data
+    [lines] = parallel_figure(family_trials(Snapshot(study(), many), "mixer")).data
     assert list(lines.dimensions[0]["values"][:3]) == pytest.approx(np.log2([8, 12, 16]))
-    assert len(lines.dimensions[0].tickvals) <= parallel.FEW
+    assert len(lines.dimensions[0].tickvals) <= FEW
 
 
 def test_shares_of_the_parts_of_every_network_add_up_to_all_its_flops() -> None:

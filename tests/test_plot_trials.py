@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from datetime import timedelta
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ from records import CIFAR, NOON, epoch, mixer, trial, vit
 from runs.learnt import stem, token_mixing
 from runs.noise import Noise
 from runs.plot.learnt import mosaic, tiles_figure
-from runs.plot.palette import DARK, LIGHT
+from runs.plot.palette import DARK, LIGHT, Palette
 from runs.plot.timeline import timeline_figure
 from runs.plot.trials import accuracies_figure, overlaid_figure, parts_figure
+from runs.side_by_side import MOST
 from runs.timeline import Phase, Stretch
 from space.cost import cost
 
@@ -41,6 +43,18 @@ def test_each_trials_curve_has_its_number_at_its_end() -> None:
     places = sorted(note.y for note in labels.values())
     assert places[1] - places[0] > 1  # percent: lines that end alike have labels apart
     assert figure.data[0].line.color != figure.data[1].line.color
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+def test_as_many_trials_as_can_be_named_have_colours_that_differ(palette: Palette) -> None:
+    curves = {n: [epoch(1, n)] for n in range(MOST)}
+    colors = [
+        line.line.color
+        for line in overlaid_figure(curves, "train_loss", "Loss", palette=palette).data
+    ]
+    channels = [np.array([int(one[i : i + 2], 16) for i in (1, 3, 5)]) for one in colors]
+    assert len(colors) == MOST
+    assert min(np.abs(a - b).sum() for a, b in combinations(channels, 2)) > 50
 
 
 def test_trials_without_an_epoch_make_an_empty_figure() -> None:
@@ -94,7 +108,7 @@ def test_a_mosaic_has_every_tile_apart() -> None:
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK])
-def test_the_scale_is_symmetric_and_zero_has_the_colour_of_the_page(palette: Any) -> None:
+def test_the_scale_is_symmetric_and_zero_has_the_colour_of_the_page(palette: Palette) -> None:
     kernel = np.random.default_rng(0).normal(size=(16, 9)).astype(np.float32)
     [image] = tiles_figure(token_mixing(kernel, 4), palette=palette).data
     assert image.zmin == -image.zmax < 0

@@ -14,7 +14,7 @@ from runs.convergence import Unconverged
 from runs.next_steps import next_commands
 from runs.noise import Noise
 from runs.record import Failure, Origin, State, TrialRecord
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.report.summary import (
     accuracy_lines,
     counts_line,

@@ -80,6 +80,11 @@ def test_a_worker_takes_its_next_trial_when_the_one_before_ends() -> None:
     ]
 
 
+def test_of_several_free_lanes_a_training_stands_in_the_one_that_was_free_last() -> None:
+    found = timeline([trained(0, 0, 10), trained(1, 0, 20), trained(2, 20, 5)])
+    assert [(one.lane, one.trials) for one in found] == [(0, (0,)), (1, (1,)), (1, (2,))]
+
+
 def test_a_training_is_divided_as_it_was_timed() -> None:
     [one] = timeline([trained(0, 0, 20, timing=timing(12, 3, 2))])
     assert one.seconds == {

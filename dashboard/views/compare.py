@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import also, chosen
 from dashboard.controls import chart
+from dashboard.kept import choice, choices
 from dashboard.theme import palette
 from runs.compare_studies import (
     Comparable,
@@ -64,24 +65,23 @@ def _chosen() -> dict[str, Snapshot]:
     if len(picked) < 2:
         st.info("Choose two studies or more.")
         return {}
-    return {known[key].label: also.snapshot(known[key]) for key in picked}
+    names = also.labels(known.values())
+    return {names[key]: also.snapshot(known[key]) for key in picked}
 
 
 def _picked(known: Mapping[str, also.Listed]) -> list[str]:
     """At first the study that is looked at, and the newest other one."""
-    kept = [key for key in st.session_state.get("compare_studies") or [] if key in known]
     here = f"0#{chosen.now().snapshot.study.name}"
-    if "compare_studies" in st.session_state:
-        st.session_state["compare_studies"] = kept
-    else:
-        here = here if here in known else next(iter(known))
-        st.session_state["compare_studies"] = [here, next(key for key in known if key != here)]
+    here = here if here in known else next(iter(known))
+    other = next(key for key in known if key != here)
+    names = also.labels(known.values())
+    key = choices("compare_studies", known, [here, other], most=_MOST)
     picked: list[str] = st.multiselect(
         "Studies",
         list(known),
-        format_func=lambda key: known[key].label,
+        format_func=names.__getitem__,
         max_selections=_MOST,
-        key="compare_studies",
+        key=key,
         help="The first is what the others are compared with.",
     )
     return picked
@@ -94,7 +94,7 @@ def _reached(found: Comparable) -> None:
         st.info("None of them has finished a configuration yet.")
         return
     axis = _axis(with_front)
-    chart(fronts_figure(found.kept, axis, palette=palette()), key="compare fronts")
+    chart(fronts_figure(found.kept, axis, palette=palette()), key=f"fronts by {axis.label}")
     st.caption(
         "The front of what each study searched, on validation accuracy; a colour a study, a marker "
         "a family. Studies that validate on the same images share their luck; with one seed a "
@@ -115,10 +115,10 @@ def _reached(found: Comparable) -> None:
 def _axis(studies: Mapping[str, Snapshot]) -> Cost:
     first = next(iter(studies.values())).study.cost
     axes = axes_of(first, [t for one in studies.values() for t in one.found])
-    if st.session_state.get("compare_axis") not in axes:  # of other studies, in which it was known
-        st.session_state.pop("compare_axis", None)
-    label = st.segmented_control("Cost", list(axes), default=first.label, key="compare_axis")
-    return axes[label or first.label]
+    label = st.segmented_control(
+        "Cost", list(axes), key=choice("compare_axis", axes, first.label), required=True
+    )
+    return axes[str(label)]
 
 
 def _hypervolume(found: Comparable) -> None:
@@ -133,16 +133,16 @@ def _hypervolume(found: Comparable) -> None:
     cost, names = next(iter(same.values())).study.cost, list(found.kept)
     left, right = st.columns(2)
     with left:
-        by_flops = hypervolumes_figure(curves, "training_flops", names, cost, palette=palette())
-        chart(by_flops, key="compare by training FLOPs")
+        figure = hypervolumes_figure(curves, "training_flops", names, cost, palette=palette())
+        chart(figure.update_layout(showlegend=False), key="compare by training FLOPs")
         st.caption(
             "What each has gained for the training FLOPs its search spent, those of trials that "
-            "failed or were stopped early too."
+            "failed or were stopped early too; colours as above."
         )
     with right:
-        by_number = hypervolumes_figure(curves, "configurations", names, cost, palette=palette())
-        chart(by_number, key="compare by configurations")
-        st.caption("The same after each configuration that finished, of all its seeds.")
+        figure = hypervolumes_figure(curves, "configurations", names, cost, palette=palette())
+        chart(figure.update_layout(showlegend=False), key="compare by configurations")
+        st.caption("The same after each configuration that finished, with all its seeds.")
     ceilings = {one.study.cost_ceiling for one in same.values()}
     if len(ceilings) > 1:
         st.caption(

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import chosen
 from dashboard.brush import brush
 from dashboard.controls import chart, trials_chart, trials_dataframe
+from dashboard.kept import choice
 from dashboard.theme import palette
 from runs import winners
 from runs.confirmation.intervals import Interval
@@ -64,16 +65,14 @@ def page() -> None:
 
 
 def _family(families: list[str]) -> str:
-    if st.session_state.get("parameters_family") not in families:  # of another study
-        st.session_state.pop("parameters_family", None)
-    chosen_one = st.segmented_control(
+    family = st.segmented_control(
         "Family",
         families,
-        default=families[0],
         format_func=lambda name: find_family(name).label,
-        key="parameters_family",
+        key=choice("parameters_family", families, families[0]),
+        required=True,
     )
-    return chosen_one or families[0]
+    return str(family)
 
 
 def _importance(snapshot: Snapshot, found: FamilyTrials) -> None:
@@ -89,7 +88,9 @@ def _importance(snapshot: Snapshot, found: FamilyTrials) -> None:
         known = _known_importance((snapshot.news, found.family), found)
     if known is None:
         return
-    chart(importance_figure(known, found.cost, palette=palette()), key="importance")
+    chart(
+        importance_figure(known, found.cost, palette=palette()), key=f"importance of {found.family}"
+    )
     sampled = ""
     if known.num_configurations < len(found.trials):
         sampled = f" From {MOST:,} of the configurations, drawn at random."
@@ -122,16 +123,20 @@ def _known_importance(key: tuple[object, ...], _found: FamilyTrials) -> Importan
 
 def _slices(found: FamilyTrials) -> None:
     st.subheader("Along each parameter")
-    equal = f"At equal {found.cost.label}"
+    words = {"equal": f"At equal {found.cost.label}", "plain": "As it is"}
     shown = st.segmented_control(
-        "Accuracy", [equal, "As it is"], default=equal, key="parameters_slice"
+        "Accuracy",
+        list(words),
+        format_func=words.__getitem__,
+        key=choice("parameters_slice", words, "equal"),
+        required=True,
     )
-    is_equal = shown != "As it is"
+    is_equal = shown == "equal"
     columns = st.columns(min(_COLUMNS, len(found.parameters)))
     for place, parameter in enumerate(found.parameters):
         figure = slice_figure(found, parameter, equal_cost=is_equal, palette=palette())
         with columns[place % len(columns)]:
-            trials_chart(figure, key=f"slice of {parameter.name}")
+            trials_chart(figure, key=f"{shown} slice of {found.family} {parameter.name}")
     trend = "points above or below the accuracy that is usual for its cost"
     sampled = ""
     if len(found.trials) > MOST_POINTS:
@@ -148,7 +153,7 @@ def _parallel(snapshot: Snapshot, found: FamilyTrials) -> None:
     filters = brush(found)
     kept = brushed(found, **filters)
     figure = parallel_figure(found, palette=palette(), **filters)
-    chart(figure, key="parallel")
+    chart(figure, key=f"parallel {found.family}")
     sampled = ""
     if len(found.trials) > MOST_LINES:
         sampled = f" Drawn are {MOST_LINES:,} of the lines."
@@ -165,7 +170,8 @@ def _parallel(snapshot: Snapshot, found: FamilyTrials) -> None:
             st.text("None passes all choices.")
             return
         table = parameters_table(kept, found.parameters, found.cost).head(_MOST_ROWS)
-        trials_dataframe(table, "parameters table", height=400)
+        height = min(400, 37 + 35 * len(table))
+        trials_dataframe(table, "parameters table", height=height)
         most = f"The {_MOST_ROWS} most accurate" if len(kept) > _MOST_ROWS else "Those"
         st.caption(f"{most} that the choices leave. Click a row to open the trial.")
 
@@ -186,7 +192,7 @@ def _small_front(snapshot: Snapshot, found: FamilyTrials, kept: Sequence[TrialRe
         series.insert(0, Series(name="Others", color=colors.muted, points=points, has_front=False))
     figure = front_figure([one for one in series if one.points.trials], palette=colors)
     figure.update_layout(height=400)
-    trials_chart(figure, key="parameters front")
+    trials_chart(figure, key=f"small front of {found.family}")
     best = max((t.accuracy or 0.0 for t in kept), default=None)
     st.caption(
         f"The front of what the choices leave; the best has {percent(best)}. Click a point to open "
@@ -202,7 +208,9 @@ def _shares(snapshot: Snapshot, found: FamilyTrials) -> None:
         st.text(f"No {label} is on the front.")
         return
     step = -(-len(trials) // _MOST_BARS)
-    trials_chart(cost_shares_figure(trials[::step], palette=palette()), key="cost shares")
+    trials_chart(
+        cost_shares_figure(trials[::step], palette=palette()), key=f"shares of {found.family}"
+    )
     thinned = f" Every {step}th of {len(trials):,} is drawn." if step > 1 else ""
     st.caption(
         f"The front of the {label}s, cheapest first, by the share of a network's FLOPs that each "

@@ -16,6 +16,7 @@ from runs.asked import data_facts, recipe_facts, search_facts, searched_ranges, 
 from runs.next_steps import next_steps
 from runs.pace import confirmation_pace, pace_of
 from runs.plot.spent import spent_figure
+from runs.record import Origin
 from runs.shown import moment, two_columns
 from runs.shown_study import ranges_table, rates_table
 from runs.snapshot import Snapshot
@@ -78,20 +79,22 @@ def _purpose(snapshot: Snapshot) -> None:
 
 def _status(snapshot: Snapshot) -> None:
     """How far it is, and who runs it."""
-    confirming = reading.confirmation(snapshot)
-    paces = [pace_of(snapshot)]
-    if confirming is not None:
-        paces.append(confirmation_pace(confirming, snapshot))
-    under_way = next((pace for pace in paces if not pace.is_complete), None)
-    if snapshot.is_run and under_way is not None and under_way.share is not None:
-        st.progress(under_way.share, text=f"{under_way.sentence}.")
-        paces.remove(under_way)
-    lines = [f"{pace.sentence}." for pace in paces]
+    search, record = pace_of(snapshot), reading.confirmation(snapshot)
+    seeds = None if record is None else confirmation_pace(record, snapshot)
+    lines = {"search": f"{search.sentence}."}
+    if seeds is not None:
+        lines["seeds"] = f"Confirmation: {seeds.sentence}."
     if snapshot.is_run:
-        lines.append(f"Run by {snapshot.holder}.")
+        name, pace = "search", search
+        trains_seeds = any(t.origin is Origin.CONFIRMATION for t in snapshot.running)
+        if seeds is not None and (trains_seeds or seeds.seconds_left is not None):
+            name, pace = "seeds", seeds
+        if pace.share is not None:
+            st.progress(pace.share, text=lines.pop(name))
+        lines["who"] = f"Run by {snapshot.holder}."
     elif snapshot.running:
-        lines.append("No process runs it now: it was interrupted, and the command goes on.")
-    st.text("\n".join(lines))
+        lines["who"] = "No process runs it now: it was interrupted, and the command goes on."
+    st.text("\n".join(lines.values()))
 
 
 def _confirmed(snapshot: Snapshot) -> None:

@@ -65,8 +65,9 @@ def _columns(place: DeltaGenerator, snapshot: Snapshot) -> dict[str, str]:
     offered = all_columns(snapshot.study, snapshot.trials)
     usual = list(usual_columns(snapshot.study, snapshot.trials).values())
     with place.popover("Columns"):
+        names = list(offered.values())
         picked = st.multiselect(
-            "Columns of the table", list(offered.values()), default=usual, key="table_columns"
+            "Columns of the table", names, key=kept.choices("table_columns", names, usual)
         )
     return {name: label for name, label in offered.items() if label in picked}
 

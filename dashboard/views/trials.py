@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.column_config import CheckboxColumn
 
-from dashboard import chosen, reading
+from dashboard import chosen, kept, reading
 from dashboard.controls import open_button, trials_chart
+from dashboard.style import row
 from dashboard.theme import palette
 from runs.plot.trials import accuracies_figure, overlaid_figure, parts_figure
 from runs.record import TrialRecord
@@ -54,7 +55,7 @@ def _chosen(snapshot: Snapshot) -> list[TrialRecord]:
     """The trials that are named in the box; without any, some of the front."""
     text = st.text_input(
         f"Trials by number, two to {MOST}",
-        key="trials_numbers",
+        key=kept.text("trials_numbers"),
         placeholder="such as 3, 17, 20",
         help="Trials can also be ticked on Table.",
     )
@@ -92,7 +93,7 @@ def _curves(snapshot: Snapshot, trials: Sequence[TrialRecord]) -> None:
         st.text("None of them has finished an epoch.")
         return
     curves = dict(zip(numbers, found, strict=True))
-    left, right = st.columns(2)
+    left, right = row("trials_curves", 2)
     with left:
         figure = overlaid_figure(
             curves, "validation_accuracy", "Validation accuracy (%)", scale=100, palette=palette()

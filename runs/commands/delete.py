@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from runs.commands.names import Study, open_existing, say
+from runs.commands.names import Study, open_existing, say, tell
 from runs.delete import Belongings, belongings_of, delete_study
 from runs.options import CheckpointDir, Storage, WeightsDir
 from runs.storage import beside
@@ -42,7 +42,7 @@ def delete(
         found = belongings_of(store, study, folder, checkpoints)
         if not as_json:
             for line in _lines(found, store.where):
-                print(visible(line))
+                tell(line)
         is_wanted = yes or (not as_json and _asked(study))
         if is_wanted:
             found = delete_study(

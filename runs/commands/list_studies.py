@@ -67,7 +67,7 @@ def list_all(
     """Parses, calls, returns."""
     with open_reader(storage) as store:
         if stranger := foreign_tables(storage):
-            say(stranger)
+            say(f"note: {stranger}")
         studies = [one for one in store.studies() if rates or one.rates_of is None]
         found = [_listed(store, one) for one in studies]
         where = store.where

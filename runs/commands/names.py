@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import typer
 from runs.storage import StorageError, exists, parse_storage
 from runs.writer import Writer, open_writer
 from space.command import visible
+from space.wrapped import wrapped
 
 Study = Annotated[str, typer.Argument(help="The study's name.", metavar="STUDY")]
 
@@ -36,3 +38,11 @@ def open_existing(storage: str | None) -> Iterator[Writer]:
 def say(sentence: str) -> None:
     """On stderr, so that what a program reads is the result alone."""
     print(visible(sentence), file=sys.stderr, flush=True)
+
+
+def tell(line: str) -> None:
+    """On stdout; a terminal breaks it between words."""
+    told = visible(line)
+    if sys.stdout.isatty():
+        told = wrapped(told, shutil.get_terminal_size().columns)
+    print(told)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from runs.commands.names import Study, say
+from runs.commands.names import Study, say, tell
 from runs.confirmed import find_confirmed
 from runs.foreign_tables import foreign_tables
 from runs.noise import longer_arm
@@ -17,7 +17,7 @@ from runs.record import KeptResults
 from runs.snapshot import Snapshot, read_snapshot
 from runs.test_readings import readings_line
 from runs.wording import state_word
-from space.command import Json, Version, make_app, print_json, run_app, visible
+from space.command import Json, Version, make_app, print_json, run_app
 from space.families import find_family
 from space.quantities import counted, format_count
 
@@ -36,7 +36,7 @@ def show(
     """Parses, calls, returns."""
     with open_reader(storage) as store:
         if stranger := foreign_tables(storage):
-            say(stranger)
+            say(f"note: {stranger}")
         snapshot = read_snapshot(store, study)
         kept = store.kept_results(study)
         rates = [one.name for one in rate_studies_of(store, study)]
@@ -46,7 +46,7 @@ def show(
         print_json(_facts(snapshot, kept, rates, sentences))
         return
     for line in _lines(snapshot, kept, rates, sentences):
-        print(visible(line))
+        tell(line)
 
 
 def _lines(

@@ -48,6 +48,7 @@ def cost_shares_figure(trials: Sequence[TrialRecord], *, palette: Palette = LIGH
 
 
 def _colors(parts: Sequence[str], palette: Palette) -> list[str]:
-    """Grey is what every network has; the parts of blocks have the colours of parts."""
+    """Greys are what every network has; the parts of blocks have the colours of parts."""
+    grey = dict(zip(_OUTSIDE, (palette.tone(palette.muted), palette.text), strict=True))
     inside = iter([*palette.parts[:2], *palette.parts[3:]])
-    return [palette.muted if part in _OUTSIDE else next(inside, palette.muted) for part in parts]
+    return [grey[part] if part in grey else next(inside, palette.muted) for part in parts]

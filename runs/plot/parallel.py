@@ -53,17 +53,16 @@ def parallel_figure(
             line={
                 "color": percent,
                 "colorscale": [palette.mark(color) for color in _COLORS],
-                "colorbar": {"title": {"text": "Accuracy (%)"}, "thickness": 12},
-                "showscale": True,
             },
             unselected={"line": {"color": palette.grid, "opacity": 0.6}},
+            labelangle=-25,  # on a narrow page they would lie over each other
             labelfont={"color": palette.text, "size": 12},
             tickfont={"color": palette.text, "size": 11},
             rangefont={"color": palette.background, "size": 1},  # it repeats the ticks at the ends
         )
     )
     dress(figure, height=420, x="", y="", palette=palette)
-    figure.update_layout(margin={"l": 60, "r": 20, "t": 60, "b": 30})
+    figure.update_layout(margin={"l": 50, "r": 80, "t": 100, "b": 30})
     return figure
 
 

@@ -46,7 +46,7 @@ def slice_figure(
     figure = go.Figure()
     _add_band(figure, means(x, y), color, mix(color, palette.background, 0.75))
     _add_points(figure, found, parameter, x, y, palette, " points" if equal_cost else " %")
-    title = f"Above {found.cost.label}' trend (points)" if equal_cost else "Accuracy (%)"
+    title = f"At equal {found.cost.label} (points)" if equal_cost else "Accuracy (%)"
     dress(figure, height=300, x=for_plotly(parameter.label), y=for_plotly(title), palette=palette)
     figure.update_layout(showlegend=False, hovermode="closest", margin={"t": 20})
     figure.update_xaxes(**_axis(parameter))

@@ -33,7 +33,7 @@ def overlaid_figure(
     """
     figure = go.Figure()
     ends: list[tuple[int, int, float, str]] = []
-    for (number, epochs), color in zip(curves.items(), palette.several, strict=False):
+    for (number, epochs), color in zip(curves.items(), _colors(palette), strict=False):
         if not epochs:
             continue
         values = scale * np.array([getattr(epoch, column) for epoch in epochs], np.float64)
@@ -62,7 +62,7 @@ def accuracies_figure(
 ) -> go.Figure:
     """The validation accuracy of each trial with its 95 % interval, of one training."""
     figure = go.Figure()
-    for trial, color in zip(trials, palette.several, strict=False):
+    for trial, color in zip(trials, _colors(palette), strict=False):
         if trial.accuracy is None:
             continue
         interval = noise.of_training(trial.accuracy)
@@ -119,6 +119,11 @@ def parts_figure(trials: Sequence[TrialRecord], *, palette: Palette = LIGHT) -> 
     figure.update_layout(barmode="stack", bargap=0.35, legend={"traceorder": "normal"})
     figure.update_xaxes(rangemode="tozero")
     return figure
+
+
+def _colors(palette: Palette) -> list[str]:
+    """A colour a trial; without the sixth, which on white is hardly another blue than the first."""
+    return [*palette.several[:5], *palette.several[6:]]
 
 
 def _rows(figure: go.Figure, trials: Sequence[TrialRecord], *, x: str, palette: Palette) -> None:

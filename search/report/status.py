@@ -129,6 +129,11 @@ class StudyStatus:
         return self._done[Origin.SEARCH]
 
     @property
+    def ended_baselines(self) -> int:
+        """Baselines that ended, complete or not."""
+        return self._done[Origin.BASELINE]
+
+    @property
     def failed_baselines(self) -> int:
         """Baselines that ended and are not complete."""
         return self._done[Origin.BASELINE] - self.finished_baselines

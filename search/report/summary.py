@@ -55,7 +55,12 @@ def front_table(
     }
     for column in ("trial", found, min(cost.label, cost.name, key=len), "accuracy", ""):
         left = column in {found, ""}
-        table.add_column(Text(column), justify="left" if left else "right", no_wrap=True)
+        table.add_column(
+            Text(column),
+            justify="left" if left else "right",
+            no_wrap=not left,
+            min_width=None if column else len("undecided,"),
+        )
     for trial in [*status.front, *given]:
         remarks = ["baseline"] if trial.origin is Origin.BASELINE else []
         remarks += ["undecided"] if trial.number in unsure else []

@@ -22,7 +22,7 @@ from runs.writer import Writer
 from search.data import Arrays, ImageData
 from search.protocol import StartWeights, StartWorkers, Workers
 from search.report.finetuning import accuracy_line, open_reporter
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.schedule.finetuning import FinetuningScheduler
 from search.spec.retry import RetryPolicy, causes
 from search.spec.studies import StudyError, StudySpec, recipe_for, with_changes

@@ -17,8 +17,9 @@ from runs.noise import Noise, noise_of
 from search.data import Arrays, ImageData
 from search.data.balance import shares_line
 from search.protocol import Workers
+from search.report.lines import print_line
 from search.report.noise_lines import comparison_lines, front_line, shown
-from search.report.progress import open_reporter, print_line
+from search.report.progress import open_reporter
 from search.report.status import StudyStatus
 from search.report.summary import (
     accuracy_lines,
