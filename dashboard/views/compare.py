@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import also, chosen, kept
 from dashboard.controls import chart
+from dashboard.style import row
 from dashboard.theme import palette
 from runs.compare_studies import (
     Comparable,
@@ -126,7 +127,7 @@ def _hypervolume(found: Comparable) -> None:
         st.info("None of them has finished a configuration yet.")
         return
     cost, names = next(iter(same.values())).study.cost, list(found.kept)
-    left, right = st.columns(2)
+    left, right = row("compared", 2)
     with left:
         by_flops = hypervolumes_figure(curves, "training_flops", names, cost, palette=palette())
         chart(by_flops, key="compare by training FLOPs")

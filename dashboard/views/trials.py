@@ -9,6 +9,7 @@ from streamlit.column_config import CheckboxColumn
 
 from dashboard import chosen, kept, reading
 from dashboard.controls import open_button, trials_chart
+from dashboard.style import row
 from dashboard.theme import palette
 from runs.plot.trials import accuracies_figure, overlaid_figure, parts_figure
 from runs.record import TrialRecord
@@ -92,7 +93,7 @@ def _curves(snapshot: Snapshot, trials: Sequence[TrialRecord]) -> None:
         st.text("None of them has finished an epoch.")
         return
     curves = dict(zip(numbers, found, strict=True))
-    left, right = st.columns(2)
+    left, right = row("trials", 2)
     with left:
         figure = overlaid_figure(
             curves, "validation_accuracy", "Validation accuracy (%)", scale=100, palette=palette()
