@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import reading
 from dashboard.controls import chart
+from dashboard.style import row
 from dashboard.theme import palette
 from runs.learnt import Learnt, Tiles, learnt
 from runs.plot.learnt import tiles_figure
@@ -72,7 +73,7 @@ def _not_kept(trial: TrialRecord) -> str:
 
 def _show(found: Learnt, number: int) -> None:
     if found.token_mixing:
-        for place, tiles in zip(st.columns(3), found.token_mixing, strict=False):
+        for place, tiles in zip(row("token_mixing", 3), found.token_mixing, strict=False):
             with place:
                 _tiles(tiles, f"learnt {tiles.title} of {number}")
         st.caption(
@@ -80,7 +81,7 @@ def _show(found: Learnt, number: int) -> None:
             "is the weights with which a unit reads the patches, each where it lies in the image. "
             "Sorted by frequency, low ones first (as in Tolstikhin et al. 2021)."
         )
-    left, right = st.columns(2)
+    left, right = row("stem", 2)
     if found.stem is not None:
         with left:
             _tiles(found.stem, f"learnt stem of {number}")

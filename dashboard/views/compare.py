@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import also, chosen
 from dashboard.controls import chart
 from dashboard.kept import choice, choices
+from dashboard.style import row
 from dashboard.theme import palette
 from runs.compare_studies import (
     Comparable,
@@ -131,7 +132,7 @@ def _hypervolume(found: Comparable) -> None:
         st.info("None of them has finished a configuration yet.")
         return
     cost, names = next(iter(same.values())).study.cost, list(found.kept)
-    left, right = st.columns(2)
+    left, right = row("compared", 2)
     with left:
         figure = hypervolumes_figure(curves, "training_flops", names, cost, palette=palette())
         chart(figure.update_layout(showlegend=False), key="compare by training FLOPs")

@@ -10,6 +10,7 @@ from dashboard import chosen
 from dashboard.brush import brush
 from dashboard.controls import chart, trials_chart, trials_dataframe
 from dashboard.kept import choice
+from dashboard.style import row
 from dashboard.theme import palette
 from runs import winners
 from runs.confirmation.intervals import Interval
@@ -132,7 +133,7 @@ def _slices(found: FamilyTrials) -> None:
         required=True,
     )
     is_equal = shown == "equal"
-    columns = st.columns(min(_COLUMNS, len(found.parameters)))
+    columns = row("slices", min(_COLUMNS, len(found.parameters)))
     for place, parameter in enumerate(found.parameters):
         figure = slice_figure(found, parameter, equal_cost=is_equal, palette=palette())
         with columns[place % len(columns)]:
@@ -162,7 +163,7 @@ def _parallel(snapshot: Snapshot, found: FamilyTrials) -> None:
         f"{len(kept):,} of {len(found.trials):,}, here, in the front and in the table alike."
         f"{sampled}"
     )
-    left, right = st.columns(2)
+    left, right = row("shares", 2)
     with left:
         _small_front(snapshot, found, kept)
     with right:
