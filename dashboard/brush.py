@@ -9,12 +9,12 @@ import streamlit as st
 
 from dashboard.kept import choices, number, span
 from runs.parameters import FamilyTrials, Parameter
-from runs.plot.parallel import FEW
+from runs.plot.figures.parallel import FEW
 from space.costs import FLOPS
 
 
 class Filters(TypedDict):
-    """What `runs.parameters.brushed` and `runs.plot.parallel.parallel_figure` take."""
+    """What `runs.parameters.brushed` and `runs.plot.figures.parallel.parallel_figure` take."""
 
     values: Mapping[str, Collection[float | str]]
     max_cost: float | None

@@ -20,7 +20,7 @@ from runs.confirmed_words import (
 )
 from runs.next_steps import confirm_further
 from runs.pace import Pace, confirmation_pace
-from runs.plot.confirmed import confirmed_figure, difference_figure, optimism_figure
+from runs.plot.figures.confirmed import confirmed_figure, difference_figure, optimism_figure
 from runs.snapshot import Snapshot
 
 SEARCH, CONFIRMED = "Search", "Confirmed"

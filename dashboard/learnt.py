@@ -9,7 +9,7 @@ from dashboard.controls import chart
 from dashboard.style import row
 from dashboard.theme import palette
 from runs.learnt import Learnt, Tiles, learnt
-from runs.plot.learnt import tiles_figure
+from runs.plot.figures.learnt import tiles_figure
 from runs.reader import open_reader
 from runs.record import State, TrialRecord, WeightsRecord
 from runs.snapshot import Snapshot

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.controls import trials_chart
 from dashboard.theme import palette
-from runs.plot.timeline import timeline_figure
+from runs.plot.figures.timeline import timeline_figure
 from runs.snapshot import Snapshot
 from runs.timeline import lanes_of, thinned, timeline
 from space.quantities import counted

@@ -16,17 +16,17 @@ from records import CIFAR, NOON, at, epoch, seeds, trial, vit
 from runs import pareto
 from runs.accounting import account
 from runs.noise import Noise, wilson
-from runs.plot.axes import MANY, log_ticks
 from runs.plot.contrast import MARK, contrast, mix
-from runs.plot.curves import curves_figure
-from runs.plot.front import Series, front_figure
-from runs.plot.palette import DARK, LIGHT, Palette
-from runs.plot.progress import (
+from runs.plot.figures.axes import MANY, log_ticks
+from runs.plot.figures.curves import curves_figure
+from runs.plot.figures.front import Series, front_figure
+from runs.plot.figures.progress import (
     endings_figure,
     hypervolume_figure,
     speed_figure,
     wall_figure,
 )
+from runs.plot.palette import DARK, LIGHT, Palette
 from runs.points import points_of
 from runs.record import Origin, State, Timing, TrialRecord
 from runs.seeds import over_seeds

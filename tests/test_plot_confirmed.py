@@ -21,7 +21,7 @@ from runs.confirmed_words import (
     split_sentence,
     undecided_sentence,
 )
-from runs.plot.confirmed import confirmed_figure, difference_figure, optimism_figure
+from runs.plot.figures.confirmed import confirmed_figure, difference_figure, optimism_figure
 from runs.record import State
 from runs.writer import Writer
 

@@ -13,12 +13,12 @@ from runs.compare_studies import histories
 from runs.confirmation.intervals import Interval
 from runs.importance import Importance, Importances
 from runs.parameters import family_trials
-from runs.plot import slices
-from runs.plot.compare import fronts_figure, hypervolumes_figure
-from runs.plot.cost_shares import cost_shares_figure
-from runs.plot.importance import importance_figure
+from runs.plot.figures import slices
+from runs.plot.figures.compare import fronts_figure, hypervolumes_figure
+from runs.plot.figures.cost_shares import cost_shares_figure
+from runs.plot.figures.importance import importance_figure
+from runs.plot.figures.parallel import FEW, parallel_figure
 from runs.plot.palette import DARK, LIGHT
-from runs.plot.parallel import FEW, parallel_figure
 from runs.snapshot import Snapshot
 
 HOSTILE = "<a href='x'>study</a>"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from records import trial, vit
 
+from runs.plot.figures.spent import spent_figure
 from runs.plot.palette import DARK, LIGHT
-from runs.plot.spent import spent_figure
 from runs.record import Origin
 from runs.spent import spent_by_family
 

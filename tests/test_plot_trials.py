@@ -17,10 +17,10 @@ from records import CIFAR, NOON, epoch, mixer, trial, vit
 
 from runs.learnt import stem, token_mixing
 from runs.noise import Noise
-from runs.plot.learnt import mosaic, tiles_figure
+from runs.plot.figures.learnt import mosaic, tiles_figure
+from runs.plot.figures.timeline import timeline_figure
+from runs.plot.figures.trials import accuracies_figure, overlaid_figure, parts_figure
 from runs.plot.palette import DARK, LIGHT, Palette
-from runs.plot.timeline import timeline_figure
-from runs.plot.trials import accuracies_figure, overlaid_figure, parts_figure
 from runs.side_by_side import MOST
 from runs.timeline import Phase, Stretch
 from space.cost import cost

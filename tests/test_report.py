@@ -18,7 +18,7 @@ from test_confirmed import store as store
 
 from runs.confirmed import read_confirmed
 from runs.confirmed_words import front_sentence
-from runs.plot.series import searched_series, stopped_series
+from runs.plot.figures.series import searched_series, stopped_series
 from runs.reader import open_reader
 from runs.record import Note, Origin
 from runs.report import command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from records import at
 
-from runs.plot.front import Series, front_figure
+from runs.plot.figures.front import Series, front_figure
 from runs.points import Floats, Points, points_of
 from runs.thinning import MOST_DRAWN, drawn, thinned_sentence
 from space.costs import FLOPS

@@ -19,7 +19,7 @@ from runs.compare_studies import (
     reached_table,
     within_budgets_table,
 )
-from runs.plot.compare import fronts_figure, hypervolumes_figure
+from runs.plot.figures.compare import fronts_figure, hypervolumes_figure
 from runs.points import axes_of
 from runs.snapshot import Snapshot
 from runs.storage import StorageError

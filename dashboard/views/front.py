@@ -18,8 +18,8 @@ from dashboard.controls import (
 from dashboard.theme import palette
 from runs.convergence import Unconverged, sentence, train_losses, unconverged
 from runs.noise import places_sentence
-from runs.plot.front import Series, front_figure
-from runs.plot.series import searched_series, stopped_series
+from runs.plot.figures.front import Series, front_figure
+from runs.plot.figures.series import searched_series, stopped_series
 from runs.points import axes_of, limits_between, points_of
 from runs.record import State, TrialRecord
 from runs.shown import equal_cost_table, front_table

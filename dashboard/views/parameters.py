@@ -16,13 +16,13 @@ from runs import winners
 from runs.confirmation.intervals import Interval
 from runs.importance import FEWEST, MOST, Importance, importance
 from runs.parameters import FamilyTrials, brushed, family_trials, parameters_table
-from runs.plot.cost_shares import cost_shares_figure
-from runs.plot.front import Series, front_figure
-from runs.plot.importance import importance_figure
-from runs.plot.parallel import MOST as MOST_LINES
-from runs.plot.parallel import parallel_figure
-from runs.plot.slices import MOST as MOST_POINTS
-from runs.plot.slices import slice_figure
+from runs.plot.figures.cost_shares import cost_shares_figure
+from runs.plot.figures.front import Series, front_figure
+from runs.plot.figures.importance import importance_figure
+from runs.plot.figures.parallel import MOST as MOST_LINES
+from runs.plot.figures.parallel import parallel_figure
+from runs.plot.figures.slices import MOST as MOST_POINTS
+from runs.plot.figures.slices import slice_figure
 from runs.points import points_of
 from runs.record import TrialRecord
 from runs.snapshot import Snapshot

@@ -16,7 +16,7 @@ from dashboard.style import row
 from dashboard.theme import palette
 from dashboard.timeline import show_timeline
 from runs.accounting import Account, account
-from runs.plot.progress import (
+from runs.plot.figures.progress import (
     endings_figure,
     hypervolume_figure,
     speed_figure,

@@ -15,7 +15,7 @@ from dashboard.theme import palette
 from runs.asked import data_facts, recipe_facts, search_facts, searched_ranges, start_facts
 from runs.next_steps import next_steps
 from runs.pace import confirmation_pace, pace_of
-from runs.plot.spent import spent_figure
+from runs.plot.figures.spent import spent_figure
 from runs.record import Origin
 from runs.shown import moment, two_columns
 from runs.shown_study import ranges_table, rates_table

@@ -17,8 +17,8 @@ from dashboard.theme import palette
 from runs import winners
 from runs.convergence import unconverged
 from runs.noise import longer_arm
-from runs.plot.curves import curves_figure
-from runs.plot.trials import parts_figure
+from runs.plot.figures.curves import curves_figure
+from runs.plot.figures.trials import parts_figure
 from runs.record import Origin, State, TrialRecord
 from runs.rungs import rungs_of
 from runs.shown import (

@@ -11,7 +11,7 @@ from dashboard import chosen, kept, reading
 from dashboard.controls import open_button, trials_chart
 from dashboard.style import row
 from dashboard.theme import palette
-from runs.plot.trials import accuracies_figure, overlaid_figure, parts_figure
+from runs.plot.figures.trials import accuracies_figure, overlaid_figure, parts_figure
 from runs.record import TrialRecord
 from runs.side_by_side import (
     MOST,

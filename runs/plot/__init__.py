@@ -5,9 +5,8 @@
     figure = runs.plot.front("mixer_cifar")
     runs.plot.save(figure, "front.svg")
 
-The functions named here take a study by its name; the modules below take numbers, and the pages of
-the dashboard draw with them too. Where a function and a module have the same name, it is the
-function's here: the module was imported before the function was defined.
+The functions named here take a study by its name. Those of `runs.plot.figures` take numbers,
+and the pages of the dashboard draw with them too.
 """
 
 from runs.plot.of_parameters import importance, parallel

@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 from runs.importance import FEWEST
 from runs.importance import importance as importance_of
 from runs.parameters import FamilyTrials, family_trials
-from runs.plot.importance import importance_figure
+from runs.plot.figures.importance import importance_figure
+from runs.plot.figures.parallel import parallel_figure
 from runs.plot.palette import LIGHT, Palette
-from runs.plot.parallel import parallel_figure
 from runs.plot.reading import NothingToDrawError, snapshot_of
 from runs.snapshot import Snapshot
 from space.families import find_family

@@ -11,16 +11,16 @@ import plotly.graph_objects as go
 from runs.compare_studies import comparable
 from runs.confirmed import Confirmed, read_confirmed
 from runs.convergence import read_unconverged
-from runs.plot.compare import fronts_figure
-from runs.plot.confirmed import confirmed_figure, difference_figure
-from runs.plot.curves import curves_figure
-from runs.plot.front import front_figure
+from runs.plot.figures.compare import fronts_figure
+from runs.plot.figures.confirmed import confirmed_figure, difference_figure
+from runs.plot.figures.curves import curves_figure
+from runs.plot.figures.front import front_figure
+from runs.plot.figures.progress import hypervolume_figure
+from runs.plot.figures.series import searched_series, stopped_series
+from runs.plot.figures.timeline import timeline_figure
+from runs.plot.figures.trials import overlaid_figure
 from runs.plot.palette import LIGHT, Palette
-from runs.plot.progress import hypervolume_figure
 from runs.plot.reading import NothingToDrawError, snapshot_of
-from runs.plot.series import searched_series, stopped_series
-from runs.plot.timeline import timeline_figure
-from runs.plot.trials import overlaid_figure
 from runs.reader import open_reader
 from runs.side_by_side import suggested, trials_named
 from runs.snapshot import Snapshot, read_snapshot

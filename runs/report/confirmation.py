@@ -11,7 +11,7 @@ from runs.confirmed_words import (
     split_sentence,
     undecided_sentence,
 )
-from runs.plot.confirmed import confirmed_figure, difference_figure, optimism_figure
+from runs.plot.figures.confirmed import confirmed_figure, difference_figure, optimism_figure
 from runs.report.section import Figure, Part, Section, Table
 
 

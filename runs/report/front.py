@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from runs.convergence import Unconverged, sentence
 from runs.noise import places_sentence
-from runs.plot.front import front_figure
-from runs.plot.series import searched_series, stopped_series
+from runs.plot.figures.front import front_figure
+from runs.plot.figures.series import searched_series, stopped_series
 from runs.report.section import Figure, Part, Section, Table
 from runs.report.thinned import MOST_POINTS, thinned
 from runs.shown import equal_cost_table, front_table

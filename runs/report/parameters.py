@@ -5,8 +5,8 @@ from __future__ import annotations
 from runs import winners
 from runs.importance import importance
 from runs.parameters import family_trials
-from runs.plot.cost_shares import cost_shares_figure
-from runs.plot.importance import importance_figure
+from runs.plot.figures.cost_shares import cost_shares_figure
+from runs.plot.figures.importance import importance_figure
 from runs.report.section import Figure, Section
 from runs.snapshot import Snapshot
 from space.families import find_family

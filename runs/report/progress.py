@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from runs.accounting import account
+from runs.plot.figures.progress import endings_figure, wall_figure
+from runs.plot.figures.spent import spent_figure
+from runs.plot.figures.timeline import timeline_figure
 from runs.plot.of_study import hypervolume
-from runs.plot.progress import endings_figure, wall_figure
-from runs.plot.spent import spent_figure
-from runs.plot.timeline import timeline_figure
 from runs.reasons import by_reason
 from runs.report.section import Facts, Figure, Part, Section, Table
 from runs.shown import endings

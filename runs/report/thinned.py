@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from runs.plot.front import Series
+from runs.plot.figures.front import Series
 
 MOST_POINTS = 2_000
 """On one figure; every one takes about 150 bytes of the file."""

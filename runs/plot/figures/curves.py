@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from runs.plot.axes import dress
+from runs.plot.figures.axes import dress
 from runs.plot.palette import LIGHT, Palette
 from runs.record import EpochRecord
 

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 
 from runs.cost_trend import at_equal_cost
 from runs.parameters import FamilyTrials, Parameter
-from runs.plot.axes import dress, for_plotly
 from runs.plot.contrast import mix
+from runs.plot.figures.axes import dress, for_plotly
 from runs.plot.palette import LIGHT, Palette
 from runs.points import Floats
 from runs.slices import Means, means

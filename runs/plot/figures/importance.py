@@ -7,7 +7,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from runs.importance import Importance, Importances
-from runs.plot.axes import dress, for_plotly
+from runs.plot.figures.axes import dress, for_plotly
 from runs.plot.palette import LIGHT, Palette
 from space.costs import FLOPS, Cost
 

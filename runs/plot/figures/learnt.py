@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from plotly.utils import image_array_to_data_uri
 
 from runs.learnt import Images, Tiles
-from runs.plot.axes import dress
 from runs.plot.contrast import mix
+from runs.plot.figures.axes import dress
 from runs.plot.palette import LIGHT, Palette
 
 _GAP = 1

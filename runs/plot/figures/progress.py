@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from runs.accounting import Account
-from runs.plot.axes import MANY, count_axis, dress, for_plotly, log_axis
+from runs.plot.figures.axes import MANY, count_axis, dress, for_plotly, log_axis
 from runs.plot.palette import LIGHT, Palette
 from runs.points import Floats
 from runs.record import State, TrialRecord

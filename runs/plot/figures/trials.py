@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from runs.layer_parts import PARTS, flops_by_part
 from runs.noise import Noise
-from runs.plot.axes import dress, for_plotly
+from runs.plot.figures.axes import dress, for_plotly
 from runs.plot.palette import LIGHT, Palette
 from runs.record import EpochRecord, TrialRecord
 

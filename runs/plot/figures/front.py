@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from runs import thinning
 from runs.noise import Noise
-from runs.plot.axes import MANY, dress, for_plotly, log_axis
+from runs.plot.figures.axes import MANY, dress, for_plotly, log_axis
 from runs.plot.palette import LIGHT, Palette
 from runs.points import Points
 from runs.record import State

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from runs.noise import Noise
-from runs.plot.axes import dress, for_plotly, log_axis
+from runs.plot.figures.axes import dress, for_plotly, log_axis
 from runs.plot.palette import LIGHT, Palette
 from runs.points import Points, points_of
 from runs.snapshot import History, Snapshot

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from runs.layer_parts import flops_by_part
-from runs.plot.axes import dress, for_plotly
+from runs.plot.figures.axes import dress, for_plotly
 from runs.plot.palette import LIGHT, Palette
 from runs.record import TrialRecord
 from space.quantities import format_count

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import plotly.graph_objects as go
 
-from runs.plot.axes import dress
+from runs.plot.figures.axes import dress
 from runs.plot.palette import LIGHT, Palette
 from runs.record import State
 from runs.timeline import Phase, Stretch, lanes_of

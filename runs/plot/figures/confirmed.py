@@ -12,7 +12,7 @@ from runs.confirmation.families import FamilyDifference
 from runs.confirmation.membership import Membership
 from runs.confirmation.steps import choose
 from runs.confirmed import Confirmed
-from runs.plot.axes import dress, for_plotly, log_axis
+from runs.plot.figures.axes import dress, for_plotly, log_axis
 from runs.plot.palette import LIGHT, Palette
 from runs.wording import percent
 from space.quantities import counted

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from runs.plot.axes import dress, for_plotly
+from runs.plot.figures.axes import dress, for_plotly
 from runs.plot.palette import LIGHT, Palette
 from runs.record import Origin
 from runs.spent import Spent

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from runs.parameters import FamilyTrials, Parameter
-from runs.plot.axes import dress, for_plotly, log_ticks
+from runs.plot.figures.axes import dress, for_plotly, log_ticks
 from runs.plot.palette import LIGHT, SCALE, Palette
 from runs.points import Floats
 from space.quantities import format_count
