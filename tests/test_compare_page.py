@@ -54,12 +54,13 @@ def test_a_point_of_a_slice_and_a_row_open_the_trial(storage: str) -> None:
 def test_of_many_values_a_stretch_is_chosen_and_stands_in_the_link(storage: str) -> None:
     write_study(storage, trials=26)
     app = visit("parameters")
-    box = app.selectbox(key="parameters_mixer_hidden_dim_to")
-    box.set_value(int(box.options[3])).run()
+    slider = app.select_slider(key="parameters_mixer_hidden_dim")
+    least, most = (int(slider.options[place]) for place in (0, 3))
+    slider.set_value((least, most)).run()
     [widest] = [f.value["Hidden dim"].max() for f in app.dataframe if "Hidden dim" in f.value]
-    assert widest == int(box.options[3])
-    assert app.query_params["parameters_mixer_hidden_dim_to"] == box.options[3]
-    again = visit("parameters", parameters_mixer_hidden_dim_to=box.options[3])
+    assert widest == most
+    link = app.query_params["parameters_mixer_hidden_dim"]
+    again = visit("parameters", parameters_mixer_hidden_dim=link)
     assert numbers(again) == numbers(app)
 
 
