@@ -9,11 +9,14 @@ from runs.noise import places_sentence
 from runs.plot.figures.front import front_figure
 from runs.plot.figures.series import searched_series, stopped_series
 from runs.report.section import Figure, Part, Section, Table
-from runs.report.thinned import MOST_POINTS, thinned
 from runs.shown import equal_cost_table, front_table
 from runs.snapshot import Snapshot
+from runs.thinning import thinned_sentence
 from runs.wording import letters_explained, percent
 from space.families import labels
+
+MOST_POINTS = 2_000
+"""On one figure of a file that is mailed; every one takes about 150 bytes of it."""
 
 
 def front_section(
@@ -30,13 +33,10 @@ def front_section(
     searched = searched_series(snapshot, cost, marks)
     if not any(len(one.points.x) for one in searched):
         return []
-    series, left_out = thinned([*searched, *stopped_series(snapshot, cost)], most_points)
+    series = [*searched, *stopped_series(snapshot, cost)]
     caption = _caption(snapshot)
-    if left_out:
-        caption += (
-            f" Of {sum(len(one.points.x) for one in series) + left_out:,} configurations "
-            f"{left_out:,} are not drawn, so that the file stays small; every front is whole."
-        )
+    if left_out := thinned_sentence([one.points for one in series], most_points):
+        caption += f" So that the file stays small, {left_out}."
     title = f"{labels(snapshot.study.families)} on the front"
     said = []
     if snapshot.undecided is not None and snapshot.front:
@@ -47,7 +47,7 @@ def front_section(
         said.append(f"{line}.")
     families = dict.fromkeys([*snapshot.study.families, *(t.family for t in snapshot.given)])
     said += [f"Short names, {line}." for line in letters_explained(families)]
-    parts: list[Part] = [Figure(figure=front_figure(series), caption=caption)]
+    parts: list[Part] = [Figure(figure=front_figure(series, most=most_points), caption=caption)]
     if snapshot.front:
         table = front_table(
             snapshot.front,
