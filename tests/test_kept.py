@@ -200,7 +200,7 @@ def test_another_study_is_looked_at_in_the_same_way_and_without_the_trial() -> N
     app = visit("table", study="sample", trial="7", table_accuracy="50")
     app.selectbox[0].select("other").run()
     assert link_of(app) == {"study": ["other"], "table_accuracy": ["50"]}
-    assert heading(app) == "Trials"
+    assert heading(app) == "All trials"
 
 
 @pytest.mark.usefixtures("storage")
