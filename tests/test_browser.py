@@ -250,8 +250,8 @@ def test_ticked_rows_are_compared_and_back_leads_to_the_table(
         table = page.get_by_test_id("stDataFrame").bounding_box()
         assert table
         page.mouse.click(table["x"] + 15, table["y"] + 36 + 35 * row + 17)
-        expect(page.get_by_role("button", name=f"Compare {ticked}")).to_be_visible()
-    page.get_by_role("button", name="Compare 2").click()
+        expect(page.get_by_role("button", name=f"{ticked} side by side")).to_be_visible()
+    page.get_by_role("button", name="2 side by side").click()
     expect(page.get_by_role("heading", name="Trials side by side")).to_be_visible()
     expect(page.get_by_role("button", name="Open trial 39")).to_be_visible()
     expect(page.get_by_role("button", name="Open trial 36")).to_be_visible()

@@ -104,7 +104,7 @@ def test_trials_that_never_trained_have_a_page_too() -> None:
 def test_ticked_rows_of_the_table_are_compared() -> None:
     app = visit("table", study="sample")
     tick(app, [0, 3])
-    assert app.button(key="compare").label == "Compare 2"
+    assert app.button(key="compare").label == "2 side by side"
     app.button(key="compare").click().run()
     assert heading(app) == "Trials side by side"
     assert shown(app) == ["Open trial 39", "Open trial 36"]
@@ -133,7 +133,7 @@ def test_ticks_stay_with_their_trials_when_the_rows_are_others() -> None:
     app.multiselect[2].select("vit").run()
     assert list(app.dataframe[0].value["Trial"]) == [3, 2, 1, 0]
     assert app.session_state["trials"]["selection"]["rows"] == [0]
-    assert app.button(key="compare").label == "Compare 1"
+    assert app.button(key="compare").label == "1 side by side"
 
 
 def tick(app: AppTest, rows: list[int]) -> None:

@@ -35,6 +35,7 @@ def page() -> None:
     snapshot = chosen.now().snapshot
     study = snapshot.study
     st.header("Study")
+    st.text(study.name)
     _purpose(snapshot)
     _status(snapshot)
     _confirmed(snapshot)

@@ -109,7 +109,7 @@ def _lines(one: Listed) -> str:
     trials = counted(one.trials, "trial") + (f": {states}" if states else "")
     lines = [study.name, "    " + ", ".join(facts), "    " + trials]
     if one.best is not None:
-        lines.append(f"    best {100 * one.best:.1f} % on validation")
+        lines.append(f"    best {100 * one.best:.1f} % on validation, of one training the luckiest")
     if one.run_by:
         lines.append(f"    run by {one.run_by}")
     return "\n".join(lines)
