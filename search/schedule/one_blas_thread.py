@@ -1,6 +1,6 @@
 """Linear algebra of small matrices on one thread.
 
-A proposal takes thousands of operations on matrices of a few hundred rows. Shared out among threads,
+A proposal takes thousands of operations on matrices of a few hundred rows. Shared out,
 each waits for the slowest thread, and longest where networks train on the same cores.
 """
 
