@@ -50,7 +50,7 @@ def choices(
     offered = {_text(option): option for option in options}
 
     def read(texts: list[str]) -> list[T]:
-        if len(texts) > most:
+        if len(texts) > most or len(set(texts)) < len(texts):
             raise ValueError
         return [offered[text] for text in texts if text]
 
@@ -99,6 +99,15 @@ def flag(key: str, *, default: bool) -> str:
     return _keep(
         key, default, lambda texts: words[texts[-1]], lambda value: ["yes" if value else "no"]
     )
+
+
+def forget(key: str) -> None:
+    """Gives the widget of that key its default again, on the page that draws it next."""
+    st.session_state.setdefault("kept", {}).pop(key, None)
+    st.session_state.pop(key, None)
+    for link in st.session_state.get("links", {}).values():
+        link.pop(key, None)
+    write_link({key: []})
 
 
 def write_link(parameters: dict[str, list[str]]) -> None:
