@@ -9,10 +9,10 @@ key and must be called where the widget is drawn:
     text = st.text_input("Text", key=text("table_text"))
     is_plain = st.toggle("Plain", key=flag("parameters_plain", default=False))
 
-The default is told here and not to the widget. What differs from it stands in the link under the
-key (`?table_accuracy=60`), so a key starts with the page's name and stays what it is: people send
-each other links. A choice is one step for the Back button. What a link asks for and the page does
-not offer is ignored, in one sentence.
+The function takes the default, the widget does not. What differs from it stands in the link under
+the key (`?table_accuracy=60`), so a key starts with the page's name and stays what it is: people
+send each other links. A choice is one step for the Back button. What a link asks for and the page
+does not offer is ignored, in one sentence.
 
 Links in the sidebar lead to every page as it was left.
 """
