@@ -17,7 +17,7 @@ from test_confirmed import confirm, read_test
 from test_confirmed import store as store
 
 from runs.confirmed import read_confirmed
-from runs.confirmed_words import front_sentence
+from runs.confirmed_words import front_sentence, to_publish
 from runs.reader import open_reader
 from runs.record import Note, Origin
 from runs.report import command
@@ -103,6 +103,7 @@ def test_a_confirmed_study_begins_with_its_sentences(store: Writer, tmp_path: Pa
     page = report_html("digits", f"sqlite:///{tmp_path}/t.db", now=NOW)
     found = read_confirmed(store, "digits")
     result, _, rest = page.partition("<h2>Confirmed front</h2>")
+    assert str(to_publish(found)) in unescape(result)
     for sentence in found.sentences():
         assert f"{sentence}." in unescape(result)
     assert f"{front_sentence(found)}." in rest

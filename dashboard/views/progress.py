@@ -23,7 +23,7 @@ from runs.plot.figures.progress import (
     wall_figure,
 )
 from runs.record import State, TrialRecord
-from runs.shown import endings, running_table
+from runs.shown import endings, endings_sentence, running_table
 from runs.snapshot import Snapshot
 from runs.stopped import stopped
 from runs.wording import training_flops
@@ -64,9 +64,10 @@ def _search(snapshot: Snapshot) -> None:
     st.subheader("Early stopping")
     _early_stopping(snapshot)
     st.subheader("Trials ended")
-    times = endings(snapshot.searched)
+    times = endings(snapshot.trials)
     if times:
         chart(endings_figure(times, palette=palette()), key="endings")
+        st.caption(f"{endings_sentence(snapshot.trials)}.")
     else:
         st.text("None yet.")
     st.subheader("Where the time went")

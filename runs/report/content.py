@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runs.confirmed import Confirmed, find_confirmed, of_kind
+from runs.confirmed_words import published
 from runs.convergence import read_unconverged
 from runs.pace import confirmation_pace
 from runs.rates import read_rates
@@ -70,7 +71,7 @@ def _result(snapshot: Snapshot, confirmed: Confirmed | None) -> Section:
     """The sentence of the study, or why it has none yet; and its numbers."""
     study = snapshot.study
     if confirmed is not None:
-        said = confirmed.sentences()
+        said = published(confirmed)
     elif snapshot.comparisons:
         said = [
             "Not confirmed yet: what stands below was chosen for its accuracy by the search, and "

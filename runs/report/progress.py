@@ -11,7 +11,7 @@ from runs.plot.figures.timeline import timeline_figure
 from runs.plot.of_study import hypervolume
 from runs.reasons import by_reason
 from runs.report.section import Facts, Figure, Part, Section, Table
-from runs.shown import endings
+from runs.shown import endings, endings_sentence
 from runs.snapshot import Snapshot
 from runs.spent import spent_by_family
 from runs.timeline import thinned, timeline
@@ -71,8 +71,8 @@ def _gained(snapshot: Snapshot) -> list[Figure]:
 def _times(snapshot: Snapshot) -> list[Figure]:
     """What happened when, and where the wall clock went."""
     parts = []
-    if ends := endings(snapshot.sought):
-        caption = "How many trials had ended in each state, over time."
+    if ends := endings(snapshot.trials):
+        caption = f"{endings_sentence(snapshot.trials)}."
         parts.append(Figure(figure=endings_figure(ends), caption=caption))
     stretches = timeline(snapshot.trials)
     drawn = thinned(stretches, _MOST_BARS)
