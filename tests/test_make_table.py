@@ -17,7 +17,8 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import make_table  # noqa: E402
 from learning_curves import PARAMETERS, TABLES, LearningCurves, read_table  # noqa: E402
-from simulator import recorded, replay  # noqa: E402
+from recorded import recorded  # noqa: E402
+from simulator import replay  # noqa: E402
 
 STUDY = """
 name = "tiny"
