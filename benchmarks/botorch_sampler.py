@@ -20,7 +20,6 @@ from botorch.models.deterministic import GenericDeterministicModel
 from botorch.models.model import ModelList
 from botorch.models.transforms import Standardize
 from botorch.optim import optimize_acqf_discrete
-from botorch.sampling import SobolQMCNormalSampler
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from joint_sampler import JointSampler, untried
 from optuna.distributions import BaseDistribution
@@ -29,7 +28,6 @@ from optuna.trial import FrozenTrial, TrialState
 from search.schedule.candidate_space import CandidateSpace
 from search.schedule.sampler import CostAwareSampler
 
-MC_SAMPLES = 128
 BATCH = 512
 """Candidates whose acquisition is worked out at once."""
 
@@ -74,8 +72,8 @@ class BoTorchSampler(JointSampler):
             ref_point=[self._guess_accuracy, -np.log10(self._candidates.max_flops)],
             X_baseline=known,
             X_pending=self._features(running) if running else None,
-            sampler=SobolQMCNormalSampler(torch.Size([MC_SAMPLES]), seed=trial.number),
             prune_baseline=True,
+            cache_root=False,  # it cannot be kept of models of two kinds
         )
         choices = torch.from_numpy(pool.features)
         best, _ = optimize_acqf_discrete(acquisition, q=1, choices=choices, max_batch_size=BATCH)

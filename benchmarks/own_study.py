@@ -27,7 +27,7 @@ from search.schedule.sampler import CostAwareSampler
 SPREAD_STARTS = 6
 """So many trials of our sampler come before its model is asked."""
 
-_TRIES = 100
+_TRIES = 10
 """Proposals that may be no use, before the nearest that is some is taken."""
 
 
