@@ -46,6 +46,7 @@ from search.study.plan import plan
 from space.config import Config, ImageTask
 
 EPOCHS = 12
+TASK = ImageTask(image_size=32, image_channels=3, num_classes=10)
 TOP = 0.85
 LUCK = 0.03
 """Standard deviation of what no parameter explains, as a share of what a network is worth."""
@@ -116,7 +117,7 @@ class Generated(Table):
 
     name: str
     spec: StudySpec
-    task: ImageTask = ImageTask(image_size=32, image_channels=3, num_classes=10)
+    task: ImageTask = TASK
     images_per_epoch: int = 4_000
     best: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """By parameter, where it is best and what it costs to be elsewhere: c and w."""

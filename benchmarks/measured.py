@@ -81,8 +81,7 @@ class Measured:
                 for method in self.courses
             },
             "shares_after_trials": {
-                method: {n: self.shares_after(method, n) for n in TRIALS}
-                for method in self.courses
+                method: {n: self.shares_after(method, n) for n in TRIALS} for method in self.courses
             },
             "rungs": [vars(effect) for effect in self.rungs],
             "workers": self.workers,

@@ -60,9 +60,7 @@ class OwnStudySampler(JointSampler):
         super().__init__(candidates)
         self._guess_accuracy = guess_accuracy
         self._rng = np.random.default_rng(seed)
-        self._study = optuna.create_study(
-            directions=["maximize", "minimize"], sampler=expert(seed)
-        )
+        self._study = optuna.create_study(directions=["maximize", "minimize"], sampler=expert(seed))
         self._spread = CostAwareSampler(candidates, seed=seed, startup_trials=spread_starts)
         self._num_spread, self._num_random = spread_starts, random_starts
         self._constrained, self._tries = constrained, tries

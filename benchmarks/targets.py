@@ -34,9 +34,7 @@ class Target:
 
 def best_baseline(table: Measured, share: float, measure: str) -> tuple[str, Estimate] | None:
     """The baseline that needs least, and how many times ours that is; None if none was run."""
-    spent = {
-        name: table.spent(name, share, measure) for name in BASELINES if name in table.courses
-    }
+    spent = {name: table.spent(name, share, measure) for name in BASELINES if name in table.courses}
     if not spent or OURS not in table.courses:
         return None
     best = min(spent, key=lambda name: float(np.median(spent[name])))
@@ -83,9 +81,7 @@ def _times(name: str, tables: Tables, baseline: str, least: float) -> Target:
 def _worst(tables: Tables) -> Target:
     row = Target("the worst of all tables", "compute to 95 %: best baseline / ours", "0.9")
     found = {name: best_baseline(table, 0.95, FLOPS) for name, table in tables.items()}
-    known = {
-        name: best for name, best in found.items() if best and not math.isnan(best[1].value)
-    }
+    known = {name: best for name, best in found.items() if best and not math.isnan(best[1].value)}
     if not known:
         return row
     worst = min(known, key=lambda name: known[name][1].value)
