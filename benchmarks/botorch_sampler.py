@@ -21,12 +21,11 @@ from botorch.models.model import ModelList
 from botorch.models.transforms import Standardize
 from botorch.optim import optimize_acqf_discrete
 from gpytorch.mlls import ExactMarginalLogLikelihood
-from joint_sampler import JointSampler, untried
+from joint_sampler import SPREAD_STARTS, JointSampler, untried
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from search.schedule.candidate_space import CandidateSpace
-from search.schedule.sampler import CostAwareSampler
 
 BATCH = 512
 """Candidates whose acquisition is worked out at once."""
@@ -38,16 +37,12 @@ class BoTorchSampler(JointSampler):
     Args:
         candidates: what may be proposed, and its FLOPs.
         guess_accuracy: of the reference point.
-        seed: of the first trials, and of the samples.
-        starts: so many trials come first, chosen as our sampler chooses its first.
+        seed: of the samples; the first trials are those of our sampler.
     """
 
-    def __init__(
-        self, candidates: CandidateSpace, *, guess_accuracy: float, seed: int, starts: int
-    ) -> None:
+    def __init__(self, candidates: CandidateSpace, *, guess_accuracy: float, seed: int) -> None:
         super().__init__(candidates)
-        self._guess_accuracy, self._seed, self._starts = guess_accuracy, seed, starts
-        self._spread = CostAwareSampler(candidates, seed=seed, startup_trials=starts)
+        self._guess_accuracy, self._seed = guess_accuracy, seed
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -55,8 +50,8 @@ class BoTorchSampler(JointSampler):
         """The candidate to try next; never one that was tried."""
         others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         complete = [t for t in others if t.state is TrialState.COMPLETE]
-        if len(others) < self._starts or not complete:
-            return self._spread.sample_relative(study, trial, search_space)
+        if len(others) < SPREAD_STARTS or not complete:
+            return self.as_ours(study, trial, search_space)
         rng = np.random.default_rng([self._seed, trial.number])
         pool = untried(self._candidates, [self._index(t) for t in others], rng)
         torch.manual_seed(self._seed + trial.number)

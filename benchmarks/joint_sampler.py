@@ -14,6 +14,10 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from search.schedule.candidate_space import Candidates, CandidateSpace
+from search.schedule.sampler import CostAwareSampler
+
+SPREAD_STARTS = 6
+"""So many trials of our sampler come before its model is asked."""
 
 Floats = npt.NDArray[np.float64]
 Order = Callable[[Floats, np.random.Generator], npt.NDArray[np.int64]]
@@ -29,6 +33,15 @@ class JointSampler(BaseSampler):
 
     def __init__(self, candidates: CandidateSpace) -> None:
         self._candidates = candidates
+        self.ask_seed = 0
+        """For one proposal: what a sampler that is made anew for it would be given."""
+
+    def as_ours(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """What our sampler would try next while it only spreads trials over log FLOPs."""
+        ours = CostAwareSampler(self._candidates, seed=self.ask_seed, startup_trials=SPREAD_STARTS)
+        return ours.sample_relative(study, trial, search_space)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 
 from course import Course
-from joint_sampler import JointSampler, ListSampler, cheapest_first, mostly_cheap
+from joint_sampler import SPREAD_STARTS, JointSampler, ListSampler, cheapest_first, mostly_cheap
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
-from own_study import SPREAD_STARTS, OwnStudySampler
+from own_study import OwnStudySampler
 from simulator import Replay, replay
 from table import Table
 
@@ -29,7 +29,7 @@ POPULATION = 20
 """Of NSGA-II: fits studies of some hundred trials."""
 
 RANDOM_STARTS = 10
-"""Of TPE and GPSampler, by Optuna's default."""
+"""Of TPE, by Optuna's default."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,12 @@ class Method:
 
 def _once(build: Build) -> SamplerSpec:
     """A sampler with a state: the same one for every ask of a study."""
-    made: list[BaseSampler] = []
+    made: list[JointSampler] = []
 
     def make(seed: int, candidates: CandidateSpace, guess_accuracy: float) -> BaseSampler:
         if not made:
             made.append(build(seed, candidates, guess_accuracy))
+        made[0].ask_seed = seed
         return made[0]
 
     return SamplerSpec(make, random_trials=0)
@@ -70,21 +71,25 @@ def _mostly_cheap(seed: int, candidates: CandidateSpace, guess: float) -> JointS
     return ListSampler(candidates, mostly_cheap, seed=seed)
 
 
-def _nsga2(seed: int, candidates: CandidateSpace, guess: float, spread: int = 0) -> JointSampler:
+def _nsga2(
+    seed: int, candidates: CandidateSpace, guess: float, our_starts: bool = False
+) -> JointSampler:
     """A child over the ceiling is drawn again: it takes no place in the population."""
     return OwnStudySampler(
         lambda seed: NSGAIISampler(seed=seed, population_size=POPULATION),
         candidates,
         guess_accuracy=guess,
         seed=seed,
-        spread_starts=spread,
-        random_starts=POPULATION - spread,
+        our_starts=our_starts,
+        random_starts=POPULATION - (SPREAD_STARTS if our_starts else 0),
         constrained=False,
     )
 
 
-def _tpe(seed: int, candidates: CandidateSpace, guess: float, spread: int = 0) -> JointSampler:
-    starts = spread or RANDOM_STARTS
+def _tpe(
+    seed: int, candidates: CandidateSpace, guess: float, our_starts: bool = False
+) -> JointSampler:
+    starts = SPREAD_STARTS if our_starts else RANDOM_STARTS
     return OwnStudySampler(
         lambda seed: TPESampler(
             seed=seed, multivariate=True, constant_liar=True, n_startup_trials=starts
@@ -92,8 +97,8 @@ def _tpe(seed: int, candidates: CandidateSpace, guess: float, spread: int = 0) -
         candidates,
         guess_accuracy=guess,
         seed=seed,
-        spread_starts=spread,
-        random_starts=starts - spread,
+        our_starts=our_starts,
+        random_starts=0 if our_starts else RANDOM_STARTS,
     )
 
 
@@ -106,7 +111,7 @@ def _gp(seed: int, candidates: CandidateSpace, guess: float) -> JointSampler:
         candidates,
         guess_accuracy=guess,
         seed=seed,
-        spread_starts=SPREAD_STARTS,
+        our_starts=True,
         tries=5,  # each fits its model anew
     )
 
@@ -114,7 +119,7 @@ def _gp(seed: int, candidates: CandidateSpace, guess: float) -> JointSampler:
 def _botorch(seed: int, candidates: CandidateSpace, guess: float) -> JointSampler:
     from botorch_sampler import BoTorchSampler
 
-    return BoTorchSampler(candidates, guess_accuracy=guess, seed=seed, starts=SPREAD_STARTS)
+    return BoTorchSampler(candidates, guess_accuracy=guess, seed=seed)
 
 
 METHODS: dict[str, Method] = {
@@ -123,9 +128,9 @@ METHODS: dict[str, Method] = {
     "cheapest first": Method(_cheapest),
     "cheapest first, our rungs": Method(_cheapest, RungSpec()),
     "NSGA-II": Method(_nsga2),
-    "NSGA-II, our starts": Method(partial(_nsga2, spread=SPREAD_STARTS)),
+    "NSGA-II, our starts": Method(partial(_nsga2, our_starts=True)),
     "TPE": Method(_tpe),
-    "TPE, our starts": Method(partial(_tpe, spread=SPREAD_STARTS)),
+    "TPE, our starts": Method(partial(_tpe, our_starts=True)),
     "GPSampler, our starts": Method(_gp, is_recorded=True),
     "BoTorch, our starts": Method(_botorch, is_recorded=True),
     "random, our rungs": Method("random", RungSpec(), is_ours=True),

@@ -16,16 +16,12 @@ from typing import Any
 
 import numpy as np
 import optuna
-from joint_sampler import JointSampler, untried
+from joint_sampler import SPREAD_STARTS, JointSampler, untried
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.schedule.candidate_space import Candidates, CandidateSpace
-from search.schedule.sampler import CostAwareSampler
-
-SPREAD_STARTS = 6
-"""So many trials of our sampler come before its model is asked."""
 
 _TRIES = 10
 """Proposals that may be no use, before the nearest that is some is taken."""
@@ -40,7 +36,7 @@ class OwnStudySampler(JointSampler):
         guess_accuracy: what is told of a proposal over the ceiling.
         seed: of all that is drawn.
         random_starts: so many trials come first that are drawn at random under the ceiling.
-        spread_starts: so many come before these, chosen as our sampler chooses its first.
+        our_starts: whether those of our sampler come before these.
         constrained: whether a proposal over the ceiling is told as one that violates a constraint.
         tries: proposals that may be no use.
     """
@@ -53,7 +49,7 @@ class OwnStudySampler(JointSampler):
         guess_accuracy: float,
         seed: int,
         random_starts: int = 0,
-        spread_starts: int = 0,
+        our_starts: bool = False,
         constrained: bool = True,
         tries: int = _TRIES,
     ) -> None:
@@ -61,8 +57,8 @@ class OwnStudySampler(JointSampler):
         self._guess_accuracy = guess_accuracy
         self._rng = np.random.default_rng(seed)
         self._study = optuna.create_study(directions=["maximize", "minimize"], sampler=expert(seed))
-        self._spread = CostAwareSampler(candidates, seed=seed, startup_trials=spread_starts)
-        self._num_spread, self._num_random = spread_starts, random_starts
+        self._num_spread = SPREAD_STARTS if our_starts else 0
+        self._num_random = random_starts
         self._constrained, self._tries = constrained, tries
         self._asked: dict[int, Trial] = {}
         """Trials of the expert's study whose end is not told yet, by the number of ours."""
@@ -75,7 +71,7 @@ class OwnStudySampler(JointSampler):
         self._tell(study)
         count = len(self._tried)
         if count < self._num_spread:
-            asked = self._given(self._spread.sample_relative(study, trial, search_space))
+            asked = self._given(self.as_ours(study, trial, search_space))
         elif count < self._num_spread + self._num_random:
             asked = self._given(self._drawn())
         else:

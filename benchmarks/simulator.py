@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from course import Course, Point
-from table import FLOORS, Table
+from table import FLOORS, Floor, Table
 
 from runs.record import Environment, EpochRecord, Failure, StudyRecord, Timing, TrialRecord
 from search.protocol import (
@@ -64,6 +64,7 @@ def replay(
     workers: int = 1,
     num_trials: int | None = None,
     until: float = 2.0,
+    above: Sequence[Floor] = FLOORS,
     rule: StoppingRule = stopping_decision,
     sampler: SamplerSpec | str | None = None,
     **changes: Any,
@@ -75,8 +76,8 @@ def replay(
         seed: of the study; it also chooses which seed's curve of an architecture is seen.
         workers: trials side by side.
         num_trials: to be finished; None for as many as the table has.
-        until: the study ends when its hypervolume is that share of the table's, above the median
-            accuracy and above guessing.
+        until: the study ends when its hypervolume is that share of the table's.
+        above: the accuracies above which it must be.
         rule: decides who stops at a rung.
         sampler: proposes; one of `search.run` by its name, or another. None: the specification's.
         changes: fields of the study's specification.
@@ -107,11 +108,11 @@ def replay(
             result.trials.append(trial)
             complete.update({trial.config: None} if trial.state == "complete" else {})
             found = list(complete)
-            shares = [table.hypervolume(found, floor) / whole[floor] for floor in FLOORS]
+            shares = {f: table.hypervolume(found, f) / whole[f] for f in FLOORS}
             ended = sum(t.state != "refused" for t in result.trials)
             seconds = crew.clock + sum(result.ask_seconds)
-            result.points.append(Point(ended, crew.training_flops, seconds, *shares))
-            if min(shares) >= until:
+            result.points.append(Point(ended, crew.training_flops, seconds, *shares.values()))
+            if min(shares[floor] for floor in above) >= until:
                 raise _ReachedError
 
     class TimedScheduler(Scheduler):
