@@ -11,7 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from dashboard.other_storages import name_others, other_storages
+from runs.foreign_tables import foreign_tables
 from runs.options import Storage
+from runs.plot.palette import DARK, LIGHT
 from runs.reader import open_reader
 from runs.storage import describe, parse_storage
 from space.command import Version, make_app, run_app
@@ -44,13 +47,27 @@ def serve(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Do not open a browser window.")
     ] = False,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another database, whose studies the page Compare offers too; may be repeated. By "
+            "default $MIXER_ALSO, one a line.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None,
     version: Version = False,
 ) -> None:
     """Shows the studies of a database in the browser: front, trials, progress. Read-only."""
     if storage is not None:
         os.environ["MIXER_STORAGE"] = storage  # the pages read it there
-    with open_reader():  # better a sentence here than on every page
-        pass
+    if also:
+        name_others(also)
+    for each in (None, *other_storages()):
+        with open_reader(each):  # better a sentence here than on every page
+            pass
+        if stranger := foreign_tables(each):
+            print(f"note: {stranger}", file=sys.stderr)
     _check_address(address, port, allow_remote)
     shown = f"[{address}]" if ":" in address else address
     print(f"{describe(parse_storage(None))} at http://{shown}:{port} (Ctrl-C to stop)", flush=True)
@@ -78,8 +95,13 @@ def _options(address: str, port: int, hosts: list[str], *, headless: bool) -> di
         "logger.hideWelcomeMessage": True,
         "logger.level": "warning",
         "runner.magicEnabled": False,
+        # A slider of two ends is told both: that it has two, and (by dashboard.kept) which
+        "global.disableWidgetStateDuplicationWarning": True,
         "theme.light.primaryColor": "#0072B2",
         "theme.dark.primaryColor": "#56B4E9",
+        "theme.metricValueFontSize": "1.5rem",
+        "theme.light.backgroundColor": LIGHT.background,
+        "theme.dark.backgroundColor": DARK.background,
     }
     if _is_loopback(address):  # a web page elsewhere whose name leads here is sent away
         options["server.allowedHosts"] = sorted({"localhost", "127.0.0.1", address, *hosts})

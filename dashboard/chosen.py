@@ -1,18 +1,18 @@
 """Which study and which trial are looked at: in the URL, in the sidebar, and kept between pages.
 
-The URL leads: `?study=NAME&trial=17` opens the same thing on every page. The navigation forgets
-it, so what was chosen last is kept in the browser tab and written back.
+The URL leads: `?study=NAME&trial=17` opens the same thing on every page. Where it names neither,
+what was chosen last is kept in the browser tab and written back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import reading
+from dashboard import kept, reading
 from dashboard.errors import errors_shown
 from runs.reader import UnknownStudyError
 from runs.record import State, TrialRecord
@@ -63,7 +63,7 @@ def choose() -> None:
         number = str(before.trial.number)
     trial = None if number is None else _numbered(snapshot, number)
     st.session_state["chosen"] = Chosen(snapshot, trial)
-    _write_url(name, number)
+    kept.write_link(_url(name, number))
     with st.sidebar:
         _describe(snapshot)
         if follow:
@@ -78,17 +78,28 @@ def now() -> Chosen:
 
 def open_trial(number: int) -> None:
     """Goes to the page of a trial of the chosen study; does not return."""
-    st.switch_page("views/trial.py", query_params=_url(now().snapshot.study.name, str(number)))
+    parameters = _url(now().snapshot.study.name, str(number)) | kept.left("trial")
+    st.switch_page("views/trial.py", query_params=parameters)
+
+
+def open_trials(numbers: Sequence[int]) -> None:
+    """Goes to the page on which these trials of the chosen study stand side by side; does not
+    return."""
+    here = now()
+    number = None if here.trial is None else str(here.trial.number)
+    named = {"trials_numbers": [",".join(map(str, numbers))]}
+    parameters = _url(here.snapshot.study.name, number) | named
+    st.switch_page("views/trials.py", query_params=parameters)
 
 
 def choose_trial(number: int) -> None:
     """For a widget's callback: the trial is the chosen one in the run that follows."""
-    _write_url(now().snapshot.study.name, str(number))
+    kept.write_link(_url(now().snapshot.study.name, str(number)))
 
 
 def _picked() -> None:
     """Another study: its trials are others."""
-    _write_url(st.session_state["picked"], None)
+    kept.write_link(_url(st.session_state["picked"], None))
 
 
 def _numbered(snapshot: Snapshot, number: str) -> TrialRecord:
@@ -101,14 +112,8 @@ def _numbered(snapshot: Snapshot, number: str) -> TrialRecord:
     return found
 
 
-def _url(study: str, trial: str | None) -> dict[str, str]:
-    return {"study": study} | ({} if trial is None else {"trial": trial})
-
-
-def _write_url(study: str, trial: str | None) -> None:
-    """Only if it differs: every write is a step for the browser's Back button."""
-    if st.query_params.to_dict() != _url(study, trial):
-        st.query_params.from_dict(_url(study, trial))
+def _url(study: str, trial: str | None) -> dict[str, list[str]]:
+    return {"study": [study], "trial": [] if trial is None else [trial]}
 
 
 def _describe(snapshot: Snapshot) -> None:

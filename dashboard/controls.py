@@ -10,10 +10,11 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.column_config import NumberColumn, TextColumn
 
-from dashboard import chosen
+from dashboard import chosen, zoom
 from runs.record import State, TrialRecord
 from runs.snapshot import Snapshot
 from runs.winners import preset_of
+from runs.wording import letters_explained
 
 COLUMNS: dict[str, Any] = {
     "Trial": NumberColumn(width=60),
@@ -36,9 +37,21 @@ def trials_chart(figure: go.Figure, key: str) -> None:
     points = _clicked(key, "points")
     if points:
         chosen.open_trial(int(points[0]["customdata"][0]))
+    zoom.restore(figure, chosen.now().snapshot.study.name, key)
     st.plotly_chart(
-        figure, key=key, on_select="rerun", selection_mode="points", config={"displaylogo": False}
+        figure,
+        key=key,
+        theme=None,  # the figure has its own, the same as in a notebook and in a file
+        on_select="rerun",
+        selection_mode="points",
+        config=zoom.CONFIG,
     )
+
+
+def chart(figure: go.Figure, key: str) -> None:
+    """A figure that is only looked at."""
+    zoom.restore(figure, chosen.now().snapshot.study.name, key)
+    st.plotly_chart(figure, key=key, theme=None, config=zoom.CONFIG)
 
 
 def trials_dataframe(
@@ -46,23 +59,46 @@ def trials_dataframe(
     key: str,
     columns: dict[str, Any] | None = None,
     height: int | Literal["auto"] = "auto",
-) -> None:
-    """A table with a column `Trial`; a click anywhere in a row opens that trial's page."""
+    *,
+    several: bool = False,
+) -> list[int]:
+    """A table with a column `Trial`; a click anywhere in a row opens that trial's page.
+
+    With `several`, rows have boxes to tick. Gives back the numbers of the trials that are ticked.
+    """
     drawn = f"trials of {key}"
+    numbers = [int(number) for number in frame["Trial"]]
     cells = _clicked(key, "cells")
     if cells:
         chosen.open_trial(st.session_state[drawn][cells[0][0]])
+    ticked: list[int] = []
+    if several:
+        before = st.session_state.get(drawn, numbers)
+        ticked = [before[row] for row in _clicked(key, "rows")]
+        if ticked and before != numbers:  # the browser ticks rows, in which other trials are now
+            ticked = [number for number in ticked if number in set(numbers)]
+            rows = [numbers.index(number) for number in ticked]
+            st.session_state[key] = {"selection": {"rows": rows, "columns": [], "cells": []}}
     st.dataframe(
         frame,
         key=key,
         hide_index=True,
         placeholder="",
         height=height,
-        column_config=COLUMNS | (columns or {}),
+        column_config=COLUMNS
+        | {"Configuration": TextColumn(help=letters_help(chosen.now().snapshot))}
+        | (columns or {}),
         on_select="rerun",
-        selection_mode="single-cell",
+        selection_mode=["multi-row", "single-cell"] if several else "single-cell",
     )
-    st.session_state[drawn] = [int(number) for number in frame["Trial"]]
+    st.session_state[drawn] = numbers
+    return ticked
+
+
+def letters_help(snapshot: Snapshot) -> str:
+    """What the short names of a study's configurations say, to stand behind a question mark."""
+    families = dict.fromkeys([*snapshot.study.families, *(t.family for t in snapshot.given)])
+    return "\n\n".join(letters_explained(families))
 
 
 def open_button(trial: TrialRecord, key: str) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from runs.confirmed import Confirmed, find_confirmed
 from runs.lease import Holder, Watch
+from runs.rates import TriedRate, read_rates
 from runs.reader import Reading, open_reader
-from runs.record import EpochRecord
+from runs.record import ConfirmationRecord, EpochRecord, Note
 from runs.snapshot import Snapshot
 from runs.storage import parse_storage
 from runs.test_readings import all_readings
@@ -38,9 +40,13 @@ class _Held:
     """Not to be read again before, in the seconds of `time.monotonic`."""
 
 
-def study_names() -> list[str]:
-    """The studies of the database, newest first."""
-    return _study_names(_storage(), changed_marker())
+def study_names(storage: str | None = None) -> list[str]:
+    """The studies of the dashboard's database, or of another one, newest first.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    return _study_names(storage or _storage(), changed_marker(storage))
 
 
 def latest(study: str, *, follow: bool = True) -> Snapshot:
@@ -81,12 +87,49 @@ def curves(study: str, trials: Sequence[int]) -> list[list[EpochRecord]]:
     return _curves(_storage(), study, tuple(trials), changed_marker())
 
 
-def changed_marker() -> Marker:
-    """Equal to an earlier one if nothing was written in between.
+def rates(snapshot: Snapshot) -> list[TriedRate]:
+    """The learning rates tried for the study, as they are now."""
+    if not snapshot.study.spec.get("rate_studies"):
+        return []
+    return _rates(_storage(), snapshot.study.name, changed_marker())
+
+
+def confirmation(snapshot: Snapshot) -> ConfirmationRecord | None:
+    """The newest confirmation of the study's front, finished or not; None where there is none."""
+    return _confirmation(_storage(), snapshot.study.name, _confirmed_so_far(snapshot))
+
+
+def confirmed(snapshot: Snapshot) -> Confirmed | None:
+    """What fresh seeds say of the study's front; None where none or one has ended yet.
+
+    Read again when a training with a fresh seed has ended or the test split was read.
+    """
+    return _confirmed(_storage(), snapshot.study.name, _confirmed_so_far(snapshot))
+
+
+def storage() -> str | None:
+    """The database as it was named to the dashboard; None for the default."""
+    return _storage()
+
+
+def _confirmed_so_far(snapshot: Snapshot) -> Marker:
+    states = tuple((t.number, t.state) for t in snapshot.confirming)
+    return snapshot.study.created_at, hash(states), len(snapshot.readings)
+
+
+def notes(study: str, trial: int | None = None) -> list[Note]:
+    """The notes on the whole study, or on one of its trials, as this browser tab has read them."""
+    found = latest(study, follow=False).notes
+    return [note for note in found if note.trial == trial]
+
+
+def changed_marker(storage: str | None = None) -> Marker:
+    """Equal to an earlier one if nothing was written in between to the dashboard's database, or to
+    another one.
 
     Of SQLite the files' sizes and times; of a server, which would have to be asked, the clock.
     """
-    url = parse_storage(_storage())
+    url = parse_storage(storage or _storage())
     if url.get_backend_name() != "sqlite":
         return (time.monotonic() // max(SECONDS, 0.1),)
     return tuple(_stamp(Path(f"{url.database}{suffix}")) for suffix in ("", "-wal"))
@@ -116,7 +159,7 @@ def _storage() -> str | None:
     return os.environ.get("MIXER_STORAGE")
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _study_names(storage: str | None, marker: Marker) -> list[str]:
     with open_reader(storage) as store:
         return [study.name for study in store.studies() if study.rates_of is None]
@@ -128,7 +171,8 @@ def _read(
 ) -> tuple[Reading, Snapshot]:
     with open_reader(storage) as store:
         new, readings = store.read(study, _before), all_readings(store, study)
-    return new, Snapshot(new.study, new.trials, new.holder, readings=readings)
+        notes = store.notes(study)
+    return new, Snapshot(new.study, new.trials, new.holder, readings=readings, notes=notes)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -137,3 +181,22 @@ def _curves(
 ) -> list[list[EpochRecord]]:
     with open_reader(storage) as store:
         return [store.epochs(study, trial) for trial in trials]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _rates(storage: str | None, study: str, marker: Marker) -> list[TriedRate]:
+    with open_reader(storage) as store:
+        return read_rates(store, store.study(study))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _confirmation(storage: str | None, study: str, so_far: Marker) -> ConfirmationRecord | None:
+    with open_reader(storage) as store:
+        kept = [c for c in store.confirmations(study) if c.plan.get("kind") == "front"]
+    return kept[-1] if kept else None
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _confirmed(storage: str | None, study: str, so_far: Marker) -> Confirmed | None:
+    with open_reader(storage) as store:
+        return find_confirmed(store, study)

@@ -1,11 +1,12 @@
 """`python -m runs --study mixer_cifar --out trials.csv`: results as a CSV or Parquet file.
 
-And `python -m runs gc`: see `runs.gc`.
+And the verbs, such as `python -m runs list`: see `runs.commands`.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,26 @@ import typer
 
 import runs
 from runs import gc
+from runs.commands import delete, export, list_studies, notes, rename, show, upgrade
 from runs.options import Storage, StudyName
-from runs.storage import StorageError
+from runs.report import command as report
+from runs.tabular_files import check_kind, write_table
 from space.command import Json, Version, make_app, print_json, run_app
 from space.paths import as_path
 from space.quantities import counted
+
+VERBS: Mapping[str, Callable[[list[str]], int]] = {
+    "list": list_studies.main,
+    "show": show.main,
+    "rename": rename.main,
+    "delete": delete.main,
+    "note": notes.main,
+    "export": export.main,
+    "report": report.main,
+    "upgrade": upgrade.main,
+    "gc": gc.main,
+}
+"""What the first word may be; each takes the words after it and returns the exit code."""
 
 app = make_app()
 
@@ -25,13 +41,13 @@ app = make_app()
 @app.command(
     help="Write the trials of a study to a file, one row a trial.",
     epilog="Example: python -m runs --study mixer_cifar --out trials.parquet\n\n"
-    "python -m runs gc --help: how to remove files that are of no use any more.",
+    f"Other verbs, each with a --help of its own: {', '.join(VERBS)}.",
     no_args_is_help=True,
 )
 def write(
     study: StudyName,
     out: Annotated[
-        Path, typer.Option(parser=as_path, help="A .csv or .parquet file.", metavar="FILE")
+        Path, typer.Option(parser=as_path, help="A .csv, .parquet or .json file.", metavar="FILE")
     ],
     curves: Annotated[
         bool, typer.Option("--curves", help="Learning curves instead, one row an epoch.")
@@ -41,20 +57,9 @@ def write(
     version: Version = False,
 ) -> None:
     """Parses, calls, returns."""
-    kind = out.suffix.lower()
-    if kind not in {".csv", ".parquet"}:
-        raise StorageError(f"--out {out}: only .csv and .parquet are written; choose one of them")
+    check_kind(out)
     frame = runs.curves(study, storage) if curves else runs.frame(study, storage)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if kind == ".csv":
-            frame.to_csv(out, index=False)
-        else:
-            frame.to_parquet(out, index=False)
-    except OSError as error:
-        raise StorageError(
-            f"--out {out} cannot be written ({error.strerror or error}); name another file"
-        ) from None
+    write_table(frame, out)
     if as_json:
         print_json({"study": study, "file": str(out), "rows": len(frame), "curves": curves})
     else:
@@ -62,10 +67,10 @@ def write(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The exit code: 0, or 2 for bad input; of `gc` what `runs.gc.main` says."""
+    """The exit code: 0, or 2 for bad input; of a verb what its own `main` says."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["gc"]:
-        return gc.main(argv[1:])
+    if argv and argv[0] in VERBS:
+        return VERBS[argv[0]](argv[1:])
     return run_app(app, argv, "python -m runs")
 
 

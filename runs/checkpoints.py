@@ -11,7 +11,7 @@ SUFFIX = ".checkpoint"
 
 def checkpoint_prefix(study: StudyRecord) -> str:
     """How the names of a study's checkpoints begin; a new study of the same name has others."""
-    told = (study.name, study.created_at.isoformat(), study.data_digest)
+    told = (study.first_name, study.created_at.isoformat(), study.data_digest)
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
 

@@ -21,6 +21,7 @@ from runs.confirmation.families import FamilyDifference, compare
 from runs.confirmation.image_results import Floats, image_results, unpacked
 from runs.confirmation.intervals import Interval, accuracy_intervals, optimism_intervals
 from runs.confirmation.membership import Membership, memberships, support
+from runs.confirmation.seeds_to_decide import seeds_to_decide
 from runs.confirmation.sentence import sentences
 from runs.confirmation.steps import area, choose
 from runs.confirmed_networks import FEWEST_SEEDS, Network, group_of, networks_of
@@ -93,7 +94,7 @@ class Confirmed:
         """(m,) share of the draws in which a network is on the front of its group."""
         shares = np.zeros(len(self.networks))
         draws = draw(self.validation, np.random.default_rng(0))
-        for members in self._members().values():
+        for members in self.members.values():
             shares[members] = support(draws[:, members], self.costs[members])
         return shares
 
@@ -103,9 +104,21 @@ class Confirmed:
         return memberships(self.support)
 
     @cached_property
+    def seeds_to_decide(self) -> dict[int, int | None]:
+        """By index of every undecided network, how many seeds of each of its group would decide it,
+        if the means stay as they are; None where no number that anybody trains would."""
+        found: dict[int, int | None] = {}
+        for members in self.members.values():
+            unsure = [i for i in members if self.memberships[i] is Membership.UNDECIDED]
+            places = [members.index(i) for i in unsure]
+            needed = seeds_to_decide(self.validation.only(members), self.costs[members], places)
+            found.update(zip(unsure, needed.values(), strict=True))
+        return found
+
+    @cached_property
     def comparisons(self) -> list[FamilyDifference]:
         """The first searched family against every other group, where both have a member."""
-        first, *others = self._members()
+        first, *others = self.members
         found = []
         for other in others:
             try:
@@ -131,7 +144,7 @@ class Confirmed:
         draws = draw(self.reported, np.random.default_rng(0))
         tails = [(1 - self.level) / 2, (1 + self.level) / 2]
         found = {}
-        for group, members in self._members().items():
+        for group, members in self.members.items():
             steps = choose(self.validation.accuracy, self.costs, members)
             values = [
                 area(
@@ -197,7 +210,8 @@ class Confirmed:
         }
         return replace(mean, origin=Origin.CONFIRMATION), list(network.trials), facts
 
-    def _members(self) -> dict[str, list[int]]:
+    @cached_property
+    def members(self) -> dict[str, list[int]]:
         """Indices by group, what was searched first, in the order of the study's families."""
         found: dict[str, list[int]] = {}
         order = sorted(

@@ -23,9 +23,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from runs.noise import Noise
 from runs.record import EpochRecord, State, StudyRecord, TrialRecord
+
+if TYPE_CHECKING:
+    from runs.reader import Reader
+    from runs.snapshot import Snapshot
 
 STILL_FALLING = 0.02
 """Of log K, in as many epochs as the training had."""
@@ -83,6 +88,19 @@ def unconverged(
         elif fall is not None and fall * len(curve) > STILL_FALLING * guessing:
             marks[trial.number] = Unconverged.LEARNING
     return marks
+
+
+def read_unconverged(store: Reader, snapshot: Snapshot) -> dict[int, Unconverged]:
+    """Those of a study's front and of what was given, by number, whose training had not converged.
+
+    Args:
+        store: the database that the snapshot was read from.
+        snapshot: of the study.
+    """
+    name, shown = snapshot.study.name, snapshot.shown
+    curves = [store.epochs(name, trial.number) for trial in shown]
+    losses = train_losses(epoch for curve in curves for epoch in curve)
+    return unconverged(snapshot.study, shown, losses, snapshot.noise)
 
 
 def train_losses(epochs: Iterable[EpochRecord]) -> dict[int, list[float]]:

@@ -121,7 +121,8 @@ class _Database:
     def __init__(self, store: Reader, studies: list[StudyRecord], held: set[str]) -> None:
         self.held = held
         self.by_prefix = {checkpoint_prefix(study): study for study in studies}
-        self.by_name = {study.name: study for study in studies}
+        self.by_start = {study.created_at.isoformat(): study for study in studies}
+        """A study may be renamed."""
         self.checkpoints: set[str] = set()
         """Names of the files that trials may go on from."""
         self.digests: set[str] = set()
@@ -163,9 +164,7 @@ def _find_weights(
         if is_whole and path.stem in database.digests:
             continue
         facts = (read_facts(path) if is_whole else None) or {}
-        study = database.by_name.get(facts.get("study", ""))
-        if study and study.created_at.isoformat() != facts.get("study_began"):
-            study = None  # another one of the same name
+        study = database.by_start.get(facts.get("study_began", ""))
         if study and study.name in database.held:
             continue
         if _age(path) < SECONDS_UNTIL_FORGOTTEN:

@@ -1,11 +1,12 @@
 """What is kept of a study besides trials and curves, read and written in a caller's transaction.
 
-Weights that are kept, image results, confirmations and readings of test splits.
+Weights that are kept, image results, confirmations, readings of test splits and notes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from runs.record import (
     ConfirmationRecord,
     ImageResults,
     KeptResults,
+    Note,
     TestReading,
     WeightsRecord,
 )
@@ -22,6 +24,7 @@ from runs.rows import (
     confirmation_record,
     image_result_columns,
     image_results_of,
+    note_record,
     reading_columns,
     reading_record,
 )
@@ -29,6 +32,7 @@ from runs.tables import (
     ConfirmationRow,
     CostRow,
     ImageResultRow,
+    NoteRow,
     ReadingRow,
     StudyRow,
     TrialRow,
@@ -43,6 +47,7 @@ def kept_of(session: Session, study_id: int) -> KeptResults:
         image_results=tuple(image_results(session, study_id)),
         confirmations=tuple(confirmations(session, study_id)),
         readings=tuple(readings(session, study_id)),
+        notes=tuple(notes(session, study_id)),
     )
 
 
@@ -81,6 +86,11 @@ def readings(session: Session, study_id: int) -> list[TestReading]:
 def readings_of(session: Session, test_digest: str) -> list[TestReading]:
     """Of a test split, for whichever study or none, the oldest first."""
     return _readings(session, ReadingRow.test_digest == test_digest)
+
+
+def notes(session: Session, study_id: int) -> list[Note]:
+    """On a study and its trials, the oldest first."""
+    return [note_record(row) for row in session.scalars(_notes(study_id))]
 
 
 def put_weights(
@@ -149,6 +159,23 @@ def add_confirmation(session: Session, study_id: int, confirmation: Confirmation
 
 def add_reading(session: Session, study_id: int | None, reading: TestReading) -> None:
     session.add(ReadingRow(study_id=study_id, **reading_columns(reading)))
+
+
+def add_note(session: Session, study_id: int, note: Note) -> None:
+    session.add(NoteRow(study_id=study_id, **asdict(note)))
+
+
+def remove_note(session: Session, study_id: int, note: Note) -> bool:
+    """Whether it was there; of equal ones the first."""
+    wanted = [getattr(NoteRow, name) == value for name, value in asdict(note).items()]
+    row = session.scalars(_notes(study_id).where(*wanted)).first()
+    if row is not None:
+        session.delete(row)
+    return row is not None
+
+
+def _notes(study_id: int) -> sa.Select[NoteRow]:
+    return sa.select(NoteRow).where(NoteRow.study_id == study_id).order_by(NoteRow.id)
 
 
 def _readings(session: Session, where: sa.ColumnElement[bool]) -> list[TestReading]:

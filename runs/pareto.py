@@ -31,13 +31,15 @@ class Reference:
 def front(cost: Numbers, accuracy: Numbers) -> list[int]:
     """Indices of the trials no other dominates, cheapest first; equal trials in the order given."""
     costs, gain = _checked(cost, accuracy)
-    chosen: list[int] = []
-    for i in np.lexsort((np.arange(len(costs)), -gain, costs)):
-        last = chosen[-1] if chosen else None
-        equal = last is not None and costs[i] == costs[last] and gain[i] == gain[last]
-        if last is None or equal or gain[i] > gain[last]:
-            chosen.append(int(i))
-    return chosen
+    if not len(costs):
+        return []
+    order = np.lexsort((np.arange(len(costs)), -gain, costs))
+    sorted_costs, sorted_gain = costs[order], gain[order]
+    before = np.append(-np.inf, np.maximum.accumulate(sorted_gain)[:-1])
+    is_new = sorted_gain > before
+    last = np.maximum.accumulate(np.where(is_new, np.arange(len(order)), 0))  # on the front so far
+    is_equal = (sorted_costs == sorted_costs[last]) & (sorted_gain == sorted_gain[last])
+    return [int(i) for i in order[is_new | is_equal]]
 
 
 def hypervolume(cost: Numbers, accuracy: Numbers, reference: Reference) -> float:

@@ -50,12 +50,14 @@ class Points:
 
     def best_within(self, limit: float) -> int | None:
         """Index of the most accurate trial of at most `limit` (at least, where more is better)."""
-        best = pareto.best_under(
-            self._cost, self.accuracy, 1 / limit if self.axis.direction == "maximize" else limit
-        )
-        return None if best is None or self.accuracy[best] < self.min_accuracy else best
+        costs = self._cost[self.front]
+        most = 1 / limit if self.axis.direction == "maximize" else limit
+        affordable = np.flatnonzero(costs <= most)
+        if not len(affordable):
+            return None
+        return self.front[int(np.flatnonzero(costs == costs[affordable[-1]])[0])]
 
-    @property
+    @cached_property
     def _cost(self) -> Floats:
         return 1 / self.x if self.axis.direction == "maximize" else self.x
 

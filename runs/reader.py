@@ -20,6 +20,7 @@ from runs.record import (
     EpochRecord,
     ImageResults,
     KeptResults,
+    Note,
     State,
     StudyRecord,
     TestReading,
@@ -84,6 +85,10 @@ class Reader:
         """
         return self._read(lambda session: study_record(self._study_row(session, name)))
 
+    def study_begun(self, moment: object) -> StudyRecord | None:
+        """The study that began at that moment, in ISO format, whatever it is called by now."""
+        return next((s for s in self.studies() if s.created_at.isoformat() == moment), None)
+
     def trials(self, study: str) -> list[TrialRecord]:
         """All trials of a study in the order of their numbers.
 
@@ -130,7 +135,8 @@ class Reader:
 
         def read(session: Session) -> TrialRecord:
             row = self._trial_row(session, study, number)
-            return trial_record(row, self._costs(session, TrialRow.id == row.id).get(row.id))
+            columns = {column.name: getattr(row, column.name) for column in TrialRow.__table__.c}
+            return trial_record(columns, self._costs(session, TrialRow.id == row.id).get(row.id))
 
         return self._read(read)
 
@@ -239,6 +245,14 @@ class Reader:
         """
         return self._of_study(study, kept_rows.readings)
 
+    def notes(self, study: str) -> list[Note]:
+        """The notes on a study and its trials, the oldest first.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        return self._of_study(study, kept_rows.notes)
+
     def holder(self, study: str) -> Holder | None:
         """The process that runs the study, or ran it when its machine failed; None: none does."""
         return self._read(lambda session: find_holder(session, study))
@@ -290,7 +304,10 @@ class Reader:
         wanted = TrialRow.study_id == study_id, *where
         query = sa.select(TrialRow.__table__).where(*wanted).order_by(TrialRow.number)
         costs = self._costs(session, *wanted)
-        return [trial_record(row, costs.get(row.id)) for row in session.execute(query)]
+        found = session.execute(query)
+        names = tuple(found.keys())
+        rows = (dict(zip(names, row, strict=True)) for row in found)  # SQLAlchemy's look up slowly
+        return [trial_record(row, costs.get(row["id"])) for row in rows]
 
     def _costs(
         self, session: Session, *where: sa.ColumnElement[bool]

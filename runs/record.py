@@ -56,8 +56,8 @@ class StudyRecord:
     `dataset_version` and `decoder` on what was read, where the data set has versions,
     `num_validation`, on how many images accuracies are counted, `cost_ceiling` where the study
     minimises another cost than FLOPs, `rate_studies` where other studies found its learning rates
-    (each has `rate_of`, its name), and `asked`: how many trials it was to have, and how it was to
-    end, when it was last started."""
+    (each has `rate_of`, its name), `first_name` where it was renamed, and `asked`: how many trials
+    it was to have, and how it was to end, when it was last started."""
     num_classes: int
     """K: guessing is right once in K times, the accuracy of the reference point."""
     data_digest: str
@@ -66,6 +66,11 @@ class StudyRecord:
     """No configuration that the study tries has more; of a study that minimises FLOPs it is the
     reference point's."""
     created_at: datetime
+
+    @property
+    def first_name(self) -> str:
+        """The name under which it began: its checkpoints have it, however often it is renamed."""
+        return str(self.spec.get("first_name", self.name))
 
     @property
     def guess_accuracy(self) -> float:
@@ -328,6 +333,16 @@ class TestReading:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Note:
+    """What a person wrote down on a study, or on one of its trials."""
+
+    text: str
+    written_at: datetime
+    trial: int | None = None
+    """Its number; None where the note is on the whole study."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeptResults:
     """What is kept of a study besides its trials and their curves."""
 
@@ -336,3 +351,5 @@ class KeptResults:
     confirmations: tuple[ConfirmationRecord, ...] = ()
     readings: tuple[TestReading, ...] = ()
     """Of test splits, the oldest first."""
+    notes: tuple[Note, ...] = ()
+    """The oldest first."""

@@ -18,6 +18,7 @@ from runs.record import (
     EpochRecord,
     Failure,
     ImageResults,
+    Note,
     Origin,
     State,
     StudyRecord,
@@ -25,7 +26,7 @@ from runs.record import (
     Timing,
     TrialRecord,
 )
-from runs.tables import ConfirmationRow, ReadingRow, StudyRow
+from runs.tables import ConfirmationRow, NoteRow, ReadingRow, StudyRow
 from space.config import Config
 from space.families import parse_config
 
@@ -75,27 +76,25 @@ def trial_columns(trial: TrialRecord) -> dict[str, Any]:
     }
 
 
-def trial_record(row: Any, costs: Mapping[str, float] | None = None) -> TrialRecord:
-    """The trial of a row, and of the rows of its costs by name.
+def trial_record(row: Mapping[str, Any], costs: Mapping[str, float] | None = None) -> TrialRecord:
+    """The trial of a row's columns by name, and of the rows of its costs by name.
 
     Raises:
         TypeError: a column holds a text where a number belongs, as SQLite lets it.
     """
-    numbers = [getattr(row, name) for name in _NUMBERS]
+    numbers = [row[name] for name in _NUMBERS]
     if not all(value is None or isinstance(value, int) for value in numbers):
-        raise TypeError(f"a number of trial {row.number!r} is none")
+        raise TypeError(f"a number of trial {row['number']!r} is none")
+    failure = row["failure"]
+    timed, placed = row["train_seconds"] is not None, row["device_kind"] is not None
     return TrialRecord(
-        **{name: getattr(row, name) for name in _PLAIN},
-        state=State(row.state),
-        origin=Origin(row.origin),
-        failure=None if row.failure is None else Failure(row.failure),
-        config=parse_config(row.config),
-        timing=None
-        if row.train_seconds is None
-        else Timing(**{name: getattr(row, name) for name in _TIMING}),
-        environment=None
-        if row.device_kind is None
-        else Environment(**{name: getattr(row, name) for name in _ENVIRONMENT}),
+        **{name: row[name] for name in _PLAIN},
+        state=State(row["state"]),
+        origin=Origin(row["origin"]),
+        failure=None if failure is None else Failure(failure),
+        config=parse_config(row["config"]),
+        timing=Timing(**{name: row[name] for name in _TIMING}) if timed else None,
+        environment=Environment(**{name: row[name] for name in _ENVIRONMENT}) if placed else None,
         costs=dict(costs or {}),
     )
 
@@ -129,3 +128,7 @@ def reading_columns(reading: TestReading) -> dict[str, Any]:
 
 def reading_record(row: ReadingRow, study: str | None) -> TestReading:
     return TestReading(study=study, **{name: getattr(row, name) for name in _READING})
+
+
+def note_record(row: NoteRow) -> Note:
+    return Note(**{name: getattr(row, name) for name in _names(Note)})

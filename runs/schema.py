@@ -101,7 +101,8 @@ def check(connection: sa.Connection) -> None:
         )
     if revision != _head(config):
         raise StorageError(
-            f"the database is of an older schema ({revision}); the next search.run upgrades it"
+            f"the database is of an older schema ({revision}); python -m runs upgrade brings it "
+            "up to date, and so does the next search in it"
         )
 
 

@@ -245,38 +245,33 @@ def csv_of(frame: pd.DataFrame) -> str:
 
 
 def trials_table(
-    frame: pd.DataFrame, noise: Noise, *, is_run: bool = True, cost: Cost = FLOPS
+    frame: pd.DataFrame, noise: Noise, columns: Mapping[str, str], *, is_run: bool = True
 ) -> pd.DataFrame:
-    """The columns of `runs.frames.trials_frame` worth a look, the latest trial first; beside the
-    accuracy its half-width, where that is known: of one training, so of the images only.
+    """Columns of `runs.frames.trials_frame`, the latest trial first; beside the accuracy its
+    half-width, where that is known: of one training, so of the images only.
+
+    Args:
+        frame: of the trials.
+        noise: of the study.
+        columns: of the frame, to headings: see `runs.trial_columns`. A trial's number comes first
+            in any case.
+        is_run: whether the study is being run.
     """
-    columns = {
-        "number": "Trial",
-        "state": "State",
-        "origin": "Origin",
-        "label": "Configuration",
-        "seed": "Seed",
-        "accuracy": "Accuracy",
-        "flops": "FLOPs",
-        "params": "Parameters",
-        cost.name: cost.label,
-        "images_per_second": "Images/s",
-        "train_seconds": "Training (s)",
-        "finished_at": "Ended",
-        "error": "Reason",
-    }
+    columns = {"number": "Trial", **columns}
     table = frame[list(columns)].iloc[::-1].rename(columns=columns)
-    words = {state.value: state_word(state, is_run=is_run) for state in State}
-    if noise.num_images is not None:
+    if "Accuracy" in table and noise.num_images is not None:
         accuracy = table["Accuracy"].to_numpy(dtype=np.float64, na_value=np.nan)
         low, high = wilson(accuracy, noise.num_images)
         place = list(table.columns).index("Accuracy") + 1
         table.insert(place, "±", 100 * np.maximum(accuracy - low, high - accuracy))
-    return table.assign(
-        State=table["State"].map(words),
-        Accuracy=100 * table["Accuracy"].astype(float),
-        FLOPs=table["FLOPs"] / 1e6,
-    )
+    if "State" in table:
+        words = {state.value: state_word(state, is_run=is_run) for state in State}
+        table["State"] = table["State"].map(words)
+    if "Accuracy" in table:
+        table["Accuracy"] = 100 * table["Accuracy"].astype(float)
+    if "FLOPs" in table:
+        table["FLOPs"] = table["FLOPs"] / 1e6
+    return table
 
 
 def _own(trial: TrialRecord, cost: Cost) -> dict[str, float | None]:

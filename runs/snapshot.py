@@ -18,7 +18,7 @@ from runs.lease import Holder
 from runs.noise import Noise, noise_of, undecided
 from runs.points import Floats
 from runs.reader import Reader
-from runs.record import Origin, State, StudyRecord, TestReading, TrialRecord
+from runs.record import Note, Origin, State, StudyRecord, TestReading, TrialRecord
 from runs.rungs import rungs_of
 from runs.seeds import by_configuration, over_seeds
 from runs.test_readings import all_readings
@@ -50,6 +50,8 @@ class Snapshot:
     """Whether the holder gives no sign of life, where there is no other way to tell."""
     readings: Sequence[TestReading] = ()
     """Of the study's test split, those for other studies too; none before its first."""
+    notes: Sequence[Note] = ()
+    """On the study and its trials, the oldest first."""
 
     @cached_property
     def is_run(self) -> bool:
@@ -87,11 +89,11 @@ class Snapshot:
     @cached_property
     def news(self) -> tuple[object, ...]:
         """Differs from another snapshot's when a trial started or ended in between, the test split
-        was read, or a process began or ceased to run the study."""
+        was read, somebody wrote a note, or a process began or ceased to run the study."""
         ends = [t.finished_at for t in self.trials if t.finished_at is not None]
         counts = tuple(sorted(Counter(t.state for t in self.trials).items()))
         run, size = (self.holder, self.is_run), (len(self.trials), len(self.readings))
-        return self.study.name, size, counts, max(ends, default=None), run
+        return self.study.name, size, counts, max(ends, default=None), run, tuple(self.notes)
 
     @cached_property
     def found(self) -> list[TrialRecord]:
@@ -127,7 +129,7 @@ class Snapshot:
         """
         return [
             replace(seeds[0], accuracy=fmean(_accuracies(seeds)))
-            for seeds in self._configurations.values()
+            for seeds in self.configurations.values()
             if _are_stopped(seeds)
         ]
 
@@ -140,7 +142,7 @@ class Snapshot:
         """
         return {
             seeds[0].number: _accuracies(seeds)
-            for seeds in self._configurations.values()
+            for seeds in self.configurations.values()
             if len(seeds) > 1
             and seeds[0].in_search
             and (all(t.state is State.COMPLETE for t in seeds) or _are_stopped(seeds))
@@ -174,7 +176,7 @@ class Snapshot:
         """All trials of the same configuration and origin, in the order of their numbers."""
         if trial.state is State.REFUSED:
             return [trial]
-        return self._configurations[trial.config, trial.origin]
+        return self.configurations[trial.config, trial.origin]
 
     def mean_of(self, trial: TrialRecord) -> TrialRecord | None:
         """What a trial's configuration is compared by; None before all its seeds are finished."""
@@ -189,6 +191,10 @@ class Snapshot:
     @cached_property
     def history(self) -> History:
         """The hypervolume as the search went on."""
+        return self.history_to(winners.reference_of(self.study))
+
+    def history_to(self, reference: pareto.Reference) -> History:
+        """The same, measured to another point than the study's own."""
         ended = sorted(
             (
                 trial
@@ -205,7 +211,6 @@ class Snapshot:
         costs, accuracy = winners.objectives(finished, self.study.cost)
         # What is useless was tried, and adds nothing
         useful = [a if a >= self.study.min_accuracy else 0.0 for a in accuracy]
-        reference = winners.reference_of(self.study)
         return History(
             hypervolume=np.array(pareto.hypervolume_history(costs, useful, reference), np.float64),
             training_flops=spent[[last[t.number] for t in finished]],
@@ -217,7 +222,8 @@ class Snapshot:
         return trials_frame(self.trials, self.study.min_accuracy, self.study.cost)
 
     @cached_property
-    def _configurations(self) -> dict[tuple[Config, Origin], list[TrialRecord]]:
+    def configurations(self) -> dict[tuple[Config, Origin], list[TrialRecord]]:
+        """The trials of each configuration and origin, see `runs.seeds.by_configuration`."""
         return by_configuration(self.trials)
 
 
@@ -228,7 +234,8 @@ def read_snapshot(store: Reader, study: str) -> Snapshot:
         UnknownStudyError: there is no such study.
     """
     new = store.read(study)
-    return Snapshot(new.study, new.trials, new.holder, readings=all_readings(store, study))
+    readings, notes = all_readings(store, study), store.notes(study)
+    return Snapshot(new.study, new.trials, new.holder, readings=readings, notes=notes)
 
 
 def _accuracies(seeds: Sequence[TrialRecord]) -> list[float]:

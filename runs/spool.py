@@ -26,6 +26,7 @@ from runs.record import (
     EpochRecord,
     ImageResults,
     KeptResults,
+    Note,
     State,
     StudyRecord,
     TestReading,
@@ -37,11 +38,17 @@ from runs.study_mirror import StudyMirror
 from space.errors import ConfigError, explain
 from space.families import UnknownFamilyError
 
-_VERSION = 4
+_VERSION = 5
 _SINCE = {"failure": 2, "timeout_seconds": 2, "costs": 3, "parent": 4}
 """Fields of a trial that not all versions had, and the first that did: an older spool has none."""
-_KEPT_SINCE = 4
-"""The first version with what is kept besides trials and curves."""
+_KEPT_SINCE = {
+    "weights": 4,
+    "image_results": 4,
+    "confirmations": 4,
+    "readings": 4,
+    "notes": 5,
+}
+"""The first version with each kind of what is kept besides trials and curves."""
 _WHERE = ("host", "hostaddr", "port", "dbname", "service")
 """Parameters of a URL that may say which server it is."""
 _STUDY = pydantic.TypeAdapter(StudyRecord)
@@ -52,6 +59,7 @@ _KEPT: dict[str, pydantic.TypeAdapter[Any]] = {
     "image_results": pydantic.TypeAdapter(ImageResults),
     "confirmations": pydantic.TypeAdapter(ConfirmationRecord),
     "readings": pydantic.TypeAdapter(TestReading),
+    "notes": pydantic.TypeAdapter(Note),
 }
 """Of what else is kept, by the name of its field and its lines."""
 
@@ -282,12 +290,12 @@ def _body(spool: Spool, version: int = _VERSION) -> bytes:
         *({"trial": trial} for trial in trials),
         *({"epoch": plain(epoch)} for epoch in spool.epochs),
     ]
-    if version >= _KEPT_SINCE:
-        lines += [
-            {kind: adapter.dump_python(record, mode="json")}
-            for kind, adapter in _KEPT.items()
-            for record in getattr(spool.kept, kind)
-        ]
+    lines += [
+        {kind: adapter.dump_python(record, mode="json")}
+        for kind, adapter in _KEPT.items()
+        if version >= _KEPT_SINCE[kind]
+        for record in getattr(spool.kept, kind)
+    ]
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
 
@@ -313,6 +321,7 @@ def _check(spool: Spool, body: bytes, version: int) -> None:
     times += [trial.finished_at for trial in spool.trials if trial.finished_at]
     times += [confirmation.began_at for confirmation in spool.kept.confirmations]
     times += [reading.read_at for reading in spool.kept.readings]
+    times += [note.written_at for note in spool.kept.notes]
     if any(time.tzinfo is None for time in times):
         raise ValueError("a time has no time zone")
 
@@ -330,6 +339,7 @@ def _check_kept(kept: KeptResults, study: str, trials: set[int]) -> None:
     of = {record.trial for record in kept.weights}
     of |= {results.trial for results in kept.image_results}
     of |= {reading.trial for reading in kept.readings if reading.trial is not None}
+    of |= {note.trial for note in kept.notes if note.trial is not None}
     if not of <= trials:
         raise ValueError("something is kept of no trial")
     if any(reading.study != study for reading in kept.readings):

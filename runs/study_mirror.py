@@ -10,6 +10,7 @@ from runs.record import (
     EpochRecord,
     ImageResults,
     KeptResults,
+    Note,
     StudyRecord,
     TestReading,
     TrialRecord,
@@ -31,6 +32,7 @@ class StudyMirror:
         self._image_results: dict[tuple[int, str], ImageResults] = {}
         self._confirmations: list[ConfirmationRecord] = []
         self._readings: list[TestReading] = []
+        self._notes: list[Note] = []
 
     @property
     def trials(self) -> list[TrialRecord]:
@@ -54,6 +56,7 @@ class StudyMirror:
             image_results=tuple(self._image_results[key] for key in sorted(self._image_results)),
             confirmations=tuple(self._confirmations),
             readings=tuple(self._readings),
+            notes=tuple(self._notes),
         )
 
     def keep_trials(self, trials: Iterable[TrialRecord]) -> None:
@@ -86,6 +89,7 @@ class StudyMirror:
         self._image_results |= {(r.trial, r.split): r for r in more.image_results}
         self._confirmations += more.confirmations
         self._readings += more.readings
+        self._notes += more.notes
 
     def drop_weights(self, trials: Iterable[int]) -> None:
         """Of these no weights are kept any more."""

@@ -70,6 +70,14 @@ class TrialRow(Base):
             sqlite_where=sa.text("state <> 'refused'"),
             postgresql_where=sa.text("state <> 'refused'"),
         ),
+        # The few that have a parent: each trial that is deleted asks whose parent it is
+        sa.Index(
+            "ix_run_trial_parent",
+            "study_id",
+            "parent",
+            sqlite_where=sa.text("parent IS NOT NULL"),
+            postgresql_where=sa.text("parent IS NOT NULL"),
+        ),
         sa.CheckConstraint(
             "state IN ('running', 'complete', 'pruned', 'failed', 'refused')", name="state"
         ),
@@ -259,6 +267,27 @@ class ReadingRow(Base):
     read_at: Mapped[datetime]
     purpose: Mapped[str] = mapped_column(sa.String(200))
     command: Mapped[str] = mapped_column(sa.Text)
+
+
+class NoteRow(Base):
+    """What a person wrote down on a study, or on one of its trials; goes with it."""
+
+    __tablename__ = "run_note"
+    __table_args__ = (
+        sa.CheckConstraint("length(text) > 0", name="text"),
+        sa.ForeignKeyConstraint(
+            ["study_id", "trial"],
+            ["run_trial.study_id", "run_trial.number"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(sa.ForeignKey("run_study.id", ondelete="CASCADE"))
+    trial: Mapped[int | None]
+    """Its number; None where the note is on the whole study."""
+    text: Mapped[str] = mapped_column(sa.Text)
+    written_at: Mapped[datetime]
 
 
 class LeaseRow(Base):

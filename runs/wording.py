@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from runs.record import State, TrialRecord
+from space.families import find_family
 from space.quantities import format_count
+
+
+def letters_explained(families: Iterable[str]) -> list[str]:
+    """What the short names of configurations say, a line a family: `Mixer: p patch_size (pixels a
+    side of a patch), ...`."""
+    lines = []
+    for family in map(find_family, families):
+        said = [f"{one.letter} {one.field} ({one.meaning})" for one in family.letters]
+        lines.append(f"{family.label}: {', '.join(said)}")
+    return lines
 
 
 def percent(accuracy: float | None) -> str:

@@ -5,8 +5,8 @@ Longer than others: all that is ever written is here, in transactions that count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from runs.record import (
     EpochRecord,
     ImageResults,
     KeptResults,
+    Note,
     StudyRecord,
     TestReading,
     TrialRecord,
@@ -104,6 +105,33 @@ class Writer(Reader):
         finally:
             self._lease, self._retry = None, DatabaseRetry()
             lease.release()
+
+    @contextmanager
+    def leases(
+        self, studies: Iterable[str], say: Callable[[str], None] = lambda sentence: None
+    ) -> Iterator[list[Lease]]:
+        """Keeps every other process from running these studies while the block runs.
+
+        Args:
+            studies: their names; they need not be there.
+            say: told why one has to wait.
+
+        Raises:
+            StudyHeldError: another process runs one of them.
+        """
+        with ExitStack() as held:
+            leases = []
+            for name in studies:
+                leases.append(Lease(self._session, name, say, WAIT))
+                held.callback(leases[-1].release)
+            yield leases
+
+    def change(self, leases: Sequence[Lease], write: Callable[[Session], T]) -> T:
+        """What `write` returns of one transaction on studies that are kept from others."""
+        with self._session() as session:
+            for lease in leases:
+                lease.fence(session)
+            return write(session)
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -265,6 +293,30 @@ class Writer(Reader):
         self._mirror.keep(KeptResults(readings=(reading,), image_results=(*results,)))
         self._write(write)
 
+    def add_note(self, study: str, note: Note) -> None:
+        """Adds a note, also while another process runs the study.
+
+        A note is no result: no process that runs a study reads, counts or changes notes, so that
+        one from elsewhere contradicts nothing it writes. It takes the lock for one row.
+
+        Raises:
+            UnknownStudyError: there is no such study, or no such trial in it.
+        """
+
+        def write(session: Session) -> None:
+            if note.trial is not None:
+                self._trial_row(session, study, note.trial)
+            kept_rows.add_note(session, self._study_row(session, study).id, note)
+
+        self._mirror.keep(KeptResults(notes=(note,)))
+        self._write(write)
+
+    def remove_note(self, study: str, note: Note) -> bool:
+        """Whether the note was there; as `add_note`."""
+        return self._write(
+            lambda session: kept_rows.remove_note(session, self._study_row(session, study).id, note)
+        )
+
     def restart_trials(
         self, study: str, trials: Sequence[TrialRecord], epochs: Sequence[EpochRecord]
     ) -> None:
@@ -316,6 +368,8 @@ class Writer(Reader):
                 kept_rows.add_confirmation(session, row.id, confirmation)
             for reading in kept.readings:
                 kept_rows.add_reading(session, row.id, reading)
+            for note in kept.notes:
+                kept_rows.add_note(session, row.id, note)
 
         self._mirror.study = study
         self._mirror.restart(trials, epochs)

@@ -13,7 +13,7 @@ from rich.console import Console
 from runs.confirmed import Confirmed, read_confirmed
 from runs.reader import open_reader
 from runs.weights_folder import Weights
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.spec.confirmation import MOST_A_FAMILY, ConfirmationSettings
 from search.study.stop_signals import Stopping
 from search.training import Training, telling_what_stays

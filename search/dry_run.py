@@ -21,7 +21,7 @@ from search.data import DataError, find_task
 from search.data.loading import to_stderr
 from search.data.source import Request
 from search.data.sources import open_source
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.spec.studies import StudySpec
 from search.study.plan import Plan, epoch_steps, plan, reachable
 from search.study.rate_tuning import is_to_be_tuned, rate_studies, tuning_networks

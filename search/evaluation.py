@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.special import log_softmax
 
 from runs.noise import of_images
-from runs.reader import Reader, UnknownStudyError
+from runs.reader import Reader
 from runs.record import TestReading
 from runs.test_readings import check_may_read
 from runs.writer import open_writer
@@ -147,17 +147,12 @@ def _reading(
     """For its study, where the database has that and the images are the study's."""
     assert preset.trained is not None, "it has weights"
     source = preset.source
-    study = source.get("study") if wanted.is_own else None
-    try:
-        began = store.study(study).created_at.isoformat() if study else None
-    except UnknownStudyError:
-        began = None
-    is_here = began is not None and began == source.get("study_began")
+    study = store.study_begun(source.get("study_began")) if wanted.is_own else None
     purpose = f"evaluation of {preset.name[:120]} (sha256 {preset.trained.sha256[:12]})"
     return TestReading(
         test_digest=digest,
-        study=study if is_here else None,
-        trial=source.get("weights", {}).get("trial") if is_here else None,
+        study=study.name if study else None,
+        trial=source.get("weights", {}).get("trial") if study else None,
         read_at=datetime.now(UTC),
         purpose=purpose,
         command=command,

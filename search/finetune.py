@@ -18,7 +18,7 @@ from search.data import DataError
 from search.finetuning import finetune_study
 from search.finetuning_forecast import forecast, plan_early
 from search.interrupted import goes_on_with_the_same_command
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.result import StudyResult, trial_facts
 from search.spec.assignments import parse_assignments
 from search.spec.finetuning import RATES, checked_rates, finetuning_spec

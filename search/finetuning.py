@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from runs.reader import open_reader
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.result import StudyResult
 from search.spec.finetuning import RATES, checked_rates
 from search.spec.studies import StudyError, StudySpec

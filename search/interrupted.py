@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from runs.storage import without_password
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.study.stop_signals import Terminated
 
 

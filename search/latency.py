@@ -23,6 +23,7 @@ from search.bench.latency import (
 )
 from search.bench.latency_table import front_table, notes, table_of
 from search.data.loading import to_stderr
+from search.report.lines import print_line
 from search.train.devices import KINDS
 from space import presets
 from space.command import Json, Version, make_app, print_json, run_app
@@ -133,7 +134,7 @@ def _report(
     console = Console()
     console.print(table)
     for line in notes(latencies):
-        console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _facts(one: Latency) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from runs.reader import open_reader
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.result import StudyResult
 from search.spec.studies import StudyError, StudySpec
 from search.spec.study_file import find_study

@@ -72,7 +72,9 @@ def _other_study(before: presets.Preset, preset: presets.Preset) -> str:
     Two of the same name were not begun in the same microsecond; a database may be moved.
     """
     study, began = before.source.get("study"), before.source.get("study_began")
-    if study in {None, preset.source["study"]} and began in {None, preset.source["study_began"]}:
+    if began == preset.source["study_began"]:  # it may have been renamed
+        return ""
+    if began is None and study in {None, preset.source["study"]}:
         return ""
     return repr(study) + (f" of {began}" if began else "")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from runs.storage import has_password
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.spec.retry import RetryPolicy
 from search.spec.studies import StudyError
 from search.study.checkpoint_folder import Checkpoints

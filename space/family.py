@@ -22,6 +22,18 @@ class Constraint:
     """Takes these parameters by name."""
 
 
+@dataclass(frozen=True)
+class Letter:
+    """A number in the short names of a family's configurations."""
+
+    letter: str
+    """Before the number: the `p` of `p4`."""
+    field: str
+    """Of the configuration, which has the number."""
+    meaning: str
+    """In a few words, with the unit."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """What a study, a page and a preset must know of a kind of network.
@@ -43,8 +55,8 @@ class Family:
     """A configuration to its layers' costs, in the order an image meets them."""
     activations: Callable[[Any], int]
     """A configuration to the numbers that the backward pass keeps of one image, at least."""
-    describe: Callable[[Any], str]
-    """A configuration in a few characters: `p4 C128 L8 T64 D512`."""
+    letters: Sequence[Letter]
+    """What tells its configurations apart, in the order of a short name: see `describe`."""
     ranges: type[Ranges]
     """The parameters that a search varies, fields of the configuration."""
     constraint: Constraint | None = None
@@ -69,12 +81,17 @@ class Family:
             raise ConfigError(f"family {self.name!r} has color {self.color!r}; write it as #RRGGBB")
         searched = self.ranges.model_fields.keys()
         named = self.grows_with.union(self.constraint.names if self.constraint else ())
-        for names, of in ((named, self.ranges), (searched | self.ranges.fixed.keys(), self.config)):
+        of_config = searched | self.ranges.fixed.keys() | {one.field for one in self.letters}
+        for names, of in ((named, self.ranges), (of_config, self.config)):
             if wrong := sorted(names - of.model_fields.keys()):
                 raise ConfigError(
                     f"family {self.name!r}: {wrong[0]} is no field of {of.__name__}, which has "
                     f"{', '.join(of.model_fields)}; use one of these"
                 )
+
+    def describe(self, config: Config) -> str:
+        """A configuration of it in a few characters: `p4 C128 L8 T64 D512`."""
+        return " ".join(f"{one.letter}{getattr(config, one.field)}" for one in self.letters)
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from space.config import ImageTask, MixerConfig
-from space.family import Family
+from space.family import Family, Letter
 from space.layer_cost import LayerCost, dense, norm
 from space.ranges import Choices, Ranges, Values, fitting_patches, ladder_shapes
 
@@ -69,13 +69,6 @@ def _activations(config: MixerConfig) -> int:
     return config.num_blocks * block + 2 * S * C
 
 
-def _describe(config: MixerConfig) -> str:
-    return (
-        f"p{config.patch_size} C{config.hidden_dim} L{config.num_blocks} "
-        f"T{config.tokens_mlp_dim} D{config.channels_mlp_dim}"
-    )
-
-
 def _ladder(task: ImageTask) -> list[MixerConfig]:
     """Token MLPs half as wide as the tokens, channel MLPs four times, as published (table 1)."""
     return [
@@ -97,7 +90,13 @@ MIXER = Family(
     color="#0072B2",
     layers=_layers,
     activations=_activations,
-    describe=_describe,
+    letters=(
+        Letter("p", "patch_size", "pixels a side of a patch"),
+        Letter("C", "hidden_dim", "channels of a token"),
+        Letter("L", "num_blocks", "blocks"),
+        Letter("T", "tokens_mlp_dim", "hidden size of the MLP that mixes tokens"),
+        Letter("D", "channels_mlp_dim", "hidden size of the MLP that mixes channels"),
+    ),
     ranges=MixerRanges,
     grows_with=frozenset({"hidden_dim", "tokens_mlp_dim", "channels_mlp_dim", "num_blocks"}),
     macs=mixer_macs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from space.config import ImageTask, ViTConfig
-from space.family import Constraint, Family
+from space.family import Constraint, Family, Letter
 from space.layer_cost import LayerCost, dense, norm
 from space.ranges import Choices, Ranges, Values, fitting_patches, ladder_shapes
 
@@ -90,13 +90,6 @@ def _activations(config: ViTConfig) -> int:
     return config.num_blocks * block + 2 * S * C
 
 
-def _describe(config: ViTConfig) -> str:
-    return (
-        f"p{config.patch_size} C{config.hidden_dim} L{config.num_blocks} "
-        f"D{config.mlp_dim} H{config.num_heads}"
-    )
-
-
 def _ladder(task: ImageTask) -> list[ViTConfig]:
     """No class token, heads of 32 channels (or one of 16), MLPs twice as wide as the tokens, depth
     and patch in the proportions small ViTs are published with."""
@@ -120,7 +113,13 @@ VIT = Family(
     color="#D55E00",
     layers=_layers,
     activations=_activations,
-    describe=_describe,
+    letters=(
+        Letter("p", "patch_size", "pixels a side of a patch"),
+        Letter("C", "hidden_dim", "channels of a token"),
+        Letter("L", "num_blocks", "blocks"),
+        Letter("D", "mlp_dim", "hidden size of the MLP, which mixes channels"),
+        Letter("H", "num_heads", "heads of attention"),
+    ),
     ranges=ViTRanges,
     constraint=Constraint(("hidden_dim", "num_heads"), _heads_divide),
     grows_with=frozenset({"num_blocks", "mlp_dim"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,15 +26,14 @@ def whole_file(path: Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f"{path.name}.", suffix=".tmp", delete=False
-    ) as file:
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(6)}.tmp")
+    with unfinished.open("xb") as file:  # others may read it as the umask says, unlike a tempfile
         try:
             yield file
             file.flush()
             if sync:
                 os.fsync(file.fileno())
-            os.replace(file.name, path)
+            os.replace(unfinished, path)
         except BaseException:
-            os.unlink(file.name)
+            os.unlink(unfinished)
             raise

@@ -84,7 +84,8 @@ def loaded(statement: str) -> set[str]:
         ("import space.cost, space.presets, space.ladder, space.suggest", (*STACK, "sqlalchemy")),
         ("import runs.reader, runs.winners, runs.pareto", (*STACK, "pandas", "streamlit")),
         ("import runs.frames", (*STACK, "streamlit", "plotly", "tensorflow")),
-        ("import runs.plot.front, runs.snapshot", (*STACK, "streamlit")),
+        ("import runs.plot.figures.front, runs.snapshot", (*STACK, "streamlit")),
+        ("import runs.__main__", (*STACK, "streamlit", "plotly", "jinja2")),
         ("import runs", ("numpy", "sqlalchemy", "pandas")),
     ],
 )

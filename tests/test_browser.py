@@ -137,7 +137,7 @@ def test_a_database_that_goes_away_takes_the_old_numbers_with_it(
 ) -> None:
     page = browser.new_page()
     expect.set_options(timeout=PATIENCE)
-    page.goto(f"{address}/?study=sample")
+    page.goto(f"{address}/front?study=sample")
     main = page.get_by_test_id("stMain")
     expect(main.get_by_text("Best accuracy")).to_be_visible()
     (tmp_path / "results.db").rename(tmp_path / "away.db")
@@ -153,7 +153,7 @@ def test_nothing_is_cut_off_and_no_row_empty(browser: Browser, tmp_path: Path) -
     with serving(url) as address:
         page = browser.new_page(viewport={"width": 1000, "height": 1000})
         expect.set_options(timeout=PATIENCE)
-        page.goto(address)
+        page.goto(f"{address}/front")
         button = page.get_by_test_id("stButtonGroup").get_by_text("Images/s")
         expect(button).to_be_visible()
         group = page.get_by_test_id("stButtonGroup").bounding_box()
@@ -195,12 +195,15 @@ def test_a_visitor_clicks_a_point_and_sees_the_trial(
     expect.set_options(timeout=PATIENCE)
     hosts: set[str | None] = set()
     complaints: list[str] = []
-    page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+    # What the page makes itself, a blob, has the host of the page that made it in its address
+    page.on(
+        "request", lambda request: hosts.add(urlsplit(request.url.removeprefix("blob:")).hostname)
+    )
     page.on("websocket", lambda socket: hosts.add(urlsplit(socket.url).hostname))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
 
-    page.goto(address)
+    page.goto(f"{address}/front")
     wait_for_the_figure(page)
     with open_reader(storage) as store:
         trial = store.trial("sample", 22)
@@ -232,3 +235,26 @@ def test_a_visitor_clicks_a_point_and_sees_the_trial(
     assert hosts == {"127.0.0.1"}
     # A link to a page other than the first makes Streamlit look for its health beside that page
     assert [text for text in complaints if "404" not in text] == []
+
+
+@pytest.mark.slow
+def test_ticked_rows_are_compared_and_back_leads_to_the_table(
+    browser: Browser, address: str
+) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    page.goto(f"{address}/table?study=sample")
+    expect(page.get_by_text("40 trials of 40")).to_be_visible()
+    for ticked, row in enumerate((0, 3), start=1):
+        table = page.get_by_test_id("stDataFrame").bounding_box()
+        assert table
+        page.mouse.click(table["x"] + 15, table["y"] + 36 + 35 * row + 17)
+        expect(page.get_by_role("button", name=f"Compare {ticked}")).to_be_visible()
+    page.get_by_role("button", name="Compare 2").click()
+    expect(page.get_by_role("heading", name="Trials side by side")).to_be_visible()
+    expect(page.get_by_role("button", name="Open trial 39")).to_be_visible()
+    expect(page.get_by_role("button", name="Open trial 36")).to_be_visible()
+    page.wait_for_url("**/trials?study=sample&trials_numbers=39%2C36")
+    page.go_back()
+    expect(page.get_by_text("40 trials of 40")).to_be_visible()

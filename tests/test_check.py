@@ -26,6 +26,7 @@ from runs.record import (
     EpochRecord,
     ImageResults,
     KeptResults,
+    Note,
     Origin,
     State,
     TrialRecord,
@@ -560,6 +561,7 @@ def confirm(storage: str, weights: bool = True) -> KeptResults:
         bits = [results(t.number) for t in added]
         store.end_trials("sample", added, weights=files, image_results=bits)
         store.add_test_reading(READING, [results(t.number, "test", 11) for t in added])
+        store.add_note("sample", Note(text="why so good?", written_at=NOON, trial=NUMBER))
         return store.kept_results("sample")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -55,12 +56,14 @@ def confirm(
     seeds: int = 3,
     candidates: Sequence[int] = range(6),
     states: Mapping[tuple[int, int], State] = {},
+    planned: int | None = None,
 ) -> list[TrialRecord]:
-    """Fresh trainings of candidates as the truth has them."""
+    """Fresh trainings of candidates as the truth has them; of `planned` seeds, more are to come."""
     store.add_confirmation(
         "digits",
         {
             "kind": "front",
+            "seeds": planned or seeds,
             "level": 0.95,
             "first_seed": first_seed,
             "candidates": [{"trial": number, "probability": None} for number in candidates],
@@ -220,3 +223,17 @@ def test_the_ceiling_of_the_study_is_above_its_trials() -> None:
     """Else the tests above would compare nothing."""
     found: StudyRecord = study()
     assert all(t.flops < found.cost_ceiling for t in SEARCHED)
+
+
+def test_the_undecided_are_told_how_many_seeds_would_decide_them(store: Writer) -> None:
+    confirm(store)
+    assert read_confirmed(store, "digits").seeds_to_decide == {}
+    close = dict.fromkeys(TRUE, 0.8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "TRUE", close)
+        confirm(store, first_seed=20)
+    found = read_confirmed(store, "digits")
+    unsure = {i for i, m in enumerate(found.memberships) if m is Membership.UNDECIDED}
+    assert unsure
+    assert set(found.seeds_to_decide) == unsure
+    assert all(number is None or number > 3 for number in found.seeds_to_decide.values())

@@ -160,7 +160,7 @@ def test_export_takes_the_best_of_at_most_so_much(
 def test_the_front_page_shows_it(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIXER_STORAGE", storage(written)[1])
     app = visit(study="few_layers")
-    assert app.session_state["axis of Layers"] == "Layers"
+    assert app.session_state["front_axis"] == "layers"
     figure = json.loads(app.get("plotly_chart")[0].proto.spec)
     assert figure["layout"]["xaxis"]["title"]["text"] == "Layers (blocks of the network)"
     assert sorted(x for trace in figure["data"][:1] for x in numbers(trace["x"])) == [1, 1, 2, 2]

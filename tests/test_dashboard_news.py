@@ -188,7 +188,7 @@ def test_a_limit_of_speed_at_its_end_follows_the_slowest(
     monkeypatch.setattr(reading, "SECONDS", 0.0)
     storage = a_new_study(tmp_path, monkeypatch, at(1_000_000, 0.5))
     app = visit()
-    app.session_state["axis of FLOPs"] = "Images/s"
+    app.session_state["front_axis"] = "images_per_second"
     assert app.run().select_slider[0].value == 10_000
     slow = replace(trial().timing, images_per_second=1_000)
     arrives(app, storage, at(40_000_000, 0.9, 1, timing=slow))

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import pandas as pd
 import pytest
 import streamlit as st
 from records import study, trial
@@ -126,7 +127,7 @@ def test_the_trial_page_says_what_the_record_says(storage: str) -> None:
     accuracy = 100 * trial.accuracy
     assert app.metric[1].value.startswith(f"{accuracy:.2f} ± ")
     assert "one seed, images only: no verdict" in words(app)
-    assert len(app.get("plotly_chart")) == 3
+    assert len(app.get("plotly_chart")) == 4
     assert [button.label for button in app.download_button] == ["Download preset"]
 
 
@@ -151,7 +152,9 @@ def test_the_slider_narrows_to_the_best_within_it() -> None:
     app = visit()
     before = words(app)
     slider = app.select_slider[0]
+    drawn = app.get("plotly_chart")[0].proto.spec
     app = slider.set_value(25_000_000.0).run()
+    assert app.get("plotly_chart")[0].proto.spec == drawn, "no new figure for a new limit"
     assert "of at most 25.0 M FLOPs" in "\n".join(m.value for m in app.markdown)
     cards = [text.value for text in app.text if "parameters" in text.value]
     assert len(cards) == 2
@@ -162,7 +165,7 @@ def test_the_slider_narrows_to_the_best_within_it() -> None:
 @pytest.mark.parametrize("axis", ["Parameters", "Images/s"])
 def test_the_front_follows_the_axis(axis: str) -> None:
     app = visit()
-    app.session_state["axis of FLOPs"] = axis
+    app.session_state["front_axis"] = {"Parameters": "params"}.get(axis, "images_per_second")
     app.run()
     assert not app.error
     bound = "at least" if axis == "Images/s" else "at most"
@@ -185,7 +188,7 @@ def test_latency_is_an_axis_where_it_was_measured(
     assert visit(study="elsewhere").get("button_group")[0].options == axes
     app = visit(study="measured")
     assert app.get("button_group")[0].options == [*axes, "Latency (ONNX)"]
-    app.session_state["axis of FLOPs"] = "Latency (ONNX)"
+    app.session_state["front_axis"] = "latency_onnx_ms"
     app.run()
     assert not app.error
     assert " ms" in "\n".join(m.value for m in app.markdown)
@@ -194,7 +197,7 @@ def test_latency_is_an_axis_where_it_was_measured(
     assert set(app.dataframe[0].value["Trial"]) <= set(latencies)
     app.selectbox[0].select("elsewhere").run()
     assert not app.error
-    assert app.session_state["axis of FLOPs"] == "FLOPs"
+    assert app.session_state["front_axis"] == "flops"
 
 
 def test_an_unfinished_study_says_how_many_trials_run(storage: str) -> None:
@@ -222,7 +225,8 @@ def test_filters_narrow_the_table() -> None:
 @pytest.mark.usefixtures("storage")
 def test_progress_lists_what_runs_and_why_trials_ended() -> None:
     app = visit("progress", study="sample")
-    under_way, ended = (table.value for table in app.dataframe)
+    under_way = app.dataframe[0].value
+    ended = pd.concat([table.value for table in app.dataframe][1:])
     assert list(under_way["Trial"]) == [39]
     assert list(under_way["Epoch"]) == ["2 of 4"]
     assert set(ended["State"]) == {"refused", "failed", "stopped early"}
@@ -247,7 +251,7 @@ def test_progress_says_where_the_time_went(storage: str) -> None:
     assert shown["Trials per hour"] == f"{found.trials_per_hour:.0f}"
     [busy] = [metric for metric in app.metric if metric.label == "Device busy"]
     assert "Training + validating" in busy.help
-    assert len(app.get("plotly_chart")) == 5
+    assert len(app.get("plotly_chart")) == 6
     assert heading(click_point(app, "speed", 7)) == "Trial 7"
 
 
@@ -359,3 +363,13 @@ def test_a_study_that_fine_tunes_is_said_to_have_no_front(
         assert "--trials" not in said
     assert "It searches nothing, so there is no front" in words(visit("front", study="tuned"))
     assert "It searches nothing" in words(visit("progress", study="tuned"))
+
+
+def test_what_the_letters_of_a_configuration_mean_is_one_hover_away(storage: str) -> None:
+    page = visit("trial", study="sample", trial="20")
+    assert "T tokens_mlp_dim (hidden size of the MLP that mixes tokens)" in page.subheader[0].help
+    page = visit("table", study="sample")
+    [columns] = [frame.proto.columns for frame in page.dataframe]
+    explained = json.loads(columns)["Configuration"]["help"]
+    assert "D channels_mlp_dim" in explained
+    assert "D mlp_dim" in explained, "a ViT has the letter for another field"

@@ -20,6 +20,7 @@ import pytest
 from records import CIFAR, DIGITS, mixer, vit
 from visits import PAGES, heading, visit, words
 
+from runs.plot.palette import LIGHT
 from runs.reader import open_reader
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from search.train.traced_programs import source_digest
@@ -29,6 +30,7 @@ from space.config import ImageTask, MixerConfig
 from space.cost import cost, training_bytes
 from space.errors import ConfigError
 from space.families import FAMILIES, baseline_family, find_family, label_of, labels
+from space.family import Letter
 from space.init import initial_params, param_shapes
 from space.search_space import fitted
 
@@ -64,6 +66,21 @@ def test_a_study_is_compared_with_a_family_it_does_not_search_else_with_publishe
     searched = (["mixer"], ["vit"], ["patch_mlp"], ["mixer", "vit"])
     found = [baseline_family(names) for names in searched]
     assert found == [FAMILIES["vit"], FAMILIES["mixer"], FAMILIES["vit"], FAMILIES["mixer"]]
+
+
+def test_every_letter_of_a_short_name_is_explained() -> None:
+    for family in FAMILIES.values():
+        assert family.ladder
+        config = family.ladder(CIFAR)[0]
+        letters = {one.letter: one for one in family.letters}
+        parts = [
+            re.fullmatch(r"([A-Za-z]+)(\d+)", part) for part in family.describe(config).split()
+        ]
+        assert [part and part[1] for part in parts] == list(letters)
+        for part in parts:
+            assert part
+            assert int(part[2]) == getattr(config, letters[part[1]].field)
+            assert letters[part[1]].meaning
 
 
 def test_families_in_a_sentence() -> None:
@@ -220,7 +237,7 @@ def test_the_pages_show_the_family(
             one["name"]: one for one in json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
         }
         assert {"Patch MLP", "Mixer", "ViT"} <= drawn.keys()
-        assert drawn["Patch MLP"]["marker"]["color"] == find_family("patch_mlp").color
+        assert drawn["Patch MLP"]["marker"]["color"] == LIGHT.family("patch_mlp")
         assert app.subheader[0].value == "Patch MLPs and Mixers on the front"
     if page == "table":
         assert set(app.multiselect[2].options) == {"mixer", "patch_mlp", "vit"}
@@ -324,6 +341,7 @@ def test_a_package_that_does_not_bring_what_it_says_is_named(
     [
         ({"color": "red"}, "family 'mixer' has color 'red'; write it as #RRGGBB"),
         ({"grows_with": frozenset({"width"})}, "width is no field of MixerRanges, .* num_blocks"),
+        ({"letters": (Letter("W", "width", "x"),)}, "width is no field of MixerConfig"),
         ({"config": ImageTask}, "ImageTask.family is '' by default; name the family in at most 32"),
         ({"ranges": FAMILIES["vit"].ranges}, "'mixer': channels_mlp_dim is no field of ViTRanges"),
         (

@@ -19,9 +19,10 @@ from runs.reader import open_reader
 from runs.record import State, StudyRecord
 from runs.spool import spool_path, spooled
 from runs.storage import StorageError
+from runs.study_name import check_name
 from runs.writer import open_writer
 from search.report.progress import PlainReporter
-from search.spec.studies import StudySpec, check_name
+from search.spec.studies import StudySpec
 from search.spec.study_file import read_study
 from search.study.checkpoint_folder import Checkpoints
 from search.study.plan import plan

@@ -16,23 +16,24 @@ from records import CIFAR, NOON, at, epoch, seeds, trial, vit
 from runs import pareto
 from runs.accounting import account
 from runs.noise import Noise, wilson
-from runs.plot.axes import MANY, log_ticks
-from runs.plot.curves import curves_figure
-from runs.plot.front import Series, front_figure
-from runs.plot.progress import (
+from runs.plot.contrast import MARK, contrast, mix
+from runs.plot.figures.axes import MANY, log_ticks
+from runs.plot.figures.curves import curves_figure
+from runs.plot.figures.front import Series, front_figure
+from runs.plot.figures.progress import (
     endings_figure,
     hypervolume_figure,
     speed_figure,
     wall_figure,
 )
+from runs.plot.palette import DARK, LIGHT, Palette
 from runs.points import points_of
 from runs.record import Origin, State, Timing, TrialRecord
 from runs.seeds import over_seeds
 from space.costs import FLOPS, Cost
-from space.families import FAMILIES
 from space.quantities import format_count
 
-MIXER, VIT = (FAMILIES[name].color for name in ("mixer", "vit"))
+MIXER, VIT = (LIGHT.family(name) for name in ("mixer", "vit"))
 MIXERS = [at(20_000_000, 0.70, 4), at(5_000_000, 0.60, 5), at(40_000_000, 0.65, 6)]
 MIXERS += [at(80_000_000, 0.80, 7)]
 VITS = [at(30_000_000, 0.62, 0, config=vit(CIFAR), origin=Origin.BASELINE)]
@@ -103,7 +104,7 @@ def test_given_mixers_are_hollow_and_have_no_front() -> None:
     assert not {"Given front", "Best Given"} & {one.name for one in figure.data}
 
 
-def test_stopped_trials_are_faint_crosses_that_say_when_and_are_on_no_front() -> None:
+def test_stopped_trials_are_pale_crosses_that_say_when_and_are_on_no_front() -> None:
     ended = {"state": State.PRUNED, "rung": 4}
     stopped = [at(5_000_000, 0.95, 8, **ended), at(90_000_000, 0.3, 9, **ended)]
     apart = Series(
@@ -116,7 +117,7 @@ def test_stopped_trials_are_faint_crosses_that_say_when_and_are_on_no_front() ->
     figure = front_figure([*series(), apart], limit=1e9, chosen=9)
     crosses = trace(figure, "Stopped early")
     assert list(zip(crosses.x, crosses.y, strict=True)) == [(5e6, 95), (9e7, pytest.approx(30))]
-    assert (crosses.marker.symbol, crosses.marker.opacity) == ("x", 0.3)
+    assert (crosses.marker.symbol, crosses.marker.color) == ("x", LIGHT.tone(MIXER))
     assert crosses.customdata[0][0] == 8
     assert crosses.customdata[0][3] == "stopped after epoch 4 of 12<br>"
     assert list(trace(figure, "Mixer front").y) == pytest.approx([60, 70, 80])
@@ -183,7 +184,9 @@ def test_what_had_not_converged_is_hollow_and_the_legend_says_so() -> None:
 
 def test_a_click_brings_back_the_number_of_the_trial() -> None:
     """Typed arrays would come back as objects keyed by text, so rows must travel as lists."""
-    for drawn in as_sent(front_figure(series(), limit=1e9, chosen=4))["data"]:
+    for drawn in as_sent(front_figure(series(MIXERS * 400), limit=1e9, chosen=4))["data"]:
+        if drawn.get("hoverinfo") == "skip":
+            continue  # which no click meets
         assert isinstance(drawn["customdata"][0], list)
         assert isinstance(drawn["customdata"][0][0], int)
 
@@ -200,9 +203,39 @@ def test_text_in_a_hover_box_is_shown_not_obeyed() -> None:
 
 def test_from_five_thousand_trials_on_the_graphics_card_draws() -> None:
     few, many = front_figure(series(MIXERS * 10)), front_figure(series(MIXERS * (MANY // 4)))
-    assert trace(few, "Mixer").type == "scatter"
-    assert trace(many, "Mixer").type == "scattergl"
+    assert {one.type for one in few.data} == {"scatter"}
+    # All of it: what it draws lies above what it does not draw, and would cover the front
+    assert {one.type for one in many.data} == {"scattergl"}
     assert set(as_sent(many)["data"][0]["x"]) == {"dtype", "bdata"}  # bytes, not 5,000 words
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+def test_a_crowd_is_paler_than_the_front_which_lies_above_it_with_a_rim(palette: Palette) -> None:
+    figure = front_figure(series(MIXERS * 300), palette=palette)
+    names = [one.name for one in figure.data]
+    assert names.index("Mixer") < names.index("Mixer rim") < names.index("Mixer front")
+    cloud, front = trace(figure, "Mixer").marker, trace(figure, "Mixer front").marker
+    assert cloud.color == palette.tone(front.color) != front.color
+    assert cloud.size < front.size
+    assert trace(figure, "Mixer rim").line.color == palette.background
+    assert not [one.name for one in front_figure(series()).data if one.name.endswith("rim")]
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+def test_single_points_and_crosses_are_seen_on_the_background(palette: Palette) -> None:
+    stopped = replace(series()[0], name="Stopped", has_front=False, is_stopped=True)
+    figure = front_figure([*series(), stopped], palette=palette)
+    for name in ("Mixer", "ViT", "Stopped"):
+        marker = trace(figure, name).marker
+        seen = mix(palette.background, marker.color, marker.opacity)
+        assert contrast(seen, palette.background) >= MARK
+
+
+def test_a_hover_box_writes_numbers_as_the_pages_do() -> None:
+    drawn = trace(front_figure(series([at(267_000, 0.5, 3)])), "Mixer")
+    assert drawn.customdata[0][1] == "267 k FLOPs"
+    assert drawn.customdata[0][2].endswith(" parameters")
+    assert "customdata[1]}<br>" in drawn.hovertemplate, "as it is: Plotly would write 267k"
 
 
 def test_where_the_hypervolume_stands_still_no_points_are_sent() -> None:
@@ -219,15 +252,15 @@ def test_training_and_validation_differ_by_more_than_colour() -> None:
     assert trace(figure, "Training").line.dash != trace(figure, "Validation").line.dash
 
 
-def test_curves_of_other_seeds_are_faint_and_share_the_legend() -> None:
+def test_curves_of_other_seeds_are_pale_and_share_the_legend() -> None:
     columns = {"Training": "train_accuracy", "Validation": "validation_accuracy"}
     figure = curves_figure(
         [], columns, "Accuracy (%)", color=MIXER, others={"seed 1": [epoch(1)], "seed 2": []}
     )
     assert [one.name for one in figure.data if one.showlegend] == ["Training", "Validation"]
     other = trace(figure, "Validation, seed 1")
-    assert (other.legendgroup, other.line.color) == ("Validation", MIXER)
-    assert other.opacity < trace(figure, "Validation").opacity
+    assert (other.legendgroup, other.line.color) == ("Validation", LIGHT.tone(MIXER))
+    assert trace(figure, "Validation").line.color == MIXER
 
 
 def test_rungs_are_marked_in_learning_curves() -> None:
@@ -238,7 +271,7 @@ def test_rungs_are_marked_in_learning_curves() -> None:
         (1, "dash"),
         (4, "dash"),
     ]
-    assert [note.text for note in figure.layout.annotations] == ["rung", "rung"]
+    assert [(note.text, note.x) for note in figure.layout.annotations] == [("rungs", 4)]
 
 
 def test_the_wall_clocks_of_two_workers_are_said_to_be_together() -> None:
@@ -293,7 +326,27 @@ def test_an_axis_with_a_single_configuration_has_ticks(flops: int) -> None:
     for figure in (front_figure(one, limit=1e7), speed_figure([at(flops, 0.5)])):
         low, high = figure.layout.xaxis.range
         assert low < math.log10(flops) < high
-        assert sum(low < math.log10(tick) < high for tick in figure.layout.xaxis.tickvals) >= 2
+        assert high - low >= 1
+        assert figure.layout.xaxis.nticks >= 3
+
+
+def test_counts_on_an_axis_have_their_unit_after_a_space_and_room_to_the_frame() -> None:
+    spent = np.array([1e14, 4.2e14, 1.3e15])
+    axis = hypervolume_figure(spent, np.array([0.1, 0.2, 0.3]), "Training FLOPs").layout.xaxis
+    assert axis.tickformat == "~s"
+    assert {axis.labelalias[text] for text in ("200T", "1P", "500k")} == {"200 T", "1 P", "500 k"}
+    assert axis.range[0] == 0
+    assert 1.3e15 < axis.range[1] < 1.4e15
+    assert front_figure(series()).layout.xaxis.labelalias["500k"] == "500 k"
+
+
+def test_curves_do_not_touch_the_frame() -> None:
+    columns = {"Validation": "validation_accuracy"}
+    for last in (1, 2, 40):
+        epochs = [epoch(n) for n in range(1, last + 1)]
+        low, high = curves_figure(epochs, columns, "", color=MIXER).layout.xaxis.range
+        assert 0 < 1 - low == pytest.approx(high - last)
+        assert high - last < 2
 
 
 def test_a_log_axis_shows_everything_there_is() -> None:

@@ -10,6 +10,7 @@ import pytest
 from records import DIGITS, trial
 from rich.console import Console
 
+from runs.rates import mean_accuracies
 from runs.reader import Reader, open_reader
 from runs.record import Origin, State, TrialRecord
 from search.dry_run import forecast
@@ -22,7 +23,6 @@ from search.study.plan import plan
 from search.study.rate_tuning import (
     TunedRates,
     is_to_be_tuned,
-    mean_accuracies,
     rate_studies,
     spent_on_rates,
     tuning_networks,

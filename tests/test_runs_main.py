@@ -54,7 +54,7 @@ def test_other_kinds_of_file_and_unwritable_ones_are_refused(
     storage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    for out, says in (("a.xlsx", ".csv and .parquet"), ("file/a.csv", "cannot be written")):
+    for out, says in (("a.xlsx", ".csv, .parquet and .json"), ("file/a.csv", "cannot be written")):
         argv = ["--study", "digits", "--storage", storage, "--out", str(tmp_path / out)]
         assert main(argv) == 2
         assert says in capsys.readouterr().err

@@ -25,6 +25,7 @@ from sample_study import write_study
 from sqlalchemy.orm import Session
 
 from runs import schema
+from runs.__main__ import main as runs_main
 from runs.backup import back_up
 from runs.reader import open_reader
 from runs.record import (
@@ -44,6 +45,7 @@ from runs.tables import (
     ConfirmationRow,
     CostRow,
     ImageResultRow,
+    NoteRow,
     ReadingRow,
     TrialRow,
     WeightsRow,
@@ -180,7 +182,7 @@ def test_an_older_schema_is_refused_by_readers_and_brought_up_to_date_by_the_wri
         "    with op.batch_alter_table('run_study') as batch:\n"
         "        batch.alter_column('data_digest', existing_type=sa.String(64), nullable=True)\n"
     )
-    with pytest.raises(StorageError, match=rf"older schema \({HEAD}\); the next search.run upg"):
+    with pytest.raises(StorageError, match=rf"older schema \({HEAD}\); python -m runs upgrade"):
         contents(storage)
     with open_writer(storage) as store:
         assert store.trials("sample") == before[1]
@@ -226,7 +228,7 @@ def test_a_database_of_the_first_version_keeps_its_rows(storage: str) -> None:
     ended = [first, running(1), running(2, state=State.FAILED), running(3, state=State.REFUSED)]
     epochs = [epoch(1), epoch(2), epoch(1, trial=1)]
     write_older(storage, "0001", ended, epochs)
-    with pytest.raises(StorageError, match=r"older schema \(0001\); the next search.run upgrades"):
+    with pytest.raises(StorageError, match=r"older schema \(0001\); python -m runs upgrade"):
         contents(storage)
     with open_writer(storage) as store:
         assert store.trials("digits") == ended
@@ -346,6 +348,21 @@ def test_a_file_is_copied_before_its_schema_is_upgraded_and_a_server_is_not(
         assert connection.execute("SELECT count(*) FROM run_trial").fetchone() == (len(BEFORE),)
 
 
+def test_a_reader_names_the_command_that_upgrades(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = f"sqlite:///{here}/results.db"
+    write_older(storage, "0006", BEFORE, CURVES)
+    with pytest.raises(StorageError, match="python -m runs upgrade"), open_reader(storage) as store:
+        store.studies()
+    assert runs_main(["upgrade", "--storage", storage]) == 0
+    assert f"as it was it is kept in {here}/results.db.schema-0006" in capsys.readouterr().err
+    with open_reader(storage) as store:
+        assert len(store.studies()) == 1
+    assert runs_main(["upgrade", "--storage", f"sqlite:///{here}/none.db"]) == 2
+    assert not (here / "none.db").exists()
+
+
 def test_a_copy_never_takes_the_place_of_another(here: Path) -> None:
     storage = f"sqlite:///{here}/results.db"
     write_older(storage, "0006", BEFORE, CURVES)
@@ -419,6 +436,7 @@ REFUSED = {
     "ck_run_trial_parent": "UPDATE run_trial SET origin = 'confirmation'",
     "ck_run_trial_initial_weights": "UPDATE run_trial SET initial_weights = 'abc'",
     "ck_run_trial_counts": "UPDATE run_trial SET epochs = 0",
+    "ck_run_note_text": "UPDATE run_note SET text = ''",
     "ck_run_trial_end": "UPDATE run_trial SET finished_at = NULL",
     "ck_run_trial_result": "UPDATE run_trial SET loss = NULL",
     "ck_run_trial_rung": "UPDATE run_trial SET rung = 13",
@@ -457,6 +475,7 @@ def with_every_table(storage: str) -> str:
         results = {"split": "test", "num_images": 9, "right": b"\xff\x80", "classes": bytes(18)}
         session.add(ImageResultRow(trial_id=1, **results))
         session.add(ConfirmationRow(study_id=1, number=0, began_at=NOON, plan={}))
+        session.add(NoteRow(study_id=1, trial=0, text="odd", written_at=NOON))
     engine.dispose()
     return storage
 
@@ -492,6 +511,8 @@ def test_what_cannot_be_is_refused_by_the_schema(with_every_table: str, rule: st
         "UPDATE run_cost SET trial_id = 7",
         "UPDATE run_image_result SET trial_id = 7",
         "UPDATE run_confirmation SET study_id = 7",
+        "UPDATE run_note SET study_id = 7",
+        "UPDATE run_note SET trial = 7",
         "DELETE FROM run_study",
     ],
 )

@@ -115,13 +115,16 @@ def test_the_table_shows_percent_and_millions_latest_first() -> None:
     table = trials_table(
         trials_frame([at(4_000_000, 0.5, 0), at(6_000_000, 0.625, 1), running(2)]),
         Noise(num_images=400),
+        {"accuracy": "Accuracy", "flops": "FLOPs"},
     )
     assert list(table["Trial"]) == [2, 1, 0]
     assert list(table["Accuracy"])[1:] == [62.5, 50.0]
     assert list(table["±"])[1:] == pytest.approx([4.84, 4.88], abs=0.01)
     assert table[["Accuracy", "±"]].iloc[0].isna().all()
     assert list(table["FLOPs"])[1:] == [6.0, 4.0]
-    assert "±" not in trials_table(trials_frame([at(4_000_000, 0.5, 0)]), UNKNOWN)
+    frame = trials_frame([at(4_000_000, 0.5, 0)])
+    assert list(trials_table(frame, UNKNOWN, {"accuracy": "Accuracy"})) == ["Trial", "Accuracy"]
+    assert list(trials_table(frame, UNKNOWN, {})) == ["Trial"]
 
 
 def test_the_csv_gives_back_every_digit() -> None:

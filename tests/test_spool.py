@@ -21,6 +21,7 @@ from test_writer import STUDIES, TRIALS, results_of
 from runs.record import (
     ConfirmationRecord,
     KeptResults,
+    Note,
     Origin,
     State,
     WeightsRecord,
@@ -47,6 +48,7 @@ KEPT = KeptResults(
     image_results=(results_of(4), replace(results_of(4, "test", 1), classes=None)),
     confirmations=(ConfirmationRecord(number=0, began_at=NOON, plan={"seed": 7, "x": [0.1]}),),
     readings=(READING, replace(READING, trial=None)),
+    notes=(Note(text="two\nlines, 'ü'", written_at=NOON), Note(text="x", written_at=NOON, trial=2)),
 )
 
 
@@ -123,7 +125,7 @@ FORGED: dict[str, tuple[Callable[[list[Any]], object], str]] = {
     "nothing": (lambda lines: lines.clear(), "was cut or changed"),
     "no study": (lambda lines: lines[0].pop("study"), "there is no 'study'"),
     "a list": (lambda lines: lines.insert(0, [1, 2]), "is not one of ours"),
-    "of the future": (lambda lines: lines[0].update(spool=5), "another version"),
+    "of the future": (lambda lines: lines[0].update(spool=6), "another version"),
     "a line of another kind": (lambda lines: lines.append({"note": 1}), "of other kinds"),
     "an unknown field": (changed("trial", command="rm"), "of other kinds"),
     "text for a number": (changed("trial", macs="12"), "macs: input should be a valid integer"),
@@ -152,6 +154,7 @@ FORGED: dict[str, tuple[Callable[[list[Any]], object], str]] = {
         "no time zone",
     ),
     "a reading for another study": (changed("readings", study="x"), "is for another study"),
+    "a note on no trial": (changed("notes", trial=9), "something is kept of no trial"),
     "an epoch of no trial": (changed("epoch", trial=9), "an epoch is of no trial"),
     "a trial twice": (
         lambda lines: lines[3]["trial"].update(config=lines[1]["trial"]["config"]),
@@ -176,7 +179,7 @@ def test_a_spool_of_an_older_version_is_read_without_what_it_did_not_know(
     spool: Path, version: int, unknown: dict[str, object], later: dict[str, object]
 ) -> None:
     lines = [json.loads(line) for line in spool.read_text().splitlines()[:-1]]
-    assert lines[0]["spool"] == 4
+    assert lines[0]["spool"] == 5
     assert {"surroundings", "failure"} <= lines[1]["trial"].keys()  # as older ones have them
     lines[0]["spool"] = version
     lines = [line for line in lines if not line.keys() & _KEPT.keys() and line != lines[5]]
@@ -193,6 +196,16 @@ def test_a_spool_of_an_older_version_is_read_without_what_it_did_not_know(
     spool.write_bytes(sealed(lines))
     with pytest.raises(SpoolError, match="of other kinds"):
         read_spool(spool)
+
+
+def test_a_spool_from_before_there_were_notes_is_read_and_has_none(spool: Path) -> None:
+    lines = [json.loads(line) for line in spool.read_text().splitlines()[:-1]]
+    lines[0]["spool"] = 4
+    spool.write_bytes(sealed(lines))
+    with pytest.raises(SpoolError, match="of other kinds"):  # that version had no such line
+        read_spool(spool)
+    spool.write_bytes(sealed([line for line in lines if "notes" not in line]))
+    assert read_spool(spool).kept == replace(KEPT, notes=())
 
 
 @pytest.mark.parametrize("kind", FORGED)

@@ -11,9 +11,10 @@ from records import epoch, mixer, running, seeds, study, trial, vit
 from rich.console import Console
 
 from runs.convergence import Unconverged
+from runs.next_steps import next_commands
 from runs.noise import Noise
 from runs.record import Failure, Origin, State, TrialRecord
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.report.summary import (
     accuracy_lines,
     counts_line,
@@ -21,7 +22,6 @@ from search.report.summary import (
     flat_line,
     front_table,
     idle_line,
-    next_commands,
     nothing_line,
     retried_line,
     stopping_line,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,13 @@ def test_what_fails_half_way_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fail_half_way()
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", b"before")]
+
+
+def test_others_may_read_it_as_they_may_read_any_new_file(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with whole_file(tmp_path / "file") as file:
+            file.write(b"whole")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640

@@ -9,15 +9,15 @@ from streamlit.testing.v1 import AppTest
 import dashboard
 
 APP = Path(dashboard.__file__).with_name("app.py")
-PAGES = ["front", "trial", "progress", "table"]
+PAGES = ["study", "front", "trials", "trial", "progress", "table"]
 
 
-def visit(page: str = "front", **url: str) -> AppTest:
+def visit(page: str = "front", **url: str | list[str]) -> AppTest:
     """The page as it is after opening a link to it."""
     app = AppTest.from_file(APP, default_timeout=60)
     app.query_params.update(url)
     app.run()
-    if page != "front":
+    if page != "study":
         app.switch_page(f"views/{page}.py").run()
     assert not app.exception
     return app

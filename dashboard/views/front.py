@@ -7,16 +7,24 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from dashboard import chosen, reading
-from dashboard.controls import open_button, preset_button, trials_chart, trials_dataframe
+from dashboard import chosen, confirmed_view, kept, reading
+from dashboard.controls import (
+    letters_help,
+    open_button,
+    preset_button,
+    trials_chart,
+    trials_dataframe,
+)
+from dashboard.theme import palette
 from runs.convergence import Unconverged, sentence, train_losses, unconverged
 from runs.noise import places_sentence
-from runs.plot.front import Series, front_figure
-from runs.plot.series import searched_series, stopped_series
+from runs.plot.figures.front import Series, front_figure
+from runs.plot.figures.series import searched_series, stopped_series
 from runs.points import axes_of, limits_between, points_of
 from runs.record import State, TrialRecord
 from runs.shown import equal_cost_table, front_table
 from runs.snapshot import Snapshot
+from runs.thinning import thinned_sentence
 from runs.wording import mean_of_seeds, percent, state_word, with_arm
 from space.costs import FLOPS, PARAMS, Cost
 from space.families import find_family, labels
@@ -34,28 +42,29 @@ def page() -> None:
             "stand on Table, and each with its curves on Trial."
         )
         return
+    if confirmed_view.shown(snapshot):
+        return
     _metrics(snapshot)
     if not (snapshot.found or snapshot.given):
         _nothing_yet(snapshot)
         return
-    choices = st.container(horizontal=True, gap="large")
-    with choices:
-        axes, own = axes_of(cost, [*snapshot.found, *snapshot.given]), cost.label
-        key = f"axis of {own}"
-        if st.session_state.get(key) not in axes:  # of another study, in which it was measured
-            st.session_state.pop(key, None)
-        label = st.segmented_control("Cost", list(axes), default=own, key=key) or own
-    axis = axes[label]
+    axes = {one.name: one for one in axes_of(cost, [*snapshot.found, *snapshot.given]).values()}
+    name = st.segmented_control(
+        "Cost",
+        list(axes),
+        format_func=lambda name: axes[name].label,
+        required=True,
+        key=kept.choice("front_axis", axes, cost.name),
+    )
+    axis = axes[name or cost.name]
     marks = _unconverged(snapshot)
     series = searched_series(snapshot, axis, marks)
     if not any(len(one.points.x) for one in series):
         st.info(f"{axis.label} is known of no finished trial.")
         return
-    with choices:
-        limit = _limit(snapshot, series, axis)
     number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
     stopped = stopped_series(snapshot, axis)
-    figure = front_figure([*series, *stopped], limit=limit, chosen=number)
+    figure = front_figure([*series, *stopped], chosen=number, palette=palette())
     trials_chart(figure, key=f"front of {axis.label}")
     noise = snapshot.noise
     bars = f"Bars on the front: 95 %, {noise.covers}. " if noise.num_images else ""
@@ -66,11 +75,12 @@ def page() -> None:
     least = snapshot.study.min_accuracy
     searched = labels(snapshot.study.families)
     useless = f"{searched} of less than {percent(least)} count as useless. " if least else ""
+    thinned = thinned_sentence([one.points for one in [*series, *stopped]])
     st.caption(
-        f"Validation accuracy. {bars}{several}{crosses}{useless}"
+        f"Validation accuracy. {bars}{several}{crosses}{useless}{f'{thinned}. ' if thinned else ''}"
         "Click a point, or a row below, to open the trial."
     )
-    _best_within(snapshot, series, limit)
+    st.fragment(_best_within)(snapshot, series)  # the slider moves, the figure above stays
     _table(snapshot, axis, marks)
     _equal_cost(snapshot, marks)
 
@@ -139,29 +149,38 @@ def _limit(snapshot: Snapshot, series: list[Series], axis: Cost) -> float:
     """
     values = [x for one in series for x in one.points.x]
     options = limits_between(min(values), max(values))
-    key = f"limit of {axis.label} in {snapshot.study.name}"
     more_is_better = axis.direction == "maximize"
     end = options[0] if more_is_better else options[-1]
-    if st.session_state.get(key) in {None, st.session_state.get(f"end of {key}")}:
-        st.session_state[key] = end
-    st.session_state[f"end of {key}"] = end
     limit: float = st.select_slider(
         f"Best {'at no fewer than' if more_is_better else 'within'} so many {axis.unit}",
         options,
         format_func=format_count,
-        key=key,
+        key=kept.choice(f"front_limit_{axis.name}", options, end),
     )
     return limit
 
 
-def _best_within(snapshot: Snapshot, series: list[Series], limit: float) -> None:
+def _best_within(snapshot: Snapshot, series: list[Series]) -> None:
+    """The slider, and the most accurate of each front within it: what the front's stair has
+    there."""
     axis = series[0].points.axis
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(width=250):
+            limit = _limit(snapshot, series, axis)
+        _cards(snapshot, series, axis, limit)
+
+
+def _cards(snapshot: Snapshot, series: list[Series], axis: Cost, limit: float) -> None:
     costs = dict.fromkeys([FLOPS, PARAMS, snapshot.study.cost])
     bound = "at least" if axis.direction == "maximize" else "at most"
-    with_front = [one for one in series if one.has_front]
-    for column, one in zip(st.columns(max(2, len(with_front))), with_front, strict=False):
-        with column, st.container(border=True):
-            st.markdown(f"**Best {one.name}** of {bound} {axis.shortly(limit)}")
+    for one in series:
+        if not one.has_front:
+            continue
+        with st.container(border=True, width=310):
+            st.markdown(
+                f"**Best {one.name}** of {bound} {axis.shortly(limit)}",
+                help=letters_help(snapshot),
+            )
             best = one.points.best_within(limit)
             if best is None:
                 st.text("None yet.")

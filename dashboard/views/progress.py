@@ -6,20 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
-from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
+from streamlit.column_config import DatetimeColumn, NumberColumn
 
 from dashboard import chosen, reading
-from dashboard.controls import trials_chart, trials_dataframe
+from dashboard.controls import chart, trials_chart, trials_dataframe
 from dashboard.errors import errors_shown
+from dashboard.reasons import show_reasons
+from dashboard.style import row
+from dashboard.theme import palette
+from dashboard.timeline import show_timeline
 from runs.accounting import Account, account
-from runs.plot.progress import (
+from runs.plot.figures.progress import (
     endings_figure,
     hypervolume_figure,
     speed_figure,
     wall_figure,
 )
 from runs.record import State, TrialRecord
-from runs.shown import endings, running_table, unfinished_table
+from runs.shown import endings, running_table
 from runs.snapshot import Snapshot
 from runs.stopped import stopped
 from runs.wording import training_flops
@@ -42,12 +46,10 @@ def page() -> None:
         _search(snapshot)
     else:
         st.info("It searches nothing: accuracies of its trainings stand on Table.")
+    st.subheader("What happened when")
+    show_timeline(snapshot)
     st.subheader("Refused, failed and stopped early")
-    ended = unfinished_table(snapshot.trials)
-    if len(ended):
-        trials_dataframe(ended, "unfinished", {"Reason": TextColumn(width="large")})
-    else:
-        st.text("None.")
+    show_reasons(snapshot)
 
 
 def _search(snapshot: Snapshot) -> None:
@@ -64,7 +66,7 @@ def _search(snapshot: Snapshot) -> None:
     st.subheader("Trials ended")
     times = endings(snapshot.searched)
     if times:
-        st.plotly_chart(endings_figure(times), key="endings")
+        chart(endings_figure(times, palette=palette()), key="endings")
     else:
         st.text("None yet.")
     st.subheader("Where the time went")
@@ -107,15 +109,17 @@ def _who_runs(snapshot: Snapshot) -> str:
 def _hypervolume(snapshot: Snapshot) -> None:
     history, cost = snapshot.history, snapshot.study.cost
     numbers = np.arange(1, len(history.hypervolume) + 1, dtype=np.float64)
-    left, right = st.columns(2)
+    left, right = row("hypervolume", 2)
     with left:
         title = "Configurations finished"
-        figure = hypervolume_figure(numbers, history.hypervolume, title, cost)
-        st.plotly_chart(figure, key="hypervolume by trials")
+        figure = hypervolume_figure(numbers, history.hypervolume, title, cost, palette=palette())
+        chart(figure, key="hypervolume by trials")
     with right:
         title = "Training FLOPs spent"
-        figure = hypervolume_figure(history.training_flops, history.hypervolume, title, cost)
-        st.plotly_chart(figure, key="hypervolume by training FLOPs")
+        figure = hypervolume_figure(
+            history.training_flops, history.hypervolume, title, cost, palette=palette()
+        )
+        chart(figure, key="hypervolume by training FLOPs")
     st.caption(
         f"Hypervolume: the area that the front of the searched {labels(snapshot.study.families)} "
         f"dominates, in accuracy × decades of {cost.unit}. It only rises; where it is flat, the "
@@ -183,7 +187,7 @@ def _time(snapshot: Snapshot) -> None:
     timed = [trial for trial in snapshot.trials if trial.timing is not None]
     if timed:
         st.markdown("**Training speed reached**")
-        trials_chart(speed_figure(timed), key="speed")
+        trials_chart(speed_figure(timed, palette=palette()), key="speed")
         st.caption("3 × FLOPs × images a second, as measured. Click a point to open the trial.")
 
 
@@ -219,7 +223,7 @@ def _account(found: Account) -> None:
     with st.container(horizontal=True, gap="large"):
         for label, value in values.items():
             st.metric(label, value, help=meanings[label], width="content")
-    st.plotly_chart(wall_figure(found), key="wall clock")
+    chart(wall_figure(found, palette=palette()), key="wall clock")
     st.caption(
         "Wall clock: the time the study ran, once for every worker. Tracing "
         f"({format_seconds(found.trace_seconds)} in all) and compiling "

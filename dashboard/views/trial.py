@@ -8,12 +8,17 @@ import streamlit as st
 from streamlit.column_config import NumberColumn, ProgressColumn
 
 from dashboard import chosen, reading
-from dashboard.controls import open_button, preset_button
+from dashboard.controls import chart, open_button, preset_button
 from dashboard.errors import errors_shown
+from dashboard.learnt import show_learnt
+from dashboard.notes import notes_text
+from dashboard.style import row
+from dashboard.theme import palette
 from runs import winners
 from runs.convergence import unconverged
 from runs.noise import longer_arm
-from runs.plot.curves import curves_figure
+from runs.plot.figures.curves import curves_figure
+from runs.plot.figures.trials import parts_figure
 from runs.record import Origin, State, TrialRecord
 from runs.rungs import rungs_of
 from runs.shown import (
@@ -24,7 +29,7 @@ from runs.shown import (
     two_columns,
 )
 from runs.snapshot import Snapshot
-from runs.wording import state_word, stopping_sentence, with_arm
+from runs.wording import letters_explained, state_word, stopping_sentence, with_arm
 from space.costs import FLOPS, PARAMS
 from space.families import family_of
 from space.quantities import format_count
@@ -42,13 +47,14 @@ def page() -> None:
     left.header(f"Trial {trial.number}")
     with right:
         _navigation(snapshot, trial)
-    st.subheader(trial.label)
+    st.subheader(trial.label, help="\n\n".join(letters_explained([trial.family])))
     _metrics(snapshot, trial)
     sentence = stopping_sentence(trial)
     if sentence:
         st.info(sentence)
     if trial.error:
         st.code(trial.error, language=None, wrap_lines=True)
+    notes_text(reading.notes(snapshot.study.name, trial.number))
     with st.container(horizontal=True):
         repeated = [t for t in snapshot.trials if t.number == trial.parent]
         for other in [*repeated, *snapshot.seeds_of(trial)]:
@@ -58,12 +64,13 @@ def page() -> None:
     st.subheader("Learning curves")
     running = any(t.state is State.RUNNING for t in snapshot.seeds_of(trial))
     st.fragment(_curves, run_every=reading.SECONDS if running else None)(snapshot, trial)
-    left, right = st.columns(2)
+    left, right = row("facts", 2)
     left.subheader("Configuration")
     left.dataframe(two_columns(configuration(trial), "Field"), hide_index=True, height="content")
     right.subheader("When and where")
     right.dataframe(two_columns(circumstances(trial), "Fact"), hide_index=True, height="content")
     _layers(trial)
+    show_learnt(snapshot, trial)
 
 
 def _first(snapshot: Snapshot) -> TrialRecord:
@@ -156,14 +163,19 @@ def _curves(snapshot: Snapshot, trial: TrialRecord) -> None:
         accuracy = {"Training": "train_accuracy", "Validation": "validation_accuracy"}
         loss = {"Training": "train_loss", "Validation": "validation_loss"}
         rate = {"Learning rate": "learning_rate"}
-        left, middle, right = st.columns(3)
+        left, middle, right = row("curves", 3)
         others = {f"seed {t.seed}": of_seeds[t.number] for t in seeds if t.number in of_seeds}
         color = family_of(trial.config).color
         rungs = _rungs_passed(snapshot, trial, max(len(curve) for curve in curves))
-        draw = partial(curves_figure, epochs, color=color, others=others, rungs=rungs)
-        left.plotly_chart(draw(accuracy, "Accuracy (%)", scale=100), key="accuracy")
-        middle.plotly_chart(draw(loss, "Cross-entropy (nats)"), key="loss")
-        right.plotly_chart(draw(rate, "Learning rate"), key="rate")
+        draw = partial(
+            curves_figure, epochs, color=color, others=others, rungs=rungs, palette=palette()
+        )
+        with left:
+            chart(draw(accuracy, "Accuracy (%)", scale=100), key="accuracy")
+        with middle:
+            chart(draw(loss, "Cross-entropy (nats)"), key="loss")
+        with right:
+            chart(draw(rate, "Learning rate"), key="rate")
 
 
 def _rungs_passed(snapshot: Snapshot, trial: TrialRecord, epochs: int) -> list[int]:
@@ -176,6 +188,7 @@ def _rungs_passed(snapshot: Snapshot, trial: TrialRecord, epochs: int) -> list[i
 
 def _layers(trial: TrialRecord) -> None:
     st.subheader("Cost by layer")
+    chart(parts_figure([trial], palette=palette()), key="parts")
     st.caption("The blocks are alike, so a layer's row is the sum over all blocks. For one image.")
     st.dataframe(
         layers_table(trial.config),

@@ -10,6 +10,7 @@ split. The road of these bits:
     draws              joint draws of the accuracies
     membership         support, on / off / undecided; the candidates of a confirmation
     next_seed          the configuration whose next training decides most
+    seeds_to_decide    how many seeds would decide who is on the front
     steps, families    the chosen front as a step function; two families compared
     sentence           what the comparison says
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from runs.database_retry import DatabaseRetry
+from runs.foreign_tables import foreign_tables
 from runs.lease import LeaseLostError, StudyHeldError
 from runs.reader import Reader, open_reader
 from runs.record import Origin, State, StudyRecord, TrialRecord
@@ -79,6 +80,7 @@ def check(storage: str | None, weights: Path | None = None) -> Report:
             problems += weights_problems(store, study.name, trials, kept)
             notes += _notes(study.name, trials)
         notes += orphans(store, kept)
+        notes += [stranger] if (stranger := foreign_tables(storage)) else []
         spools = [pending(store, path) for path in spools_of(storage)]
     return Report(
         where=describe(url),

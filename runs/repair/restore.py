@@ -105,6 +105,10 @@ def _missing_kept(
         replace(reading, trial=None if reading.trial is None else renumbered[reading.trial])
         for reading in spooled.readings
     ]
+    notes = [
+        replace(note, trial=None if note.trial is None else renumbered[note.trial])
+        for note in spooled.notes
+    ]
     return KeptResults(
         weights=tuple(
             replace(record, trial=number)
@@ -123,6 +127,7 @@ def _missing_kept(
             )
         ),
         readings=tuple(reading for reading in of_trials if reading not in there.readings),
+        notes=tuple(note for note in notes if note not in there.notes),
     )
 
 
@@ -133,6 +138,7 @@ def _in_words(kept: KeptResults) -> str:
         "image results": kept.image_results,
         "confirmations": kept.confirmations,
         "readings of test splits": kept.readings,
+        "notes": kept.notes,
     }
     return ", ".join(f"{len(records)} {kind}" for kind, records in kinds.items() if records)
 

@@ -17,6 +17,7 @@ from search.bench.result import keep_result
 from search.bench.roofline import Ceilings, measure_ceilings
 from search.bench.speed import Speed, check_room, measure
 from search.data.loading import to_stderr
+from search.report.lines import print_line
 from search.train.devices import KINDS, choose, compute_dtype
 from search.train.environment import find_environment
 from search.train.machine import cpu_model, num_cores
@@ -95,7 +96,7 @@ def bench(
         return
     console = Console()
     for line in heading(chosen, batch, ceilings):
-        console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
     console.print(table_of(speeds))
 
 

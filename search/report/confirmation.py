@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -18,11 +17,13 @@ from runs.confirmation.membership import Membership
 from runs.confirmation.sentence import read_times
 from runs.confirmed import Confirmed
 from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
-from search.report.progress import print_line, trial_line
+from search.report.lines import print_line
+from search.report.progress import progress_bar, progress_line
 from search.spec.confirmation import ConfirmationTask
 from space.command import visible
 from space.costs import Cost
 from space.quantities import counted, format_count, format_seconds
+from space.wrapped import wrapped
 
 if TYPE_CHECKING:
     from search.protocol import Reporter
@@ -105,20 +106,20 @@ class ConfirmationReporter:
         progress = self._progress
         width = len(str(progress.goal))
         left = progress.seconds_left
-        when = f"  ({format_seconds(left)} left)" if left else ""
-        line = f"[{progress.ended:>{width}}/{progress.goal}]  {trial_line(trial, progress.cost)}"
-        self.note(f"{line}  seed {trial.seed}{when}")
+        more = [f"seed {trial.seed}", *([f"({format_seconds(left)} left)"] if left else [])]
+        done = f"[{progress.ended:>{width}}/{progress.goal}]"
+        self.note(progress_line(self._console, done, trial, progress.cost, more))
 
     def note(self, sentence: str) -> None:
-        self._console.print(Text(visible(sentence)), soft_wrap=True)
+        print_line(self._console, sentence)
 
     def panel(self) -> Group:
         """Drawn anew four times a second."""
         progress = self._progress
-        bar = Table.grid(padding=(0, 1))
         left = progress.seconds_left
-        bar.add_row(
-            ProgressBar(total=progress.goal, completed=progress.ended, width=30),
+        bar = progress_bar(
+            progress.ended,
+            progress.goal,
             f"{progress.ended} of {progress.goal} trainings",
             f"{format_seconds(left)} left" if left else "",
         )
@@ -127,7 +128,7 @@ class ConfirmationReporter:
             + (f"epoch {epoch.epoch} of {trial.epochs}" if epoch else "compiling")
             for trial, epoch in progress.running.values()
         ]
-        return Group(bar, *(Text(line) for line in lines))
+        return Group(bar, *(Text(wrapped(line, self._console.width)) for line in lines))
 
 
 def plan_lines(

@@ -13,9 +13,11 @@ from rich.live import Live
 from rich.text import Text
 
 from runs.record import EpochRecord, State, TrialRecord
-from search.report.progress import trial_line
-from space.command import visible
+from search.report.lines import print_line
+from search.report.progress import progress_line
+from space.costs import FLOPS
 from space.quantities import format_seconds
+from space.wrapped import wrapped
 
 if TYPE_CHECKING:
     from search.protocol import Reporter
@@ -61,16 +63,18 @@ class FinetuningReporter:
         self._ended += 1
         missing = self._goal - self._ended
         pace = (time.monotonic() - self._began) / (self._ended - self._before)
-        left = f"  ({format_seconds(missing * pace)} left)" if missing > 0 else ""
+        left = [f"({format_seconds(missing * pace)} left)"] if missing > 0 else []
         done = f"[{self._ended:>{len(str(self._goal))}}/{self._goal}]"
-        self.note(f"{done}  {trial_line(trial)}  seed {trial.seed}{left}")
+        more = [f"seed {trial.seed}", *left]
+        self.note(progress_line(self._console, done, trial, FLOPS, more))
 
     def note(self, sentence: str) -> None:
-        self._console.print(Text(visible(sentence)), soft_wrap=True)
+        print_line(self._console, sentence)
 
     def panel(self) -> Group:
         """Drawn anew four times a second."""
-        return Group(*(Text(_running(*pair)) for pair in self._running.values()))
+        lines = [_running(*pair) for pair in self._running.values()]
+        return Group(*(Text(wrapped(line, self._console.width)) for line in lines))
 
 
 def _running(trial: TrialRecord, epoch: EpochRecord | None) -> str:

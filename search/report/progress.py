@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,21 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.record import EpochRecord, Origin, State, TrialRecord
+from search.report.lines import print_line
 from search.report.status import Running, StudyStatus
-from space.command import visible
-from space.costs import FLOPS, Cost
+from space.costs import Cost
 from space.quantities import format_seconds
+from space.wrapped import wrapped
 
 if TYPE_CHECKING:
     from search.protocol import Reporter
+
+
+_TOLD = (State.REFUSED, State.PRUNED, State.FAILED)
+"""Other ends than a complete trial."""
+
+_ALL_OF_A_LINE = 130
+"""Characters that a line on a trial takes, with everything in it."""
 
 
 @contextmanager
@@ -31,11 +39,6 @@ def open_reporter(console: Console, status: StudyStatus) -> Iterator[Reporter]:
     reporter = LiveReporter(console, status)
     with Live(get_renderable=reporter.panel, console=console, refresh_per_second=4, transient=True):
         yield reporter
-
-
-def print_line(console: Console, line: str) -> None:
-    """A line as it is, however long; what a terminal would obey is shown instead."""
-    console.print(visible(line), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 class PlainReporter:
@@ -52,16 +55,27 @@ class PlainReporter:
         self._status.add_epoch(epoch)
 
     def ended(self, trial: TrialRecord) -> None:
-        self._status.end(trial)
-        if trial.state is not State.REFUSED:
-            line = trial_line(trial, self._status.study.cost)
-            self._print(f"{_done(self._status)}  {line}{_left(self._status)}")
+        status, baselines = self._status, self._status.ended_baselines
+        status.end(trial)
+        if trial.state is State.REFUSED:
+            return
+        done = _done(status)
+        if status.goal and trial.origin is Origin.BASELINE:  # which are no part of the goal
+            number = min(baselines + 1, status.baselines)
+            done = f"baseline {number} of {status.baselines}"
+        left = status.seconds_left
+        self.note(
+            progress_line(
+                self._console,
+                done,
+                trial,
+                status.study.cost,
+                [f"({format_seconds(left)} left)"] if left else [],
+            )
+        )
 
     def note(self, sentence: str) -> None:
-        self._print(sentence)
-
-    def _print(self, line: str) -> None:
-        self._console.print(Text(visible(line)), soft_wrap=True)
+        print_line(self._console, sentence)
 
 
 class LiveReporter(PlainReporter):
@@ -71,40 +85,67 @@ class LiveReporter(PlainReporter):
         """Drawn anew four times a second."""
         status = self._status
         counts = status.counts
-        bar = Table.grid(padding=(0, 1))
-        bar.add_row(
-            ProgressBar(
-                total=status.goal or status.baselines,
-                completed=status.finished if status.goal else status.finished_baselines,
-                width=30,
-            ),
+        left = status.seconds_left
+        bar = progress_bar(
+            status.finished if status.goal else status.finished_baselines,
+            status.goal or status.baselines,
             f"{status.finished} of {status.goal} trials",
-            f"baselines {status.finished_baselines} of {status.baselines}",
-            f"refused {counts[State.REFUSED]}",
-            f"stopped {counts[State.PRUNED]}",
-            f"failed {counts[State.FAILED]}",
-            _left(status).strip(" ()"),
+            f"{format_seconds(left)} left" if left else "",
         )
         front = status.front
-        best = f"best {_percent(front[-1].accuracy)}" if front else "best -"
-        state = f"{best}   front {len(front)}   hypervolume {status.hypervolume:.3f}"
+        state = [
+            f"best {_percent(front[-1].accuracy)}" if front else "best -",
+            f"front {len(front)}",
+            f"hypervolume {status.hypervolume:.3f}",
+            f"baselines {status.finished_baselines} of {status.baselines}",
+            *(f"{state.value} {counts[state]}" for state in _TOLD if counts[state]),
+        ]
         lines = [_running(running, status.study.cost) for running in status.running]
-        asking = ["asking for the next configuration"]
-        return Group(bar, *(Text(line) for line in lines or asking), Text(state))
+        lines = [*(lines or ["asking for the next configuration"]), "  ".join(state)]
+        return Group(bar, *(Text(wrapped(line, self._console.width)) for line in lines))
 
 
-def trial_line(trial: TrialRecord, cost: Cost = FLOPS) -> str:
-    """A trial that ended, in one line, with what the study minimises."""
-    line = f"trial {trial.number:>3}  {trial.label:<30} {cost.shortly(trial.cost(cost) or 0):>13}"
+def progress_bar(done: int, goal: int, *words: str) -> Table:
+    """A bar that fits 60 characters, and words behind it that do not break."""
+    bar = Table.grid(padding=(0, 1))
+    for _ in range(len(words) + 1):
+        bar.add_column(no_wrap=True)
+    bar.add_row(ProgressBar(total=goal, completed=done, width=24), *words)
+    return bar
+
+
+def progress_line(
+    console: Console, done: str, trial: TrialRecord, cost: Cost, more: Sequence[str]
+) -> str:
+    """A trial that ended, in one line: a terminal of 80 characters gets less of it than a log.
+
+    Args:
+        console: where it is printed.
+        done: how far the study is.
+        trial: as it ended.
+        cost: what the study minimises.
+        more: what else is told; where there is no room for all, the first.
+    """
+    is_narrow = console.is_terminal and console.width < _ALL_OF_A_LINE
+    spent = cost.shortly(trial.cost(cost) or 0)
+    if is_narrow:
+        line = f"{done}  trial {trial.number}  {trial.label}  {spent}"
+    else:
+        line = f"{done}  trial {trial.number:>3}  {trial.label:<30} {spent:>13}"
     if trial.accuracy is None:
         return f"{line}  {trial.state.value}: {trial.error}"
-    seconds = ""
+    line += f"  accuracy {_percent(trial.accuracy)}"
+    if trial.state is State.PRUNED:
+        line += f"  stopped after epoch {trial.rung} of {trial.epochs}"
     if trial.timing:
-        spent = trial.timing.train_seconds + trial.timing.eval_seconds
-        seconds = f"  compile {trial.timing.compile_seconds:.1f} s  train {spent:.1f} s"
-    stopped = f"  stopped after epoch {trial.rung} of {trial.epochs}"
-    how = stopped if trial.state is State.PRUNED else ""
-    return f"{line}  accuracy {_percent(trial.accuracy)}{how}{seconds}"
+        trained = trial.timing.train_seconds + trial.timing.eval_seconds
+        times = f"compile {trial.timing.compile_seconds:.1f} s  train {trained:.1f} s"
+        more = [*more, times] if is_narrow else [times, *more]
+    for part in more:
+        if is_narrow and len(f"{line}  {part}") > console.width:
+            break
+        line += f"  {part}"
+    return line
 
 
 def _running(running: Running, cost: Cost) -> str:
@@ -125,11 +166,6 @@ def _done(status: StudyStatus) -> str:
         return f"[{status.finished_baselines}/{status.baselines}]"
     width = len(str(status.goal))
     return f"[{status.finished:>{width}}/{status.goal}]"
-
-
-def _left(status: StudyStatus) -> str:
-    left = status.seconds_left
-    return f"  ({format_seconds(left)} left)" if left else ""
 
 
 def _percent(accuracy: float | None) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from runs import pareto, winners
+from runs.pace import seconds_left
 from runs.record import EpochRecord, Origin, State, StudyRecord, TrialRecord
 from runs.seeds import over_seeds
 from space.config import Config
@@ -128,6 +129,11 @@ class StudyStatus:
         return self._done[Origin.SEARCH]
 
     @property
+    def ended_baselines(self) -> int:
+        """Baselines that ended, complete or not."""
+        return self._done[Origin.BASELINE]
+
+    @property
     def failed_baselines(self) -> int:
         """Baselines that ended and are not complete."""
         return self._done[Origin.BASELINE] - self.finished_baselines
@@ -152,10 +158,8 @@ class StudyStatus:
     def seconds_left(self) -> float | None:
         """At the pace of this process; None before its first configuration ended."""
         here = self._done.total() - self._done_before
-        if not here:
-            return None
         missing = self.goal - self.finished + max(0, self.baselines - self._done[Origin.BASELINE])
-        return max(0, missing) * (time.monotonic() - self._began) / here
+        return seconds_left(missing, here, time.monotonic() - self._began)
 
     def _count(self, trial: TrialRecord) -> bool:
         """Counts a trial that ended; whether its configuration is counted with it, as the last."""

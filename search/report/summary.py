@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
@@ -17,7 +16,6 @@ from runs.noise import Noise, undecided
 from runs.record import Failure, Origin, State, TrialRecord
 from runs.seeds import by_configuration, over_seeds
 from runs.stopped import stopped
-from runs.storage import without_password
 from runs.winners import candidates
 from search.report.noise_lines import accuracy_text
 from search.report.status import StudyStatus
@@ -57,7 +55,12 @@ def front_table(
     }
     for column in ("trial", found, min(cost.label, cost.name, key=len), "accuracy", ""):
         left = column in {found, ""}
-        table.add_column(Text(column), justify="left" if left else "right", no_wrap=True)
+        table.add_column(
+            Text(column),
+            justify="left" if left else "right",
+            no_wrap=not left,
+            min_width=None if column else len("undecided,"),
+        )
     for trial in [*status.front, *given]:
         remarks = ["baseline"] if trial.origin is Origin.BASELINE else []
         remarks += ["undecided"] if trial.number in unsure else []
@@ -219,14 +222,3 @@ def time_line(status: StudyStatus) -> str | None:
         f"hour; {whose} trained or validated {100 * spent.busy_share:.0f} % of it; "
         f"{spent.cache_hits} of {spent.programs} programs came from the cache"
     )
-
-
-def next_commands(study: str, storage: str | None, *, found: bool = True) -> list[str]:
-    """What to type next; nothing is exported where nothing was found."""
-    where = f" --storage {shlex.quote(without_password(storage))}" if storage else ""
-    name = shlex.quote(study)
-    commands = [f"python -m dashboard{where}"]
-    if found:
-        commands.append(f"python -m search.confirm --study {name}{where}")
-        commands.append(f"python -m search.export --study {name} --pick knee{where}")
-    return commands

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field, PositiveInt
 
+from runs.study_name import check_name
 from search.spec.data_spec import DataSpec
 from search.spec.recipe import Augmentation, Positive, Recipe
 from search.spec.rungs import RungSpec
@@ -197,23 +198,6 @@ def recipe_for(spec: StudySpec, family: str) -> Recipe:
     """How the study trains networks of a family: its recipe, at the family's learning rate."""
     rate = spec.learning_rates.get(family)
     return spec.recipe if rate is None else spec.recipe.model_copy(update={"learning_rate": rate})
-
-
-def check_name(name: str) -> str:
-    """The name of a study, if it can be one.
-
-    Raises:
-        ValueError: empty, blank, over 200 characters, or with a slash, `..` or control characters.
-    """
-    if not name.strip():
-        raise ValueError("a study's name cannot be empty or blank")
-    if len(name) > 200:
-        raise ValueError(
-            f"a study's name has at most 200 characters, this one {len(name)}; shorten it"
-        )
-    if "/" in name or "\\" in name or ".." in name or not name.isprintable():
-        raise ValueError("a study's name has no slash, no '..' and no control characters")
-    return name
 
 
 _NATURAL = Recipe(

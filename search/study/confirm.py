@@ -22,7 +22,7 @@ from runs.writer import WAIT, Writer
 from search.data import Arrays, ImageData
 from search.protocol import Workers
 from search.report.confirmation import ConfirmationProgress, open_reporter, plan_lines
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.schedule.confirmation import ConfirmationScheduler
 from search.schedule.confirmation_candidates import choose_candidates, choose_repeated
 from search.spec.confirmation import ConfirmationSettings, ConfirmationTask

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from runs.rates import mean_accuracies
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.storage import without_password
 from runs.writer import Writer
 from search.data import Arrays, ImageData
 from search.protocol import StartWeights, StartWorkers, Workers
 from search.report.finetuning import accuracy_line, open_reporter
-from search.report.progress import print_line
+from search.report.lines import print_line
 from search.schedule.finetuning import FinetuningScheduler
 from search.spec.retry import RetryPolicy, causes
 from search.spec.studies import StudyError, StudySpec, recipe_for, with_changes
@@ -31,7 +32,7 @@ from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
 from search.study.open_study import study_of
 from search.study.plan import Plan, epoch_steps, plan
-from search.study.rate_tuning import TunedRates, mean_accuracies, spent_on_rates
+from search.study.rate_tuning import TunedRates, spent_on_rates
 from search.study.run_study import kept
 from search.study.state import StudyState
 from search.study.study_images import images_of

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 from rich.console import Console
 
+from runs.rates import mean_accuracies
 from runs.reader import Reader, UnknownStudyError
 from runs.record import State, StudyRecord, TrialRecord
 from search.data import ImageData
@@ -204,24 +204,6 @@ def tune_rates(
         epochs=next(iter(studies.values())).recipe.epochs,
         trainings=sum(map(len, trials.values())),
     )
-
-
-def mean_accuracies(
-    trials: Mapping[float, Sequence[TrialRecord]], guess: float
-) -> dict[str, dict[float, float]]:
-    """By family and learning rate; a trial that failed has the accuracy of guessing."""
-    families = dict.fromkeys(t.family for tried in trials.values() for t in tried)
-    return {
-        family: {
-            rate: fmean(
-                t.accuracy if t.state is State.COMPLETE and t.accuracy is not None else guess
-                for t in tried
-                if t.family == family
-            )
-            for rate, tried in trials.items()
-        }
-        for family in families
-    }
 
 
 def spent_on_rates(store: Reader, study: StudyRecord) -> Counter[str]:

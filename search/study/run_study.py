@@ -12,12 +12,14 @@ from rich.console import Console
 from runs.convergence import sentence as unconverged_line
 from runs.convergence import train_losses, unconverged
 from runs.lease import LeaseLostError
+from runs.next_steps import next_commands
 from runs.noise import Noise, noise_of
 from search.data import Arrays, ImageData
 from search.data.balance import shares_line
 from search.protocol import Workers
+from search.report.lines import print_line
 from search.report.noise_lines import comparison_lines, front_line, shown
-from search.report.progress import open_reporter, print_line
+from search.report.progress import open_reporter
 from search.report.status import StudyStatus
 from search.report.summary import (
     accuracy_lines,
@@ -26,7 +28,6 @@ from search.report.summary import (
     flat_line,
     front_table,
     idle_line,
-    next_commands,
     nothing_line,
     retried_line,
     stopping_line,

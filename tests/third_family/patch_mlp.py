@@ -13,7 +13,7 @@ from pydantic import PositiveInt
 
 from space.config import Config, ImageTask
 from space.errors import ConfigError
-from space.family import Family
+from space.family import Family, Letter
 from space.layer_cost import LayerCost, dense
 from space.ranges import Choices, Ranges, Values, fitting_patches
 
@@ -66,10 +66,6 @@ def activations(config: PatchMlpConfig) -> int:
     return config.num_patches * config.hidden_dim + 2 * config.mlp_dim
 
 
-def describe(config: PatchMlpConfig) -> str:
-    return f"p{config.patch_size} C{config.hidden_dim} D{config.mlp_dim}"
-
-
 def ladder(task: ImageTask) -> list[PatchMlpConfig]:
     return [
         PatchMlpConfig(**task.model_dump(), patch_size=p, hidden_dim=8, mlp_dim=32)
@@ -83,7 +79,11 @@ PATCH_MLP = Family(
     color="#009E73",
     layers=layers,
     activations=activations,
-    describe=describe,
+    letters=(
+        Letter("p", "patch_size", "pixels a side of a patch"),
+        Letter("C", "hidden_dim", "channels of a patch"),
+        Letter("D", "mlp_dim", "hidden size of the MLP"),
+    ),
     ranges=PatchMlpRanges,
     grows_with=frozenset({"hidden_dim", "mlp_dim"}),
     ladder=ladder,

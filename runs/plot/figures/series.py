@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from runs.convergence import Unconverged
-from runs.plot.front import Series
+from runs.plot.figures.front import Series
 from runs.points import points_of
 from runs.record import TrialRecord
 from runs.snapshot import Snapshot

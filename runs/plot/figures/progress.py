@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from runs.accounting import Account
-from runs.plot.axes import MANY, dress, for_plotly, log_axis
+from runs.plot.figures.axes import MANY, count_axis, dress, for_plotly, log_axis
 from runs.plot.palette import LIGHT, Palette
 from runs.points import Floats
 from runs.record import State, TrialRecord
@@ -21,7 +21,7 @@ from space.quantities import format_seconds
 _UNITS = {"hours": 3600, "minutes": 60, "seconds": 1}
 _SOME_TIME = timedelta(seconds=30)
 """Shown before the first trial that ended and after the last: a single one would have an axis of
-milliseconds."""
+milliseconds; of many a fiftieth of theirs, so that no line touches the frame."""
 
 _SPEED = (
     "<b>Trial %{customdata[0]}</b><br>%{hovertext}<br>%{customdata[1]}<br>"
@@ -43,8 +43,14 @@ def hypervolume_figure(
     figure = go.Figure(
         go.Scatter(x=x[steps], y=hypervolume[steps], mode="lines", line=line, name="Hypervolume")
     )
-    dress(figure, height=340, x=title, y=f"Hypervolume (accuracy × decades of {cost.unit})")
-    figure.update_xaxes(exponentformat="SI", rangemode="tozero", dtick=1 if x[-1] <= 10 else None)
+    dress(
+        figure,
+        height=340,
+        x=title,
+        y=f"Hypervolume<br>(accuracy × decades of {for_plotly(cost.unit)})",
+        palette=palette,
+    )
+    count_axis(figure.layout.xaxis, x, whole=True)
     figure.update_yaxes(rangemode="tozero")
     return figure
 
@@ -66,28 +72,28 @@ def endings_figure(
                 line={"color": palette.states[state], "shape": "hv"},
             )
         )
-    dress(figure, height=340, x="Time (UTC)", y="Trials")
-    ends = [(first - _SOME_TIME).replace(tzinfo=None), (last + _SOME_TIME).replace(tzinfo=None)]
+    dress(figure, height=340, x="Time (UTC)", y="Trials", palette=palette)
+    room = max(_SOME_TIME, (last - first) / 50)
+    ends = [(first - room).replace(tzinfo=None), (last + room).replace(tzinfo=None)]
     figure.update_xaxes(autorangeoptions={"include": ends})
-    most = max(len(ended) for ended in times.values())
-    figure.update_yaxes(rangemode="tozero", dtick=1 if most <= 10 else None)
+    count_axis(figure.layout.yaxis, [len(ended) for ended in times.values()], whole=True)
     return figure
 
 
-def wall_figure(account: Account) -> go.Figure:
+def wall_figure(account: Account, *, palette: Palette = LIGHT) -> go.Figure:
     """The study's wall clock as one bar: training, validating and the rest.
 
     With several workers it is as long as all their wall clocks together.
     """
     parts = {
-        "Training": (account.train_seconds, "#56B4E9"),
-        "Validating": (account.eval_seconds, "#F0E442"),
-        "Other": (account.other_seconds, "#BBBBBB"),
+        "Training": account.train_seconds,
+        "Validating": account.eval_seconds,
+        "Other": account.other_seconds,
     }
-    whole = sum(seconds for seconds, _ in parts.values())
+    whole = sum(parts.values())
     unit = next((name for name, size in _UNITS.items() if whole >= 2 * size), "seconds")
     figure = go.Figure()
-    for name, (seconds, color) in parts.items():
+    for (name, seconds), color in zip(parts.items(), palette.parts, strict=False):
         share = f"{100 * seconds / whole:.1f} %" if whole else "–"
         figure.add_trace(
             go.Bar(
@@ -101,12 +107,12 @@ def wall_figure(account: Account) -> go.Figure:
         )
     is_sum = account.worker_seconds != account.wall_seconds
     clock = "Workers' wall clocks together" if is_sum else "Wall clock"
-    dress(figure, height=150, x=f"{clock} ({unit})", y="")
+    dress(figure, height=150, x=f"{clock} ({unit})", y="", palette=palette)
     figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
     return figure
 
 
-def speed_figure(trials: Sequence[TrialRecord]) -> go.Figure:
+def speed_figure(trials: Sequence[TrialRecord], *, palette: Palette = LIGHT) -> go.Figure:
     """The training speed each timed trial reached, against the FLOPs of its configuration."""
     figure = go.Figure()
     for name, family in FAMILIES.items():
@@ -114,25 +120,25 @@ def speed_figure(trials: Sequence[TrialRecord]) -> go.Figure:
         if not timed:
             continue
         draw = go.Scattergl if len(timed) >= MANY else go.Scatter
-        speeds = [trial.train_flop_per_second or 0.0 for trial, _ in timed]
+        reached = [trial.train_flop_per_second or 0.0 for trial, _ in timed]
         figure.add_trace(
             draw(
                 x=np.array([trial.flops for trial, _ in timed], np.float64),
-                y=np.array(speeds, np.float64),
+                y=np.array(reached, np.float64),
                 customdata=[
                     [t.number, flop_per_second(speed), timing.images_per_second, _device(t)]
-                    for (t, timing), speed in zip(timed, speeds, strict=True)
+                    for (t, timing), speed in zip(timed, reached, strict=True)
                 ],
                 hovertext=[for_plotly(trial.label) for trial, _ in timed],
                 hovertemplate=_SPEED,
                 name=family.label,
                 mode="markers",
-                marker={"color": family.color, "size": 7, "opacity": 0.7},
+                marker={"color": palette.family(name), "size": 7, "opacity": 0.7},
             )
         )
-    dress(figure, height=340, x=FLOPS.title, y="Training speed (FLOP/s)")
+    dress(figure, height=340, x=FLOPS.title, y="Training speed (FLOP/s)", palette=palette)
     log_axis(figure, [float(t.flops) for t in trials if t.timing])
-    figure.update_yaxes(exponentformat="SI", rangemode="tozero")
+    count_axis(figure.layout.yaxis, [t.train_flop_per_second or 0.0 for t in trials])
     figure.update_layout(hovermode="closest")
     return figure
 

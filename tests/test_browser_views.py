@@ -1,0 +1,154 @@
+"""What a visitor has set stays set, in a real browser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from records import at
+from test_browser import PATIENCE, address, browser, storage, wait_for_the_figure
+
+from runs.writer import open_writer
+
+__all__ = ["address", "browser", "storage"]
+
+RANGES = """
+() => {
+  const {xaxis, yaxis} = document.querySelector(".js-plotly-plot")._fullLayout;
+  return [...xaxis.range, ...yaxis.range];
+}
+"""
+
+
+def said(page: Page) -> dict[str, list[str]]:
+    """What stands in the link."""
+    return parse_qs(urlsplit(page.url).query)
+
+
+def zoom_in(page: Page) -> list[float]:
+    """Drags a box over the middle of the figure; the ranges that it shows then."""
+    before = page.evaluate(RANGES)
+    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    assert box
+    x, y, width, height = box["x"], box["y"], box["width"], box["height"]
+    page.mouse.move(x + 0.3 * width, y + 0.3 * height)
+    page.mouse.down()
+    page.mouse.move(x + 0.5 * width, y + 0.5 * height, steps=4)
+    page.mouse.move(x + 0.7 * width, y + 0.7 * height, steps=4)
+    page.mouse.up()
+    page.wait_for_function(f"() => ({RANGES})()[0] > {before[0]} + 0.1", timeout=PATIENCE)
+    page.wait_for_timeout(1_000)  # told to the server
+    ranges: list[float] = page.evaluate(RANGES)
+    return ranges
+
+
+def test_zoom_outlives_the_slider_and_back_returns_to_the_same_view(
+    browser: Browser, address: str
+) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    page.goto(f"{address}/front?study=sample&front_axis=params")
+    wait_for_the_figure(page)
+    zoomed = zoom_in(page)
+    slider = page.get_by_role("slider").first
+    slider.press("ArrowLeft")
+    page.wait_for_url("**front_limit_params=**")
+    link = page.url
+    page.wait_for_timeout(1_000)  # the figure would be drawn anew
+    assert page.evaluate(RANGES) == pytest.approx(zoomed)
+
+    page.get_by_role("link", name="Table").click()
+    expect(page.get_by_text("40 trials of 40")).to_be_visible()
+    page.get_by_label("At least so accurate (%)").fill("60")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**table_accuracy=60**")
+    page.go_back()
+    expect(page.get_by_text("40 trials of 40")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Accuracy against cost")).to_be_visible()
+    assert page.url == link
+    wait_for_the_figure(page)
+    assert page.evaluate(RANGES) == pytest.approx(zoomed)
+
+    colleague = browser.new_page()
+    colleague.goto(link)
+    expect(colleague.get_by_text("Best Mixer of at most")).to_have_text(
+        page.get_by_text("Best Mixer of at most").inner_text(), timeout=PATIENCE
+    )
+
+
+@pytest.mark.slow
+def test_zoom_outlives_a_new_trial_and_a_double_click_ends_it(
+    browser: Browser, address: str, storage: str
+) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    page.goto(f"{address}/front?study=sample")
+    wait_for_the_figure(page)
+    whole, zoomed = page.evaluate(RANGES), zoom_in(page)
+    with open_writer(storage) as store:
+        store.add_trial("sample", replace(at(90_000_000, 0.99), number=40))
+    expect(page.get_by_test_id("stMain").get_by_text("99.00 %").first).to_be_visible()
+    page.wait_for_timeout(1_000)
+    assert page.evaluate(RANGES) == pytest.approx(zoomed)
+    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    assert box
+    page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 0.9 * box["height"])
+    page.wait_for_function(f"() => ({RANGES})()[0] < {zoomed[0]} - 0.1")
+    assert page.evaluate(RANGES)[0] == pytest.approx(whole[0], abs=0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", range(4))
+def test_a_row_that_is_clicked_after_a_download_opens(
+    browser: Browser, address: str, times: int
+) -> None:
+    """With a pointer that moves there: one that jumps and presses within a few milliseconds
+    clicks before the table has seen it come."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{address}/table?study=sample")
+    table = page.get_by_test_id("stDataFrame")
+    table.wait_for()
+    page.wait_for_timeout(2_000)
+    with page.expect_download():
+        page.get_by_role("button", name="Download CSV").click()
+    box = table.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 250, box["y"] + 37 + 35 * 3.5, steps=8)
+    page.wait_for_timeout(100)
+    page.mouse.down()
+    page.wait_for_timeout(80)
+    page.mouse.up()
+    page.wait_for_url("**/trial?**trial=36**")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [420, 1000, 1250])
+def test_curves_are_wide_enough_to_be_read(browser: Browser, address: str, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 1000})
+    page.goto(f"{address}/trial?study=sample&trial=22")
+    page.wait_for_function(
+        "() => document.querySelectorAll('.st-key-row_curves .js-plotly-plot').length === 3",
+        timeout=PATIENCE,
+    )
+    for chart in page.locator(".st-key-row_curves .js-plotly-plot").all():
+        box = chart.bounding_box()
+        assert box
+        assert box["width"] >= 300
+        assert box["x"] + box["width"] <= width
+
+
+def test_the_best_stand_above_the_fold(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.goto(f"{address}/front?study=sample")
+    page.wait_for_function(
+        "() => document.querySelector('.js-plotly-plot .legend')", timeout=PATIENCE
+    )
+    box = page.get_by_text("Best Mixer of at most").bounding_box()
+    assert box
+    assert box["y"] + 100 < 1000
