@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from course import MEASURES, Course
 from find_table import find_table
-from methods import METHODS, OURS, RECORDED, course_of
+from methods import METHODS, MOST_TRIALS, OURS, RECORDED, course_of
 from peers import read_peers
 from table import FLOORS
 
@@ -19,9 +19,6 @@ from runs.record import State
 SHARES = (0.9, 0.95, 0.98)
 TARGET = SHARES[-1]
 """A study ends where it has that share of the hypervolume, above either accuracy."""
-
-MOST_TRIALS = 150
-"""A study ends after so many, too; what it had not found by then counts as never."""
 
 TRIALS = (15, 30, 60)
 """After so many trials shares of the hypervolume are compared."""

@@ -25,6 +25,9 @@ from search.spec.rungs import NO_RUNGS, RungSpec
 Build = Callable[[int, CandidateSpace, float], JointSampler]
 """From a seed, the candidates and the accuracy of guessing."""
 
+MOST_TRIALS = 150
+"""A study that is compared ends after so many; what it had not found by then counts as never."""
+
 POPULATION = 20
 """Of NSGA-II: fits studies of some hundred trials."""
 

@@ -26,7 +26,7 @@ from typing import Any
 from course import Course
 from find_table import all_tables, find_table
 from learning_curves import TableError
-from methods import RECORDED, course_of
+from methods import MOST_TRIALS, RECORDED, course_of
 from table import Table
 
 from search.train.environment import git_revision
@@ -34,9 +34,6 @@ from search.train.machine import num_cores
 from space.errors import MixerSearchError
 
 RESULTS = Path(__file__).with_name("results") / "peers"
-MOST_TRIALS = 100
-"""Of a recorded study: each proposal fits a model."""
-
 LIBRARIES = ("botorch", "gpytorch", "torch", "optuna", "numpy", "scipy")
 
 
@@ -46,7 +43,9 @@ def main() -> int:
     parser.add_argument("--tables", default=",".join(all_tables()))
     parser.add_argument("--methods", default=";".join(RECORDED), help="separated by ;")
     parser.add_argument("--repeats", type=int, default=8)
-    parser.add_argument("--trials", type=int, default=MOST_TRIALS, help="of a study")
+    parser.add_argument(
+        "--trials", type=int, default=MOST_TRIALS, help="of a study; fewer are a rehearsal"
+    )
     parser.add_argument("--folder", type=Path, default=RESULTS)
     args = parser.parse_args()
     if not is_installed():
@@ -78,7 +77,8 @@ def read_peers(name: str, table: Table, folder: Path = RESULTS) -> dict[str, lis
     """The recorded courses on a table by method; none where none were recorded.
 
     Raises:
-        TableError: they were recorded on another table of that name.
+        TableError: they were recorded on another table of that name, or are of other lengths than
+            the studies they are compared with.
     """
     path = folder / f"{name}.json"
     if not path.exists():
@@ -87,6 +87,11 @@ def read_peers(name: str, table: Table, folder: Path = RESULTS) -> dict[str, lis
     if kept["table"] != fingerprint(table):
         raise TableError(
             f"{path} was recorded on another table {name}; remove it and repeat benchmarks/peers.py"
+        )
+    if kept["trials"] != MOST_TRIALS:
+        raise TableError(
+            f"{path} holds studies of {kept['trials']} trials, not of {MOST_TRIALS}; remove it and "
+            "repeat benchmarks/peers.py without --trials"
         )
     return {
         method: [Course.from_rows(rows) for rows in by_seed.values()]

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from estimates import Band, Estimate, band, ratio
 from find_table import TUNING
-from measured import MOST_TRIALS, SHARES, TRIALS, Measured
-from methods import OURS, RECORDED
-from peers import MOST_TRIALS as MOST_RECORDED
+from measured import SHARES, TRIALS, Measured
+from methods import MOST_TRIALS, OURS, RECORDED
 from targets import FLOPS, Tables, Target, best_baseline
 
 TERA = 1e12
@@ -121,7 +120,7 @@ def _repeats(table: Measured) -> str:
     said = f"{max(own, default=0)} repeats of at most {MOST_TRIALS} trials"
     peers = [f"{name} {n}" for name, n in counts.items() if name in RECORDED]
     if peers:
-        said += f"; recorded, of at most {MOST_RECORDED} trials: {', '.join(peers)}"
+        said += f"; recorded: {', '.join(peers)}"
     return said + "; *never*: at least half of the repeats had not got there when they ended."
 
 

@@ -85,8 +85,10 @@ def _worst(tables: Tables) -> Target:
     if not known:
         return row
     worst = min(known, key=lambda name: known[name][1].value)
-    best, value = known[worst]
-    return _at_least(row, value, 0.9, f" ({worst}: {best})")
+    unresolved = [name for name, best in found.items() if best and name not in known]
+    note = f"; neither gets there on {', '.join(unresolved)}" if unresolved else ""
+    best_there, value = known[worst]
+    return _at_least(row, value, 0.9, f" ({worst}: {best_there}{note})")
 
 
 def _large(tables: Tables) -> Target:

@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 
 from space.config import Config, ImageTask
 from space.families import FAMILIES
-from space.family import Family
+from space.family import Family, Letter
 from space.layer_cost import LayerCost, dense
 from space.ranges import Choices, Ranges, Values
 
@@ -102,21 +102,21 @@ def _blocks(
     ]
 
 
-def _describe(config: TwoStageConfig) -> str:
-    return (
-        f"p{config.patch_size} C{config.first_dim}-{config.second_dim} "
-        f"L{config.first_blocks}-{config.second_blocks} "
-        f"T{config.tokens_mlp_dim} r{config.channels_ratio}"
-    )
-
-
 TWO_STAGE = Family(
     config=TwoStageConfig,
     label="Two-stage Mixer",
     color="#CC79A7",
     layers=_layers,
     activations=lambda config: 0,
-    describe=_describe,
+    letters=(
+        Letter("p", "patch_size", "pixels a side of a patch"),
+        Letter("C", "first_dim", "channels of the first stage"),
+        Letter("E", "second_dim", "channels of the second stage"),
+        Letter("L", "first_blocks", "blocks of the first stage"),
+        Letter("M", "second_blocks", "blocks of the second stage"),
+        Letter("T", "tokens_mlp_dim", "hidden units of the token MLPs"),
+        Letter("r", "channels_ratio", "hidden channels over channels"),
+    ),
     ranges=TwoStageRanges,
     grows_with=frozenset(TwoStageRanges.model_fields) - {"patch_size"},
     macs=two_stage_macs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from estimates import band, ratio  # noqa: E402
 from find_table import find_table  # noqa: E402
 from learning_curves import TableError  # noqa: E402
 from measured import Measured, RungEffect, rung_effect  # noqa: E402
-from methods import METHODS  # noqa: E402
+from methods import METHODS, MOST_TRIALS  # noqa: E402
 from peers import fingerprint, read_peers  # noqa: E402
 from search_cost_report import report  # noqa: E402
 from targets import targets  # noqa: E402
@@ -149,23 +150,28 @@ def test_the_worst_table_comes_first() -> None:
     assert said.index("| large | 4e-11") < said.index("| late | 1e-11")
 
 
-@pytest.mark.parametrize("stored", [True, False])
-def test_recorded_courses_are_those_of_this_table(tmp_path: Path, stored: bool) -> None:
-    import json
-
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({}, None),
+        ({"table": {"members": 3}}, "another table large; remove it and repeat"),
+        ({"trials": 40}, "holds studies of 40 trials, not of 150; remove it"),
+    ],
+)
+def test_recorded_courses_are_of_this_table_and_as_long(
+    tmp_path: Path, change: dict[str, object], sentence: str | None
+) -> None:
     table = find_table("large")
     done = METHODS["random"].replay(table, seed=0, num_trials=5)
-    kept = {
-        "table": fingerprint(table) | ({} if stored else {"members": 3}),
-        "courses": {"BoTorch, our starts": {"0": done.thinned().as_rows()}},
-    }
+    courses = {"BoTorch, our starts": {"0": done.thinned().as_rows()}}
+    kept = {"table": fingerprint(table), "trials": MOST_TRIALS, "courses": courses} | change
     (tmp_path / "large.json").write_text(json.dumps(kept))
-    if stored:
-        (found,) = read_peers("large", table, tmp_path)["BoTorch, our starts"]
-        assert found.spent_to(0.1) == done.spent_to(0.1)
-    else:
-        with pytest.raises(TableError, match="another table large; remove it and repeat"):
+    if sentence:
+        with pytest.raises(TableError, match=sentence):
             read_peers("large", table, tmp_path)
+        return
+    (found,) = read_peers("large", table, tmp_path)["BoTorch, our starts"]
+    assert found.spent_to(0.1) == done.spent_to(0.1)
     assert read_peers("late", find_table("late"), tmp_path) == {}
 
 
