@@ -95,7 +95,7 @@ def _options(address: str, port: int, hosts: list[str], *, headless: bool) -> di
         "logger.hideWelcomeMessage": True,
         "logger.level": "warning",
         "runner.magicEnabled": False,
-        # A slider of two ends is told both: that it has two, and (by dashboard.kept) which
+        # A range slider gets its value twice: as `value=`, and from `dashboard.kept`
         "global.disableWidgetStateDuplicationWarning": True,
         "theme.light.primaryColor": "#0072B2",
         "theme.dark.primaryColor": "#56B4E9",

@@ -35,7 +35,7 @@ class Listed:
 
     @property
     def where(self) -> str:
-        """Its database as a person is told it, the password hidden."""
+        """Its database as the page names it, the password hidden."""
         return describe(parse_storage(_storages()[self.place]))
 
 

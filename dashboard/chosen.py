@@ -99,6 +99,7 @@ def choose_trial(number: int) -> None:
 
 def _picked() -> None:
     """Another study: its trials are others."""
+    kept.forget("trials_numbers")
     kept.write_link(_url(st.session_state["picked"], None))
 
 

@@ -9,10 +9,10 @@ key and must be called where the widget is drawn:
     text = st.text_input("Text", key=text("table_text"))
     is_plain = st.toggle("Plain", key=flag("parameters_plain", default=False))
 
-The default is told here and not to the widget. What differs from it stands in the link under the
-key (`?table_accuracy=60`), so a key starts with the page's name and stays what it is: people send
-each other links. A choice is one step for the Back button. What a link asks for and the page does
-not offer is ignored, in one sentence.
+The function takes the default, the widget does not. What differs from it stands in the link under
+the key (`?table_accuracy=60`), so a key starts with the page's name and stays what it is: people
+send each other links. A choice is one step for the Back button. What a link asks for and the page
+does not offer is ignored, in one sentence.
 
 Links in the sidebar lead to every page as it was left.
 """
@@ -50,7 +50,7 @@ def choices(
     offered = {_text(option): option for option in options}
 
     def read(texts: list[str]) -> list[T]:
-        if len(texts) > most:
+        if len(texts) > most or len(set(texts)) < len(texts):
             raise ValueError
         return [offered[text] for text in texts if text]
 
@@ -99,6 +99,15 @@ def flag(key: str, *, default: bool) -> str:
     return _keep(
         key, default, lambda texts: words[texts[-1]], lambda value: ["yes" if value else "no"]
     )
+
+
+def forget(key: str) -> None:
+    """Gives the widget of that key its default again, on the page that draws it next."""
+    st.session_state.setdefault("kept", {}).pop(key, None)
+    st.session_state.pop(key, None)
+    for link in st.session_state.get("links", {}).values():
+        link.pop(key, None)
+    write_link({key: []})
 
 
 def write_link(parameters: dict[str, list[str]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from runs.confirmed import Confirmed, find_confirmed
+from runs.confirmed import Confirmed, find_confirmed, of_kind
 from runs.lease import Holder, Watch
 from runs.rates import TriedRate, read_rates
 from runs.reader import Reading, open_reader
@@ -192,7 +192,7 @@ def _rates(storage: str | None, study: str, marker: Marker) -> list[TriedRate]:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _confirmation(storage: str | None, study: str, so_far: Marker) -> ConfirmationRecord | None:
     with open_reader(storage) as store:
-        kept = [c for c in store.confirmations(study) if c.plan.get("kind") == "front"]
+        kept = of_kind(store, study, "front")
     return kept[-1] if kept else None
 
 

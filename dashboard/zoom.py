@@ -1,6 +1,6 @@
 """Zoom, pan and hidden lines of charts, kept while their data change.
 
-Streamlit draws a chart with other data as a new one, and tells nobody how the one before was
+Streamlit draws a chart with other data as a new one, and keeps no record of how the old one was
 zoomed (`uirevision` has nothing to hold on to). So a few lines of our own in the browser note it,
 and the next figure of that study and chart begins with it. Double click, or "Autoscale", gives it
 up. To note it draws nothing anew.

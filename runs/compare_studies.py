@@ -19,8 +19,8 @@ from space.costs import Cost
 MISSING = "–"
 """Where a specification has no such entry."""
 
-_NOTES = {"rate_studies", "rate_of"}
-"""Entries that name other studies, and ask for nothing."""
+_NOTES = {"first_name", "rate_of", "rate_studies"}
+"""Entries that are names of studies, and ask for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

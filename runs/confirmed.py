@@ -289,8 +289,13 @@ def find_confirmed(store: Reader, study: str) -> Confirmed | None:
         return None
 
 
+def of_kind(store: Reader, study: str, kind: str) -> list[ConfirmationRecord]:
+    """The confirmations of a study that are of a kind, `front` or `repeats`, the oldest first."""
+    return [record for record in store.confirmations(study) if record.plan.get("kind") == kind]
+
+
 def _record(store: Reader, study: str, number: int | None) -> ConfirmationRecord:
-    kept = [c for c in store.confirmations(study) if c.plan.get("kind") == "front"]
+    kept = of_kind(store, study, "front")
     if number is not None:
         kept = [c for c in kept if c.number == number]
     if not kept:

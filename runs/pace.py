@@ -57,7 +57,8 @@ class Pace:
             said = f"{self.ended:,} of {counted(self.goal, self.of)}"
         if self.baselines:
             said += f" and {self.baselines_ended:,} of {counted(self.baselines, 'baseline')}"
-        verb = "has" if self.goal is None and self.ended == 1 else "have"
+        number = self.ended if self.goal is None else self.goal
+        verb = "has" if number == 1 and not self.baselines else "have"
         left = "" if self.seconds_left is None else f"; {format_seconds(self.seconds_left)} left"
         return f"{said} {verb} ended{left}"
 

@@ -52,7 +52,8 @@ class Parameter:
 
     def of(self, trial: TrialRecord) -> float | str:
         """The value that a trial has."""
-        return _value(getattr(trial.config, self.name))
+        value = _value(getattr(trial.config, self.name))
+        return value if self.is_number else str(value)
 
     def codes(self, trials: Sequence[TrialRecord]) -> Floats:
         """The trials' values as numbers: what they are, or the places of strings in the order."""

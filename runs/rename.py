@@ -47,6 +47,7 @@ def rename_study(
         StudyHeldError: a process runs one of them.
     """
     check_is_whole(store, old, "rename")
+    _check_name(old, new)
     if old == new:
         raise StorageError(f"study {old!r} is called that already; choose another name")
     with store.leases([old, new], say) as mine:
@@ -79,12 +80,16 @@ def _check(store: Reader, names: Mapping[str, str]) -> None:
     """Raises StorageError where a new name cannot be one, or is taken."""
     there = {study.name for study in store.studies()}
     for old, new in names.items():
-        try:
-            check_name(new)
-        except ValueError as error:
-            raise StorageError(f"study {old!r} cannot be called {new!r}: {error}") from None
+        _check_name(old, new)
         if new in there:
             raise StorageError(
                 f"study {old!r} cannot be called {new!r}: there is a study of that name; "
                 "choose another, or rename that one first"
             )
+
+
+def _check_name(old: str, new: str) -> None:
+    try:
+        check_name(new)
+    except ValueError as error:
+        raise StorageError(f"study {old!r} cannot be called {new!r}: {error}") from None

@@ -89,7 +89,7 @@ class Snapshot:
     @cached_property
     def news(self) -> tuple[object, ...]:
         """Differs from another snapshot's when a trial started or ended in between, the test split
-        was read, somebody wrote a note, or a process began or ceased to run the study."""
+        was read, a note was written, or a process began or ceased to run the study."""
         ends = [t.finished_at for t in self.trials if t.finished_at is not None]
         counts = tuple(sorted(Counter(t.state for t in self.trials).items()))
         run, size = (self.holder, self.is_run), (len(self.trials), len(self.readings))

@@ -247,8 +247,9 @@ class ConfirmationRow(Base):
 class ReadingRow(Base):
     """A reading of a test split: when, of which trial or study, what for, by which command.
 
-    It is not deleted with its study or trial: a study whose test split was read cannot be deleted
-    while its readings are there. Of a network whose study is not here it has none.
+    It outlives its study, then for none: how often a split was read depends on nothing that is
+    kept.
+    Of a network whose study was never here it has none.
     """
 
     __tablename__ = "run_test_reading"

@@ -18,7 +18,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -205,9 +205,15 @@ def _local(time: datetime) -> datetime:
 @contextmanager
 def _storage(url: str) -> Iterator[RDBStorage]:
     """Optuna's storage, which lets go of the database at the end."""
-    storage = RDBStorage(url)
+    try:
+        storage = RDBStorage(url)
+    except RuntimeError as error:  # of an older version of Optuna
+        raise StorageError(f"--out {describe(parse_storage(url))}: {error}") from None
     try:
         yield storage
+    except StorageInternalError as error:
+        where, reason = describe(parse_storage(url)), error.__cause__ or error
+        raise StorageError(f"--out {where} cannot be written ({reason})") from None
     finally:
         storage.remove_session()
         storage.engine.dispose()

@@ -85,7 +85,7 @@ def loaded(statement: str) -> set[str]:
         ("import runs.reader, runs.winners, runs.pareto", (*STACK, "pandas", "streamlit")),
         ("import runs.frames", (*STACK, "streamlit", "plotly", "tensorflow")),
         ("import runs.plot.figures.front, runs.snapshot", (*STACK, "streamlit")),
-        ("import runs.__main__", (*STACK, "streamlit", "plotly", "jinja2")),
+        ("import runs.__main__", (*STACK, "pandas", "streamlit", "plotly", "jinja2")),
         ("import runs", ("numpy", "sqlalchemy", "pandas")),
     ],
 )

@@ -93,7 +93,9 @@ def test_only_what_differs_is_in_the_table_of_specifications() -> None:
 
 
 def test_names_of_studies_for_learning_rates_are_no_difference() -> None:
-    specs = {name: {"rate_studies": [f"{name}.rate"]} for name in ("one", "other")}
+    specs = {
+        name: {"rate_studies": [f"{name}.rate"], "first_name": name} for name in ("one", "other")
+    }
     assert only_what_differs(specs).empty
 
 

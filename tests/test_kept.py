@@ -131,6 +131,7 @@ def test_a_choice_stands_in_the_link_and_the_link_makes_it(
         ("sizes", ["64", "16"]),
         ("states", "c"),
         ("states", ["a", "b", "a"]),
+        ("states", ["a", "a"]),
         ("plain", "maybe"),
         *[("least", text) for text in ("101", "nan", "inf", "many", "1e999")],
     ],
@@ -200,7 +201,7 @@ def test_another_study_is_looked_at_in_the_same_way_and_without_the_trial() -> N
     app = visit("table", study="sample", trial="7", table_accuracy="50")
     app.selectbox[0].select("other").run()
     assert link_of(app) == {"study": ["other"], "table_accuracy": ["50"]}
-    assert heading(app) == "Trials"
+    assert heading(app) == "All trials"
 
 
 @pytest.mark.usefixtures("storage")
@@ -210,3 +211,11 @@ def test_text_in_a_link_is_never_a_tag() -> None:
     assert app.text_input[0].value == hostile
     said = [element.value for element in [*app.markdown, *app.toast, *app.caption]]
     assert not [text for text in said if "<img" in text or "**b**" in text]
+
+
+@pytest.mark.usefixtures("storage")
+def test_numbers_named_for_a_study_are_not_those_of_another() -> None:
+    app = visit("trials", study="sample", trials_numbers="7,22")
+    app.selectbox[0].select("other").run()
+    assert "trials_numbers" not in app.query_params
+    assert app.text_input(key="trials_numbers").value == ""

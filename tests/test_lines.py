@@ -21,7 +21,7 @@ from runs.record import EpochRecord, Origin, State, TrialRecord
 from search.report.confirmation import ConfirmationProgress, ConfirmationReporter
 from search.report.finetuning import FinetuningReporter
 from search.report.lines import print_line
-from search.report.progress import LiveReporter, PlainReporter
+from search.report.progress import LiveReporter, PlainReporter, progress_line
 from search.report.status import StudyStatus
 from search.report.summary import front_table
 from search.study.state import StudyState
@@ -122,6 +122,12 @@ def test_a_trial_that_ended_breaks_no_word(end: str, width: int) -> None:
     told = ["trial 17", label_of(BIG), "FLOPs"]
     told += [f"accuracy {100 * ENDS[end].accuracy:.1f} %"] if ENDS[end].accuracy else ["failed:"]
     check_lines(text, told, width)
+
+
+def test_a_trial_that_failed_says_which_seed_it_was() -> None:
+    more = ["seed 7", "(2 min left)"]
+    line = progress_line(terminal(80), "[1/9]", ENDS["failed"], FLOPS, more)
+    assert "  seed 7  (2 min left)  failed: the loss was not finite" in line
 
 
 def test_an_ordinary_trial_is_one_line_of_80_characters() -> None:

@@ -433,8 +433,9 @@ def test_parents_are_who_they_were_when_they_were_chosen(
 def begun_before_confirmations(store: Writer) -> Writer:
     """The database as the schema before had it, opened by this version."""
     with sqlite3.connect(store.where) as connection:
-        for table in ("run_image_result", "run_confirmation"):
+        for table in ("run_image_result", "run_confirmation", "run_note"):
             connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP INDEX ix_run_trial_parent")
         connection.execute("UPDATE run_schema SET version_num = '0007'")
     connection.close()
     return open_writer(f"sqlite:///{store.where}").__enter__()

@@ -66,6 +66,7 @@ def test_notes_are_written_listed_and_removed(
         (["1", "good", "one"], "put the text in quotes"),
         (["--remove", "0"], "no such note; there is none"),
         (["x", "--remove", "0"], "ask for one"),
+        (["1", "--remove", "0"], "leave trial 1 out"),
     ],
 )
 def test_what_cannot_be_a_note_gets_a_sentence(

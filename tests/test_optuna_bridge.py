@@ -134,6 +134,19 @@ def test_a_database_of_ours_and_a_study_that_is_there_are_refused(
     assert not [*tmp_path.glob(".*.tmp")]
 
 
+def test_a_database_of_another_version_of_optuna_gets_a_sentence(
+    storage: str, out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    optuna.create_study(study_name="theirs", storage=out)
+    with closing(sqlite3.connect(tmp_path / "theirs.db")) as connection:
+        connection.execute("UPDATE version_info SET schema_version = 1")
+        connection.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
+        connection.commit()
+    assert main(["--study", "digits", "--storage", storage, "--out", out]) == 2
+    assert "theirs.db" in (said := capsys.readouterr().err)
+    assert "schema" in said
+
+
 def test_what_fails_half_way_leaves_nothing(
     storage: str, out: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

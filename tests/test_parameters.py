@@ -7,7 +7,7 @@ import pytest
 from records import at, mixer, running, seeds, study, trial, vit
 
 from runs.cost_trend import at_equal_cost
-from runs.parameters import Parameter, brushed, family_trials, parameters_table, varied
+from runs.parameters import Parameter, _ascending, brushed, family_trials, parameters_table, varied
 from runs.record import Origin, State
 from runs.slices import MOST, means
 from runs.snapshot import Snapshot
@@ -33,6 +33,13 @@ def test_strings_are_parameters_too_and_have_places_instead_of_distances() -> No
     assert not classifier.is_number
     assert not classifier.is_logarithmic
     assert classifier.codes(trials).tolist() == [1, 0]
+
+
+def test_a_field_that_is_a_number_or_nothing_goes_by_names() -> None:
+    """No family here has one; one of somebody's package may."""
+    mixed = Parameter("hidden_dim", _ascending({4, "None"}))
+    assert mixed.values == ("4", "None")
+    assert mixed.codes([trial(0, config=mixer(hidden_dim=4))]).tolist() == [0.0]
 
 
 def test_a_width_has_a_logarithmic_axis_and_a_narrow_range_has_not() -> None:

@@ -93,7 +93,7 @@ def test_a_study_that_is_not_there_gets_a_sentence(storage: str) -> None:
 def test_a_notebook_loads_neither_streamlit_nor_the_accelerator_stack(storage: str) -> None:
     """Whatever module of figures was imported before, the name is the function's."""
     code = (
-        "import sys, runs.plot.front, runs.plot.curves, runs.plot.timeline, runs.plot\n"
+        "import sys, runs.plot.figures.front, runs.plot\n"
         f"runs.plot.front('sample', {storage!r})\n"
         f"runs.plot.curves('sample', None, {storage!r})\n"
         f"runs.plot.timeline('sample', {storage!r})\n"

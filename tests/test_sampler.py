@@ -13,10 +13,12 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 from scipy.special import ndtr
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from runs.pareto import Reference, hypervolume
 from search.sampler import CandidateSpace, CostAwareSampler
 from search.schedule.accuracy_model import AccuracyModel
+from search.schedule.improvement import expected_improvement
 from search.schedule.probit import probit
 from search.schedule.sampler import CURVE, _Known
 
@@ -134,6 +136,24 @@ def test_side_by_side_nothing_is_proposed_twice(num_jobs: int) -> None:
     for trial in asked:
         objective(trial)
     assert len({str(params) for params in params_of(study)}) == 28
+
+
+def test_it_proposes_on_one_thread_and_leaves_the_others_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def threads() -> set[int]:
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    def noting(*args: Any, **options: Any) -> Any:
+        seen.append(threads())
+        return expected_improvement(*args, **options)
+
+    seen: list[set[int]] = []
+    monkeypatch.setattr("search.schedule.sampler.expected_improvement", noting)
+    with threadpool_limits(2, user_api="blas"):
+        searched(8)
+        assert threads() == {2}
+    assert seen == [{1}, {1}]
 
 
 def test_a_lucky_trial_does_not_end_the_search() -> None:

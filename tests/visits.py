@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 import dashboard
 
 APP = Path(dashboard.__file__).with_name("app.py")
-PAGES = ["study", "front", "trials", "trial", "progress", "table"]
+PAGES = sorted(file.stem for file in APP.parent.glob("views/[!_]*.py"))
 
 
 def visit(page: str = "front", **url: str | list[str]) -> AppTest:

@@ -17,6 +17,7 @@ from dashboard.controls import (
 )
 from dashboard.theme import palette
 from runs.convergence import Unconverged, sentence, train_losses, unconverged
+from runs.front_words import front_caption
 from runs.noise import places_sentence
 from runs.plot.figures.front import Series, front_figure
 from runs.plot.figures.series import searched_series, stopped_series
@@ -66,20 +67,10 @@ def page() -> None:
     stopped = stopped_series(snapshot, axis)
     figure = front_figure([*series, *stopped], chosen=number, palette=palette())
     trials_chart(figure, key=f"front of {axis.label}")
-    noise = snapshot.noise
-    bars = f"Bars on the front: 95 %, {noise.covers}. " if noise.num_images else ""
-    several = "Of several seeds the mean; the bar spans them. " if snapshot.several else ""
-    if bars and several:
-        several = "Of several seeds the mean; off the front the bar spans them. "
-    crosses = "Crosses were stopped early, and are where they were then. " if stopped else ""
-    least = snapshot.study.min_accuracy
-    searched = labels(snapshot.study.families)
-    useless = f"{searched} of less than {percent(least)} count as useless. " if least else ""
-    thinned = thinned_sentence([one.points for one in [*series, *stopped]])
-    st.caption(
-        f"Validation accuracy. {bars}{several}{crosses}{useless}{f'{thinned}. ' if thinned else ''}"
-        "Click a point, or a row below, to open the trial."
-    )
+    said = [front_caption(snapshot, has_crosses=bool(stopped))]
+    if thinned := thinned_sentence([one.points for one in [*series, *stopped]]):
+        said.append(f"{thinned}.")
+    st.caption(" ".join([*said, "Click a point, or a row below, to open the trial."]))
     st.fragment(_best_within)(snapshot, series)  # the slider moves, the figure above stays
     _table(snapshot, axis, marks)
     _equal_cost(snapshot, marks)

@@ -16,7 +16,7 @@ from runs import winners
 from runs.confirmation.intervals import Interval
 from runs.importance import FEWEST, MOST, Importance, importance
 from runs.parameters import FamilyTrials, brushed, family_trials, parameters_table
-from runs.plot.figures.cost_shares import cost_shares_figure
+from runs.plot.figures.cost_shares import cost_shares_figure, drawn_sentence
 from runs.plot.figures.front import Series, front_figure
 from runs.plot.figures.importance import importance_figure
 from runs.plot.figures.parallel import MOST as MOST_LINES
@@ -33,7 +33,6 @@ _COLUMNS = 3
 """Slices side by side; on a narrow page they stack."""
 _MOST_ROWS = 500
 """Of the table: what is further down was not accurate, and all rows are on Table."""
-_MOST_BARS = 40
 
 
 def page() -> None:
@@ -86,7 +85,9 @@ def _importance(snapshot: Snapshot, found: FamilyTrials) -> None:
         )
         return
     with st.spinner("Growing forests…", show_time=True):
-        known = _known_importance((snapshot.news, found.family), found)
+        of = tuple((trial.number, trial.accuracy) for trial in found.trials)
+        study = snapshot.study
+        known = _known_importance((study.name, study.created_at, found.family, of), found)
     if known is None:
         return
     chart(
@@ -118,7 +119,7 @@ def _share(explained: Interval) -> str:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _known_importance(key: tuple[object, ...], _found: FamilyTrials) -> Importance | None:
-    """Computed once for all browser tabs, until a trial has ended."""
+    """Computed once for all browser tabs, until another configuration has ended."""
     return importance(_found)
 
 
@@ -208,14 +209,11 @@ def _shares(snapshot: Snapshot, found: FamilyTrials) -> None:
     if not trials:
         st.text(f"No {label} is on the front.")
         return
-    step = -(-len(trials) // _MOST_BARS)
-    trials_chart(
-        cost_shares_figure(trials[::step], palette=palette()), key=f"shares of {found.family}"
-    )
-    thinned = f" Every {step}th of {len(trials):,} is drawn." if step > 1 else ""
+    trials_chart(cost_shares_figure(trials, palette=palette()), key=f"shares of {found.family}")
     st.caption(
         f"The front of the {label}s, cheapest first, by the share of a network's FLOPs that each "
-        f"kind of layer takes; by arithmetic, not measured.{thinned} Click a bar to open the trial."
+        f"kind of layer takes; by arithmetic, not measured.{drawn_sentence(trials)} "
+        "Click a bar to open the trial."
     )
 
 

@@ -93,7 +93,9 @@ def _status(snapshot: Snapshot) -> None:
             st.progress(pace.share, text=lines.pop(name))
         lines["who"] = f"Run by {snapshot.holder}."
     elif snapshot.running:
-        lines["who"] = "No process runs it now: it was interrupted, and the command goes on."
+        lines["who"] = (
+            "No process runs it now: it was interrupted, and its command goes on with it."
+        )
     st.text("\n".join(lines.values()))
 
 

@@ -37,7 +37,7 @@ _LOOKS = {
 
 def page() -> None:
     snapshot = chosen.now().snapshot
-    st.header("Trials")
+    st.header("All trials")
     rows = _filtered(snapshot)
     tools = st.container(horizontal=True, vertical_alignment="center")
     columns = _columns(tools, snapshot)

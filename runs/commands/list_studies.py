@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from runs import winners
 from runs.commands.names import say
 from runs.foreign_tables import foreign_tables
 from runs.options import Storage
 from runs.reader import Reader, open_reader
-from runs.record import State, StudyRecord, TrialRecord
+from runs.record import State, StudyRecord
 from runs.wording import state_word
 from space.command import Json, Version, make_app, print_json, run_app, visible
 from space.families import find_family
@@ -80,20 +79,17 @@ def list_all(
 
 
 def _listed(store: Reader, study: StudyRecord) -> Listed:
+    from runs.snapshot import Snapshot  # here: most verbs need no pandas
+
     reading = store.read(study.name)
-    accuracies = [_accuracy(trial) for trial in winners.candidates(reading.trials)]
-    holder = reading.holder
+    found = Snapshot(reading.study, reading.trials, reading.holder)
     return Listed(
         study=study,
-        trials=len(reading.trials),
-        states=Counter(trial.state for trial in reading.trials),
-        best=max(accuracies, default=None),
-        run_by=None if holder is None or holder.lives is False else str(holder),
+        trials=len(found.sought),
+        states=found.counts,
+        best=max((trial.accuracy or 0.0 for trial in found.found), default=None),
+        run_by=str(found.holder) if found.is_run else None,
     )
-
-
-def _accuracy(trial: TrialRecord) -> float:
-    return trial.accuracy or 0.0
 
 
 def _lines(one: Listed) -> str:

@@ -72,6 +72,11 @@ def note(
         else:
             assert remove is not None, "one of both was asked for"
             known = store.notes(study)
+            if trial is not None:
+                raise NoteError(
+                    f"--remove {remove} is the note's number in the list of the whole study; "
+                    f"leave trial {trial} out"
+                )
             if not 0 <= remove < len(known) or not store.remove_note(study, known[remove]):
                 there = f"they are 0 to {len(known) - 1}" if known else "there is none"
                 raise NoteError(f"--remove {remove}: study {study!r} has no such note; {there}")

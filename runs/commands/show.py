@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runs.commands.names import Study, say, tell
 from runs.confirmed import find_confirmed
@@ -14,12 +14,14 @@ from runs.options import Storage
 from runs.rate_studies import rate_studies_of
 from runs.reader import open_reader
 from runs.record import KeptResults
-from runs.snapshot import Snapshot, read_snapshot
 from runs.test_readings import readings_line
 from runs.wording import state_word
 from space.command import Json, Version, make_app, print_json, run_app
 from space.families import find_family
 from space.quantities import counted, format_count
+
+if TYPE_CHECKING:
+    from runs.snapshot import Snapshot
 
 app = make_app()
 
@@ -34,6 +36,8 @@ def show(
     study: Study, storage: Storage = None, as_json: Json = False, version: Version = False
 ) -> None:
     """Parses, calls, returns."""
+    from runs.snapshot import read_snapshot  # here: the other verbs need no pandas
+
     with open_reader(storage) as store:
         if stranger := foreign_tables(storage):
             say(f"note: {stranger}")

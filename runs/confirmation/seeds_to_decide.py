@@ -21,7 +21,7 @@ from runs.confirmation.image_results import Floats
 from runs.confirmation.membership import OFF, ON, support
 
 MOST_SEEDS = 100
-"""Beyond it nobody would train a network again."""
+"""The most seeds of a configuration that are considered."""
 
 
 def seeds_to_decide(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runs.confirmed import Confirmed, find_confirmed
+from runs.confirmed import Confirmed, find_confirmed, of_kind
 from runs.convergence import read_unconverged
 from runs.pace import confirmation_pace
 from runs.rates import read_rates
@@ -51,7 +51,7 @@ def read_content(store: Reader, study: str, storage: str | None = None) -> Conte
 
 def _is_confirmed(store: Reader, snapshot: Snapshot) -> bool:
     """Whether the newest confirmation of its front has been trained to the end."""
-    kept = [c for c in store.confirmations(snapshot.study.name) if c.plan.get("kind") == "front"]
+    kept = of_kind(store, snapshot.study.name, "front")
     return bool(kept) and confirmation_pace(kept[-1], snapshot).is_complete
 
 

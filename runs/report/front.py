@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runs.convergence import Unconverged, sentence
+from runs.front_words import front_caption
 from runs.noise import places_sentence
 from runs.plot.figures.front import front_figure
 from runs.plot.figures.series import searched_series, stopped_series
 from runs.report.section import Figure, Part, Section, Table
-from runs.report.thinned import MOST_POINTS, thinned
 from runs.shown import equal_cost_table, front_table
 from runs.snapshot import Snapshot
-from runs.wording import letters_explained, percent
+from runs.thinning import thinned_sentence
+from runs.wording import letters_explained
 from space.families import labels
+
+MOST_POINTS = 2_000
+"""On one figure of a file that is mailed; every one takes about 150 bytes of it."""
 
 
 def front_section(
@@ -30,13 +34,10 @@ def front_section(
     searched = searched_series(snapshot, cost, marks)
     if not any(len(one.points.x) for one in searched):
         return []
-    series, left_out = thinned([*searched, *stopped_series(snapshot, cost)], most_points)
-    caption = _caption(snapshot)
-    if left_out:
-        caption += (
-            f" Of {sum(len(one.points.x) for one in series) + left_out:,} configurations "
-            f"{left_out:,} are not drawn, so that the file stays small; every front is whole."
-        )
+    series = [*searched, *stopped_series(snapshot, cost)]
+    caption = front_caption(snapshot, has_crosses=bool(snapshot.stopped))
+    if left_out := thinned_sentence([one.points for one in series], most_points):
+        caption += f" So that the file stays small, {left_out}."
     title = f"{labels(snapshot.study.families)} on the front"
     said = []
     if snapshot.undecided is not None and snapshot.front:
@@ -47,7 +48,7 @@ def front_section(
         said.append(f"{line}.")
     families = dict.fromkeys([*snapshot.study.families, *(t.family for t in snapshot.given)])
     said += [f"Short names, {line}." for line in letters_explained(families)]
-    parts: list[Part] = [Figure(figure=front_figure(series), caption=caption)]
+    parts: list[Part] = [Figure(figure=front_figure(series, most=most_points), caption=caption)]
     if snapshot.front:
         table = front_table(
             snapshot.front,
@@ -75,20 +76,6 @@ def equal_cost_section(snapshot: Snapshot, marks: Mapping[int, Unconverged]) -> 
         )
     tables = [Table(frame=equal_cost_table(comparisons, cost, marks)) for comparisons in found]
     return [Section(title=f"At equal {cost.label}", sentences=said, parts=tables)]
-
-
-def _caption(snapshot: Snapshot) -> str:
-    noise, least = snapshot.noise, snapshot.study.min_accuracy
-    said = ["Validation accuracy against what a configuration costs; the line is the front."]
-    if noise.num_images:
-        said.append(f"Bars on the front: 95 %, {noise.covers}.")
-    if snapshot.several:
-        said.append("Of several seeds the mean; off the front the bar spans them.")
-    if snapshot.stopped:
-        said.append("Crosses were stopped early, and are where they were then.")
-    if least:
-        said.append(f"Less than {percent(least)} counts as useless.")
-    return " ".join(said)
 
 
 def _remarks(snapshot: Snapshot, marks: Mapping[int, Unconverged]) -> dict[int, str]:

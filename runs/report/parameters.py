@@ -5,13 +5,11 @@ from __future__ import annotations
 from runs import winners
 from runs.importance import importance
 from runs.parameters import family_trials
-from runs.plot.figures.cost_shares import cost_shares_figure
+from runs.plot.figures.cost_shares import cost_shares_figure, drawn_sentence
 from runs.plot.figures.importance import importance_figure
 from runs.report.section import Figure, Section
 from runs.snapshot import Snapshot
 from space.families import find_family
-
-_MOST_BARS = 40
 
 
 def parameters_section(snapshot: Snapshot) -> list[Section]:
@@ -39,10 +37,9 @@ def _of_family(snapshot: Snapshot, name: str) -> list[Figure]:
         parts.append(Figure(figure=importance_figure(known, found.cost), caption=caption))
     front = winners.front(found.trials, snapshot.study.min_accuracy, found.cost)
     if front:
-        step = -(-len(front) // _MOST_BARS)
         caption = (
             f"The front of the {label}s, cheapest first, by the share of a network's FLOPs that "
-            "each kind of layer takes."
+            f"each kind of layer takes.{drawn_sentence(front)}"
         )
-        parts.append(Figure(figure=cost_shares_figure(front[::step]), caption=caption))
+        parts.append(Figure(figure=cost_shares_figure(front), caption=caption))
     return parts

@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from runs.pace import seconds_left
 from runs.record import EpochRecord, State, TrialRecord
 from search.report.lines import print_line
 from search.report.progress import progress_line
@@ -62,8 +63,9 @@ class FinetuningReporter:
         self._running = {n: pair for n, pair in self._running.items() if n != trial.number}
         self._ended += 1
         missing = self._goal - self._ended
-        pace = (time.monotonic() - self._began) / (self._ended - self._before)
-        left = [f"({format_seconds(missing * pace)} left)"] if missing > 0 else []
+        ended = self._ended - self._before
+        seconds = seconds_left(missing, ended, time.monotonic() - self._began)
+        left = [f"({format_seconds(seconds)} left)"] if seconds else []
         done = f"[{self._ended:>{len(str(self._goal))}}/{self._goal}]"
         more = [f"seed {trial.seed}", *left]
         self.note(progress_line(self._console, done, trial, FLOPS, more))

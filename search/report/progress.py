@@ -133,7 +133,7 @@ def progress_line(
     else:
         line = f"{done}  trial {trial.number:>3}  {trial.label:<30} {spent:>13}"
     if trial.accuracy is None:
-        return f"{line}  {trial.state.value}: {trial.error}"
+        return "  ".join([line, *more, f"{trial.state.value}: {trial.error}"])
     line += f"  accuracy {_percent(trial.accuracy)}"
     if trial.state is State.PRUNED:
         line += f"  stopped after epoch {trial.rung} of {trial.epochs}"

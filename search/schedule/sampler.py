@@ -43,6 +43,7 @@ from search.schedule.accuracy_model import AccuracyModel
 from search.schedule.candidate_space import Candidates, CandidateSpace, Indices
 from search.schedule.forecast import Forecast
 from search.schedule.improvement import expected_improvement
+from search.schedule.one_blas_thread import one_blas_thread
 from search.schedule.optuna_internals import set_system_attr
 from search.schedule.probit import probit
 
@@ -153,7 +154,7 @@ class CostAwareSampler(BaseSampler):
         """The parameters to try next."""
         if "fixed_params" in trial.system_attrs:  # they are given
             return {}
-        with _ONE_AT_A_TIME:
+        with _ONE_AT_A_TIME, one_blas_thread():
             index = self._propose(study, trial)
             set_system_attr(study, trial, PROPOSED, index.tolist())
         return self._candidates.params(index)

@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
+from runs.confirmed import of_kind
 from runs.confirmed_networks import FEWEST_SEEDS, Network, group_of, networks_of
 from runs.image_results import image_results_of
 from runs.reader import Reader
@@ -144,11 +145,6 @@ def unfinished(store: Reader, study: str, kind: str = "front") -> ConfirmationRe
     )
     is_tested = any(trial.number in tested for network in networks for trial in network.trials)
     return None if is_tested else records[-1]
-
-
-def of_kind(store: Reader, study: str, kind: str) -> list[ConfirmationRecord]:
-    """The confirmations of a study that are of a kind, `front` or `repeats`, the oldest first."""
-    return [record for record in store.confirmations(study) if record.plan.get("kind") == kind]
 
 
 def _new_plan(

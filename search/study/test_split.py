@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runs.confirmed import of_kind
 from runs.image_results import image_results_of
 from runs.reader import Reader
 from runs.record import ImageResults, StudyRecord, TestReading
@@ -20,7 +21,7 @@ from search import data as images
 from search.data import Arrays, ImageData
 from search.data.loading import test_digest
 from search.spec.data_spec import DataSpec
-from search.study.confirm import judged_networks, of_kind, unfinished
+from search.study.confirm import judged_networks, unfinished
 from search.study.held import held_study
 from search.study.study_images import dataset_of
 from space.config import Config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 
 from runs.layer_parts import flops_by_part
@@ -15,6 +16,8 @@ from space.quantities import format_count
 _OUTSIDE = ("Stem", "Head")
 """Of the blocks: furthest from the axis."""
 
+_MOST = 40
+"""Bars of one figure."""
 _TICKS = 20
 """Bars that are named at most; the others by hovering."""
 
@@ -22,10 +25,13 @@ _TICKS = 20
 def cost_shares_figure(trials: Sequence[TrialRecord], *, palette: Palette = LIGHT) -> go.Figure:
     """A bar a network, in the order given, of the share of its FLOPs that each part takes.
 
+    Of many networks some are drawn, see `drawn`.
+
     Args:
         trials: such as a front, cheapest first.
         palette: of the page's theme.
     """
+    trials = drawn(trials)
     flops = [flops_by_part(trial.config) for trial in trials]
     parts = list(dict.fromkeys(part for one in flops for part in one))
     parts.sort(key=lambda part: part in _OUTSIDE)
@@ -51,6 +57,18 @@ def cost_shares_figure(trials: Sequence[TrialRecord], *, palette: Palette = LIGH
     )
     figure.update_yaxes(range=[0, 100])
     return figure
+
+
+def drawn(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Those a figure has bars for, evenly spread: the first and the last are among them."""
+    places = np.linspace(0, len(trials) - 1, min(len(trials), _MOST)).round().astype(int)
+    return [trials[i] for i in places]
+
+
+def drawn_sentence(trials: Sequence[TrialRecord]) -> str:
+    """` 40 of 70 are drawn.` where not all are; else nothing."""
+    shown = len(drawn(trials))
+    return f" {shown:,} of {len(trials):,} are drawn." if shown < len(trials) else ""
 
 
 def _colors(parts: Sequence[str], palette: Palette) -> list[str]:

@@ -56,6 +56,7 @@ def front_figure(
     *,
     limit: float | None = None,
     chosen: int | None = None,
+    most: int = thinning.MOST_DRAWN,
     palette: Palette = LIGHT,
 ) -> go.Figure:
     """Accuracy against cost: every configuration a point, every front a stair.
@@ -69,10 +70,11 @@ def front_figure(
         series: all on the same axis.
         limit: draws a line there and marks each front's most accurate trial within it.
         chosen: the number of the trial to put a ring around.
+        most: how many configurations it draws.
         palette: of the theme it is drawn in.
     """
     series = [replace(one, color=palette.line(one.color)) for one in series]
-    drawn = thinning.drawn([one.points for one in series])
+    drawn = thinning.drawn([one.points for one in series], most)
     size = sum(map(len, drawn))
     # What the graphics card draws lies above all that it does not: so it draws all or nothing
     trace = go.Scattergl if size >= MANY else go.Scatter
