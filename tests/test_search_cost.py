@@ -84,7 +84,6 @@ def test_a_table_that_is_not_whole_is_refused_before_anything_runs(
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_tiny_table_is_measured_from_the_command_to_the_receipt(tmp_path: Path) -> None:
     curves = read_table("digits")
     few = curves.rows[(curves.rows["hidden_dim"] <= 48) & (curves.rows["num_blocks"] <= 2)]
