@@ -100,7 +100,7 @@ def _fronts(found: Confirmed) -> None:
     trial = chosen.now().trial
     number = None if trial is None else trial.number
     figure = confirmed_figure(found, chosen=number, palette=palette())
-    trials_chart(figure, key="front_confirmed")
+    trials_chart(figure, key="front_confirmed", several=True)
     st.caption(
         f"{split_sentence(found)}. Filled points are on the front of their group, open ones "
         "undecided, crosses off; lines go through what validation chose. Click a point to open the "
