@@ -3,29 +3,23 @@
 The coordinator, the samplers and the rungs are those of `python -m search.run`; what trains is
 replaced by the table, what stores by a list, and the clock by the sum of the recorded seconds.
 
-A table is replayed only if it is whole: samplers propose from a space, not from a list, and what
-would become of a proposal the table does not hold would be of our making, not the sampler's.
-
-Longer than others: table, clock, store and workers of a replay are one machine.
+Longer than others: clock, store and workers of a replay are one machine.
 """
 
 from __future__ import annotations
 
 import contextlib
 import heapq
-import json
-import random
-from collections import defaultdict
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import numpy as np
-from learning_curves import PARAMETERS, LearningCurves, TableError
+from course import Course, Point
+from table import FLOORS, Floor, Table
 
-from runs import pareto
 from runs.record import Environment, EpochRecord, Failure, StudyRecord, Timing, TrialRecord
 from search.protocol import (
     EpochDone,
@@ -37,142 +31,26 @@ from search.protocol import (
     TrialRequest,
     WorkerDied,
 )
-from search.schedule.scheduler import Scheduler
+from search.schedule.optuna_adapter import SAMPLERS, SamplerSpec
+from search.schedule.scheduler import New, Resume, Scheduler
 from search.schedule.stopping_rule import StoppingRule, stopping_decision
 from search.spec.recipe import Recipe
-from search.spec.studies import StudySpec, with_changes
+from search.spec.studies import with_changes
 from search.study.loop import Search
 from search.study.plan import plan
-from space.config import Config, ImageTask, MixerConfig
-from space.cost import cost
+from space.config import Config
 
 FORWARD_AND_BACKWARD = 3
 """Training costs three times the FLOPs of a forward pass, an image."""
 
 
-@dataclass(frozen=True)
-class Training:
-    """One recorded training."""
-
-    accuracies: tuple[float, ...]
-    losses: tuple[float, ...]
-    seconds: tuple[float, ...]
-    """Up to each epoch."""
-    compile_seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class Recorded:
-    """A table by configuration: all that its study's space has under the ceiling.
-
-    Raises:
-        TableError: a configuration has neither been trained nor failed.
-    """
-
-    spec: StudySpec
-    task: ImageTask
-    images_per_epoch: int
-    flops_ceiling: int
-    trainings: dict[Config, list[Training]]
-    failed: frozenset[Config] = frozenset()
-    """Never trained to the end; they fail in a replay too, at no cost."""
-
-    def __post_init__(self) -> None:
-        all_ = [
-            config
-            for space in plan(self.spec, self.task).affordable.values()
-            for config in space.members(self.task)
-            if cost(config).flops <= self.flops_ceiling
-        ]
-        held = sum(config in self.trainings or config in self.failed for config in all_)
-        if held < len(all_):
-            raise TableError(
-                f"a table with {held:,} of the {len(all_):,} configurations of {self.spec.name} "
-                f"under its ceiling of {self.flops_ceiling:,} FLOPs cannot be replayed, since a "
-                "search may propose any of them; make_table.py trains them all: narrow the ranges "
-                "in a study file if they are too many"
-            )
-
-    @property
-    def reference(self) -> pareto.Reference:
-        """Where hypervolumes are measured to."""
-        return pareto.Reference(accuracy=1 / self.task.num_classes, cost=float(self.flops_ceiling))
-
-    def accuracy(self, config: Config) -> float:
-        """After the last epoch, the mean of all seeds: what an architecture is worth."""
-        return float(np.mean([t.accuracies[-1] for t in self.trainings[config]]))
-
-    def hypervolume(self, configs: Sequence[Config]) -> float:
-        """Of some architectures by what they are worth."""
-        flops = [float(cost(config).flops) for config in configs]
-        return pareto.hypervolume(flops, [self.accuracy(c) for c in configs], self.reference)
-
-    def front(self) -> set[Config]:
-        """The architectures nobody dominates."""
-        configs = list(self.trainings)
-        flops = [float(cost(config).flops) for config in configs]
-        on_front = pareto.front(flops, [self.accuracy(c) for c in configs])
-        return {configs[i] for i in on_front}
-
-
-def recorded(curves: LearningCurves) -> Recorded:
-    """The table as the simulator wants it.
-
-    Raises:
-        TableError: it is not all of its study's space.
-    """
-    task = ImageTask.model_validate(curves.about["task"])
-    trainings: dict[Config, list[Training]] = defaultdict(list)
-    for key, rows in curves.rows.groupby([*PARAMETERS, "seed"]):
-        values = dict(zip(PARAMETERS, map(int, key), strict=False))
-        trainings[_config(task, values)].append(
-            Training(
-                tuple(rows["validation_accuracy"].astype(float)),
-                tuple(rows["validation_loss"].astype(float)),
-                tuple(rows["seconds"].astype(float)),
-                float(rows["compile_seconds"].iloc[0]),
-            )
-        )
-    # A table from before there was a choice is of the random split.
-    spec = StudySpec.model_validate_json(json.dumps({"split": "random"} | curves.about["study"]))
-    return Recorded(
-        spec=spec,
-        task=task,
-        images_per_epoch=curves.about["images_per_epoch"],
-        flops_ceiling=curves.about["flops_ceiling"],
-        trainings=dict(trainings),
-        failed=frozenset(_config(task, values) for values in curves.about.get("failed", [])),
-    )
-
-
-def _config(task: ImageTask, values: dict[str, int]) -> MixerConfig:
-    return MixerConfig.model_validate(task.model_dump() | values)
-
-
-@dataclass(frozen=True)
-class Point:
-    """Where a replayed study stands after a trial ended."""
-
-    trials: int
-    training_flops: float
-    """Spent so far, whatever it led to."""
-    seconds: float
-    """By the recorded clock."""
-    hypervolume: float
-    """Of the complete trials by what they are worth, as a share of the table's."""
-
-
 @dataclass
-class Replay:
+class Replay(Course):
     """How a replayed study went."""
 
-    points: list[Point] = field(default_factory=list)
     trials: list[TrialRecord] = field(default_factory=list)
-
-    def training_flops_to(self, share: float) -> float:
-        """Spent until the hypervolume was that share of the table's; infinite if it never was."""
-        reached = (p.training_flops for p in self.points if p.hypervolume >= share)
-        return next(reached, np.inf)
+    ask_seconds: list[float] = field(default_factory=list)
+    """Of this process's own time, a proposal each."""
 
 
 class _ReachedError(Exception):
@@ -180,13 +58,15 @@ class _ReachedError(Exception):
 
 
 def replay(
-    table: Recorded,
+    table: Table,
     *,
     seed: int,
     workers: int = 1,
     num_trials: int | None = None,
     until: float = 2.0,
+    above: Sequence[Floor] = FLOORS,
     rule: StoppingRule = stopping_decision,
+    sampler: SamplerSpec | str | None = None,
     **changes: Any,
 ) -> Replay:
     """A study on the table.
@@ -197,9 +77,13 @@ def replay(
         workers: trials side by side.
         num_trials: to be finished; None for as many as the table has.
         until: the study ends when its hypervolume is that share of the table's.
+        above: the accuracies above which it must be.
         rule: decides who stops at a rung.
+        sampler: proposes; one of `search.run` by its name, or another. None: the specification's.
         changes: fields of the study's specification.
     """
+    if isinstance(sampler, str):
+        sampler = SAMPLERS[sampler]
     spec = with_changes(table.spec, seed=seed, **changes)
     planned = plan(spec, table.task)
     study = StudyRecord(
@@ -210,7 +94,7 @@ def replay(
         flops_ceiling=table.flops_ceiling,
         created_at=datetime.now(UTC),
     )
-    whole = table.hypervolume(list(table.trainings))
+    whole = table.whole_hypervolume
     store, crew, result = _Memory(), _Crew(table, workers, seed), Replay()
 
     class Watch:
@@ -223,11 +107,22 @@ def replay(
         def ended(self, trial: TrialRecord) -> None:
             result.trials.append(trial)
             complete.update({trial.config: None} if trial.state == "complete" else {})
-            share = table.hypervolume(list(complete)) / whole
+            found = list(complete)
+            shares = {f: table.hypervolume(found, f) / whole[f] for f in FLOORS}
             ended = sum(t.state != "refused" for t in result.trials)
-            result.points.append(Point(ended, crew.training_flops, crew.clock, share))
-            if share >= until:
+            seconds = crew.clock + sum(result.ask_seconds)
+            result.points.append(Point(ended, crew.training_flops, seconds, *shares.values()))
+            if min(shares[floor] for floor in above) >= until:
                 raise _ReachedError
+
+    class TimedScheduler(Scheduler):
+        """Notes how long every proposal takes."""
+
+        def suggest(self) -> New | Resume | None:
+            begin = time.process_time()
+            suggestion = super().suggest()
+            result.ask_seconds.append(time.process_time() - begin)
+            return suggestion
 
     complete: dict[Config, None] = {}
     search = Search(
@@ -239,10 +134,10 @@ def replay(
         store=store,
         workers=crew,
         reporter=Watch(),
-        scheduler=partial(Scheduler, rule=rule),
+        scheduler=partial(TimedScheduler, rule=rule, sampler=sampler),
     )
     with contextlib.suppress(_ReachedError):
-        search.go(num_trials=num_trials or len(table.trainings) + len(table.failed))
+        search.go(num_trials=num_trials or len(table.members) + len(table.failed))
     return result
 
 
@@ -251,7 +146,7 @@ class _Crew:
 
     environment = Environment(device_kind="replay", versions={}, git_revision=None)
 
-    def __init__(self, table: Recorded, count: int, seed: int) -> None:
+    def __init__(self, table: Table, count: int, seed: int) -> None:
         self.count = count
         self.clock = 0.0
         self.training_flops = 0.0
@@ -302,9 +197,8 @@ class _Crew:
             )
             yield 0.0, RequestDone()
             return
-        lot = random.Random(f"{self._seed}/{config.model_dump_json()}")
-        training = lot.choice(self._table.trainings[config])
-        flops = FORWARD_AND_BACKWARD * cost(config).flops * self._table.images_per_epoch
+        training = self._table.training(config, self._seed)
+        flops = FORWARD_AND_BACKWARD * self._table.flops[config] * self._table.images_per_epoch
         yield training.compile_seconds, Started()
         before = 0.0
         for i, accuracy in enumerate(training.accuracies):

@@ -375,7 +375,7 @@ def read(path: Path) -> list[Training]:
 def draw(gains: Sequence[Gain], path: Path) -> None:
     """The gain at each size, with its interval."""
     import plotly.graph_objects as go
-    from search_cost import write_png
+    from search_cost_figure import write_png
 
     found = [asdict(gain) for gain in gains]
     figure = go.Figure(

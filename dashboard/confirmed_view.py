@@ -119,7 +119,7 @@ def _fronts(found: Confirmed) -> None:
     trial = chosen.now().trial
     number = None if trial is None else trial.number
     figure = confirmed_figure(found, chosen=number, palette=palette())
-    trials_chart(figure, key="front_confirmed")
+    trials_chart(figure, key="front_confirmed", several=True)
     st.caption(
         f"{split_sentence(found)}. {marks_sentence(found)}. Click a point to open the trial that "
         "was repeated."

@@ -14,6 +14,7 @@ from runs.convergence import Unconverged
 from runs.equal_cost import Comparison
 from runs.noise import Noise, wilson
 from runs.record import EpochRecord, Origin, State, TrialRecord
+from runs.spent import short_revision
 from runs.wording import flop_per_second, memory, percent, state_word, with_arm
 from space.config import Config
 from space.cost import cost as bill_of
@@ -118,8 +119,7 @@ def circumstances(trial: TrialRecord) -> dict[str, str]:
     facts |= _times(trial)
     if trial.environment is not None:
         facts["device"] = trial.environment.device_kind
-        revision, dash, state = (trial.environment.git_revision or "not known").partition("-")
-        facts["git revision"] = f"{revision[:12]}{dash}{state}"  # whole in the CSV
+        facts["git revision"] = short_revision(trial.environment.git_revision)  # whole in the CSV
         facts |= dict(sorted(trial.environment.versions.items()))
     return facts
 

@@ -46,7 +46,7 @@ from search.protocol import (
     Workers,
 )
 from search.schedule.candidate import Candidate
-from search.schedule.optuna_adapter import OptunaAdapter
+from search.schedule.optuna_adapter import SAMPLERS, OptunaAdapter
 from search.schedule.scheduler import New, Resume, Scheduler, Suggestion, one_by_one
 from search.spec.recipe import Recipe
 from search.spec.retry import RetryPolicy
@@ -362,7 +362,7 @@ def test_every_seed_is_a_trial_and_their_mean_is_what_the_sampler_is_told(store:
         SPACE,
         TASK,
         max_flops=1e9,
-        sampler="tpe",
+        sampler=SAMPLERS["tpe"],
         seed=5,
         min_accuracy=None,
         history=[t for t in store.trials("s") if t.origin is Origin.SEARCH],

@@ -29,7 +29,7 @@ def adapter(
     return OptunaAdapter(
         space,
         TASK,
-        sampler=sampler,
+        sampler=SAMPLERS[sampler],
         seed=3,
         max_flops=math.inf,
         min_accuracy=settings.get("min_accuracy"),

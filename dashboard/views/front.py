@@ -67,11 +67,13 @@ def page() -> None:
     number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
     stopped = stopped_series(snapshot, axis)
     figure = front_figure([*series, *stopped], chosen=number, palette=palette())
-    trials_chart(figure, key=f"front of {axis.label}")
+    trials_chart(figure, key=f"front of {axis.label}", several=True)
     said = [front_caption(snapshot, has_crosses=bool(stopped))]
     if thinned := thinned_sentence([one.points for one in [*series, *stopped]]):
         said.append(f"{thinned}.")
-    st.caption(" ".join([*said, "Click a point, or a row below, to open the trial."]))
+    said.append("Click a point, or a row below, to open the trial.")
+    said.append("A box or a lasso around two to six points puts their trials side by side.")
+    st.caption(" ".join(said))
     st.fragment(_best_within)(snapshot, series)  # the slider moves, the figure above stays
     _table(snapshot, axis, marks)
     _equal_cost(snapshot, marks)

@@ -12,7 +12,7 @@ from runs.record import State, TrialRecord
 from runs.seeds import by_configuration
 from search.schedule.candidate import Candidate
 from search.schedule.early_stopping import EarlyStopping
-from search.schedule.optuna_adapter import OptunaAdapter, Proposal
+from search.schedule.optuna_adapter import OptunaAdapter, Proposal, SamplerSpec
 from search.schedule.stopping_rule import StoppingRule
 from search.schedule.untried import Untried
 from search.spec.studies import StudySpec
@@ -40,6 +40,7 @@ class FamilySearch:
         pending: configurations of the history whose end is told later.
         tried: what is not to be proposed: all the study has tried, and its baselines.
         rule: decides who stops at a rung.
+        sampler: proposes.
         spent_before: FLOPs x epochs trained before the search, to find the family's learning rate.
     """
 
@@ -57,6 +58,7 @@ class FamilySearch:
         pending: Collection[Config],
         tried: Iterable[Config],
         rule: StoppingRule,
+        sampler: SamplerSpec,
         spent_before: int = 0,
     ) -> None:
         self.early_stopping = EarlyStopping(
@@ -71,7 +73,7 @@ class FamilySearch:
         self.sampler = OptunaAdapter(
             space,
             task,
-            sampler=spec.sampler,
+            sampler=sampler,
             seed=spec.seed,
             max_flops=max_flops,
             cost=cost,

@@ -99,7 +99,7 @@ class OptunaAdapter:
         space: SearchSpace,
         task: ImageTask,
         *,
-        sampler: str,
+        sampler: SamplerSpec,
         seed: int,
         max_flops: float,
         min_accuracy: float | None,
@@ -114,7 +114,7 @@ class OptunaAdapter:
         Args:
             space: where to propose from.
             task: of the images.
-            sampler: a key of `SAMPLERS`.
+            sampler: one of `SAMPLERS`, or another.
             seed: of the study.
             max_flops: of one image, forward.
             cost: what the study minimises.
@@ -126,7 +126,7 @@ class OptunaAdapter:
         """
         self._space = space
         self._task = task
-        self._spec = SAMPLERS[sampler]
+        self._spec = sampler
         self._seed = seed
         self._cost = cost
         self._max_flops = max_flops

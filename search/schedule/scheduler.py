@@ -24,7 +24,7 @@ from runs.seeds import by_configuration, mean_curve
 from search.schedule.candidate import Candidate
 from search.schedule.early_stopping import Action, RungDecision
 from search.schedule.family_search import FamilySearch
-from search.schedule.optuna_adapter import Proposal
+from search.schedule.optuna_adapter import SAMPLERS, Proposal, SamplerSpec
 from search.schedule.stopping_rule import StoppingRule, stopping_decision
 from search.spec.studies import StudySpec
 from space.config import Config, ImageTask
@@ -140,6 +140,7 @@ class Scheduler:
         num_trials: configurations of the search's own that are to be finished in the end.
         refuse: writes down a proposal that may not be tried, and why.
         rule: decides who stops at a rung.
+        sampler: proposes in the place of the one that the specification names.
         spent: by family, FLOPs x epochs of training before the search.
     """
 
@@ -157,6 +158,7 @@ class Scheduler:
         num_trials: int,
         refuse: Callable[[New, str], TrialRecord],
         rule: StoppingRule = stopping_decision,
+        sampler: SamplerSpec | None = None,
         spent: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._cost = find_cost(spec.cost)
@@ -182,6 +184,7 @@ class Scheduler:
                 pending={config for config in pending if config.family == name},
                 tried=tried.union(baselines),
                 rule=rule,
+                sampler=sampler or SAMPLERS[spec.sampler],
                 spent_before=spent.get(name, 0),
             )
             for name, space in spaces.items()

@@ -1,0 +1,152 @@
+"""Records how the searches of other packages go, since these are too slow to repeat every time.
+
+    pip install -e '.[peers]'
+    python benchmarks/peers.py --tables digits,large --repeats 8
+
+GPSampler and BoTorch search the same tables by the same coordinator as all others; where each study
+stood after its trials is kept in `benchmarks/results/peers/TABLE.json`, with what it was made by.
+`search_cost.py --all` compares with that. A command that was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from course import Course
+from find_table import all_tables, find_table
+from learning_curves import TableError
+from methods import MOST_TRIALS, RECORDED, course_of
+from table import Table
+
+from search.train.environment import git_revision
+from search.train.machine import num_cores
+from space.errors import MixerSearchError
+
+RESULTS = Path(__file__).with_name("results") / "peers"
+LIBRARIES = ("botorch", "gpytorch", "torch", "optuna", "numpy", "scipy")
+
+
+def main() -> int:
+    """Records what is not recorded yet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", default=",".join(all_tables()))
+    parser.add_argument("--methods", default=";".join(RECORDED), help="separated by ;")
+    parser.add_argument("--repeats", type=int, default=8)
+    parser.add_argument(
+        "--trials", type=int, default=MOST_TRIALS, help="of a study; fewer are a rehearsal"
+    )
+    parser.add_argument("--folder", type=Path, default=RESULTS)
+    args = parser.parse_args()
+    if not is_installed():
+        print(
+            "error: BoTorch is not installed here; pip install -e '.[peers]', and repeat the "
+            "command",
+            file=sys.stderr,
+        )
+        return 2
+    os.environ["OMP_NUM_THREADS"] = "1"  # a process a core has more than threads would
+    args.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        tables = {name: find_table(name) for name in args.tables.split(",")}
+    except MixerSearchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    with ProcessPoolExecutor(num_cores(), mp_context=get_context("spawn")) as pool:
+        for name, table in tables.items():
+            _record(pool, name, table, args)
+    return 0
+
+
+def is_installed() -> bool:
+    """Whether the packages are here that the recorded methods need."""
+    return find_spec("botorch") is not None
+
+
+def read_peers(name: str, table: Table, folder: Path = RESULTS) -> dict[str, list[Course]]:
+    """The recorded courses on a table by method; none where none were recorded.
+
+    Raises:
+        TableError: they were recorded on another table of that name, or are of other lengths than
+            the studies they are compared with.
+    """
+    path = folder / f"{name}.json"
+    if not path.exists():
+        return {}
+    kept = json.loads(path.read_text())
+    if kept["table"] != fingerprint(table):
+        raise TableError(
+            f"{path} was recorded on another table {name}; remove it and repeat benchmarks/peers.py"
+        )
+    if kept["trials"] != MOST_TRIALS:
+        raise TableError(
+            f"{path} holds studies of {kept['trials']} trials, not of {MOST_TRIALS}; remove it and "
+            "repeat benchmarks/peers.py without --trials"
+        )
+    return {
+        method: [Course.from_rows(rows) for rows in by_seed.values()]
+        for method, by_seed in kept["courses"].items()
+    }
+
+
+def fingerprint(table: Table) -> dict[str, Any]:
+    """What tells a table from another of the same name."""
+    return {
+        "members": len(table.members),
+        "flops_ceiling": table.flops_ceiling,
+        "hypervolume": {k: round(v, 9) for k, v in table.whole_hypervolume.items()},
+    }
+
+
+def _record(pool: ProcessPoolExecutor, name: str, table: Table, args: argparse.Namespace) -> None:
+    path: Path = args.folder / f"{name}.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    courses: dict[str, dict[str, Any]] = kept.get("courses", {})
+    missing = {
+        pool.submit(_course, name, method, seed, args.trials): (method, str(seed))
+        for method in args.methods.split(";")
+        for seed in range(args.repeats)
+        if str(seed) not in courses.get(method, {})
+    }
+    for job in as_completed(missing):
+        method, seed = missing[job]
+        courses.setdefault(method, {})[seed] = job.result().as_rows()
+        receipt = _receipt(table, args.trials) | {"courses": courses}
+        path.write_text(json.dumps(receipt, indent=1) + "\n")
+        print(f"{name}: {method}, seed {seed}, written to {path}", flush=True)
+
+
+def _course(table: str, method: str, seed: int, trials: int) -> Course:
+    return course_of(find_table(table), method, seed, num_trials=trials)
+
+
+def _receipt(table: Table, trials: int) -> dict[str, Any]:
+    versions = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            versions[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return {
+        "command": "python benchmarks/peers.py " + " ".join(sys.argv[1:]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "revision": git_revision(),
+        "machine": f"{platform.machine()}, {num_cores()} cores",
+        "versions": versions,
+        "trials": trials,
+        "table": fingerprint(table),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""What is asked of the search, and whether it is reached: a row a target, each worked out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from estimates import Estimate, ratio
+from find_table import TUNING
+from measured import TRIALS, Measured
+from methods import BASELINES, OURS
+
+Tables = Mapping[str, Measured]
+
+BOTORCH, TPE, NSGA2 = "BoTorch, our starts", "TPE, our starts", "NSGA-II"
+FLOPS = "training_flops"
+
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A row of the table."""
+
+    on: str
+    what: str
+    target: str
+    measured: str = NOT_MEASURED
+    reached: bool | None = None
+    """None where it was not measured."""
+
+
+def best_baseline(table: Measured, share: float, measure: str) -> tuple[str, Estimate] | None:
+    """The baseline that needs least, and how many times ours that is; None if none was run."""
+    spent = {name: table.spent(name, share, measure) for name in BASELINES if name in table.courses}
+    if not spent or OURS not in table.courses:
+        return None
+    best = min(spent, key=lambda name: float(np.median(spent[name])))
+    return best, ratio(spent[best], table.spent(OURS, share, measure))
+
+
+def targets(tables: Tables, asks: Mapping[int, float]) -> list[Target]:
+    """All rows.
+
+    Args:
+        tables: by name; what is not there is not measured.
+        asks: seconds of a proposal, by trials.
+    """
+    reporting = {name: table for name, table in tables.items() if name != TUNING}
+    return [
+        _times("cifar10", tables, BOTORCH, 1.3),
+        _times("cifar10", tables, TPE, 3),
+        _times("cifar10", tables, NSGA2, 8),
+        _worst(reporting),
+        _large(tables),
+        *(_trials_to_90(name, tables) for name in ("noisy", "many")),
+        _late(tables),
+        _saved({name: table for name, table in reporting.items() if name != "late"}),
+        Target("a warm start from another table", "trials to 95 % without / with", "1.3"),
+        *(_workers(count, reporting) for count in (4, 16)),
+        *(_ask(trials, limit, asks) for trials, limit in ((200, 0.1), (2_000, 0.5), (10_000, 1))),
+        Target(
+            "real `mixer_digits`, eight seeds, 60 s each (`equal_time.py`)",
+            "difference of hypervolume above the median accuracy to TPE",
+            "interval above zero",
+        ),
+    ]
+
+
+def _times(name: str, tables: Tables, baseline: str, least: float) -> Target:
+    row = Target(name, f"compute to 95 %: {baseline} / ours", f"{least:g}")
+    table = tables.get(name)
+    if table is None or not {baseline, OURS} <= table.courses.keys():
+        return row
+    found = ratio(table.spent(baseline, 0.95, FLOPS), table.spent(OURS, 0.95, FLOPS))
+    return _at_least(row, found, least)
+
+
+def _worst(tables: Tables) -> Target:
+    row = Target("the worst of all tables", "compute to 95 %: best baseline / ours", "0.9")
+    found = {name: best_baseline(table, 0.95, FLOPS) for name, table in tables.items()}
+    known = {name: best for name, best in found.items() if best and not math.isnan(best[1].value)}
+    if not known:
+        return row
+    worst = min(known, key=lambda name: known[name][1].value)
+    unresolved = [name for name, best in found.items() if best and name not in known]
+    note = f"; neither gets there on {', '.join(unresolved)}" if unresolved else ""
+    best_there, value = known[worst]
+    return _at_least(row, value, 0.9, f" ({worst}: {best_there}{note})")
+
+
+def _large(tables: Tables) -> Target:
+    row = Target(
+        "large",
+        f"hypervolume after {', '.join(map(str, TRIALS))} trials, less the best of random, "
+        "NSGA-II, BoTorch",
+        "-3 points",
+    )
+    table = tables.get("large")
+    others = ("random", NSGA2, BOTORCH)
+    if table is None or OURS not in table.courses:
+        return row
+    run = [name for name in others if name in table.courses]
+    if not run:
+        return row
+
+    def points(name: str, trials: int) -> float:
+        return 100 * float(np.median(table.shares_after(name, trials)))
+
+    behind = [points(OURS, n) - max(points(name, n) for name in run) for n in TRIALS]
+    left_out = [name for name in others if name not in run]
+    note = f" (without {', '.join(left_out)})" if left_out else ""
+    measured = ", ".join(f"{value:+.1f}" for value in behind) + " points" + note
+    return _with(row, measured, min(behind) >= -3)
+
+
+def _trials_to_90(name: str, tables: Tables) -> Target:
+    row = Target(name, "trials to 90 %: best baseline / ours", "1.5")
+    found = best_baseline(tables[name], 0.9, "trials") if name in tables else None
+    return _at_least(row, found[1], 1.5, f" ({found[0]})") if found else row
+
+
+def _late(tables: Tables) -> Target:
+    row = Target("late", "hypervolume after 60 trials with rungs / without", "0.985")
+    if "late" not in tables or not tables["late"].rungs:
+        return row
+    effects = tables["late"].rungs
+    return _at_least(
+        row, ratio([e.share for e in effects], [e.share_without for e in effects]), 0.985
+    )
+
+
+def _saved(tables: Tables) -> Target:
+    row = Target("all other tables", "compute that rungs save in 60 trials, the least", "20 %")
+    saved = {
+        name: float(np.median([effect.saved for effect in table.rungs]))
+        for name, table in tables.items()
+        if table.rungs
+    }
+    if not saved:
+        return row
+    least = min(saved, key=lambda name: saved[name])
+    return _with(row, f"{100 * saved[least]:.0f} % ({least})", saved[least] >= 0.2)
+
+
+def _workers(count: int, tables: Tables) -> Target:
+    row = Target(f"{count} workers", "loss against one after 60 trials, the most", "under 10 %")
+    lost = {
+        name: 1 - _last(table.workers[count]) / _last(table.workers[1])
+        for name, table in tables.items()
+        if table.workers
+    }
+    if not lost:
+        return row
+    most = max(lost, key=lambda name: lost[name])
+    return _with(row, f"{100 * lost[most]:.1f} % ({most})", lost[most] < 0.1)
+
+
+def _last(rows: Sequence[Sequence[float]]) -> float:
+    return float(np.median([row[-1] for row in rows]))
+
+
+def _ask(trials: int, limit: float, asks: Mapping[int, float]) -> Target:
+    row = Target(f"a proposal at {trials:,} trials", "seconds", f"{limit:g} at most")
+    taken = asks.get(trials)
+    return row if taken is None else _with(row, f"{taken:.2f}", taken <= limit)
+
+
+def _at_least(row: Target, found: Estimate, least: float, note: str = "") -> Target:
+    if math.isnan(found.value):
+        return _with(row, "neither gets there" + note, False)
+    if math.isinf(found.value):
+        return _with(row, "ours alone gets there" + note, True)
+    if found.value == 0:
+        return _with(row, "ours does not get there" + note, False)
+    interval = f"{found.value:.3g} ({found.low:.3g} to {found.high:.3g})"
+    return _with(row, interval.replace("inf", "∞") + note, found.value >= least)
+
+
+def _with(row: Target, measured: str, reached: bool) -> Target:
+    return Target(row.on, row.what, row.target, measured, reached)
