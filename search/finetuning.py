@@ -99,7 +99,7 @@ def finetune_study(
         keep_checkpoints=keep_checkpoints,
     )
     checkpoints = training.checkpoints()
-    weights = WeightsOptions("all", None if weights_dir is None else as_path(weights_dir))
+    weights = WeightsOptions("all", as_path(weights_dir))
     weights.check()
     stopping = Stopping()
     opened = training.open_workers(storage, stopping, partial(print_line, console))
@@ -115,8 +115,8 @@ def finetune_study(
             start_workers=start_workers,
             storage=storage,
             data=data,
-            data_dir=None if data_dir is None else as_path(data_dir),
-            archive=None if archive is None else as_path(archive),
+            data_dir=as_path(data_dir),
+            archive=as_path(archive),
             checkpoints=checkpoints,
             weights=weights,
             retry=training.retry,

@@ -104,7 +104,7 @@ def run_study(
         keep_checkpoints=keep_checkpoints,
     )
     deadline, checkpoints = training.deadline(), training.checkpoints()
-    weights = WeightsOptions(keep_weights, None if weights_dir is None else as_path(weights_dir))
+    weights = WeightsOptions(keep_weights, as_path(weights_dir))
     weights.check()
     if stop_when_flat is not None and stop_when_flat < 1:
         raise StudyError(f"--stop-when-flat {stop_when_flat}: give a number of trials, 1 or more")
@@ -126,8 +126,8 @@ def run_study(
             start_workers=start_workers,
             storage=storage,
             data=data,
-            data_dir=None if data_dir is None else as_path(data_dir),
-            archive=None if archive is None else as_path(archive),
+            data_dir=as_path(data_dir),
+            archive=as_path(archive),
             with_baselines=baselines,
             tune_rate=tune_rate,
             checkpoints=checkpoints,

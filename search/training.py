@@ -61,7 +61,7 @@ class Training:
             MixerSearchError: they cannot.
         """
         checkpoints = Checkpoints(
-            None if self.checkpoint_dir is None else as_path(self.checkpoint_dir),
+            as_path(self.checkpoint_dir),
             _seconds("--checkpoint-every", self.checkpoint_every),
             self.keep_checkpoints,
         )
