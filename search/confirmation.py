@@ -15,8 +15,7 @@ from runs.reader import open_reader
 from runs.weights_folder import Weights
 from search.report.lines import print_line
 from search.spec.confirmation import MOST_A_FAMILY, ConfirmationSettings
-from search.study.stop_signals import Stopping
-from search.training import Training, telling_what_stays
+from search.training import Training
 from space.config import Config
 from space.paths import as_path
 from space.weights_file import params_of
@@ -142,14 +141,10 @@ def _train(
     """Opens workers, and has a confirmation trained; whether all of it is."""
     from search.study.confirm import train  # takes a second
 
-    training, stopping = Training(**options), Stopping()
+    training = Training(**options)
     deadline, checkpoints = training.deadline(), training.checkpoints()
-    opened = training.open_workers(storage, stopping, partial(print_line, console))
-    with (
-        telling_what_stays(console, "trainings", " The test split was not read."),
-        stopping.listen(),
-        opened as start_workers,
-    ):
+    started = training.start(storage, console, "trainings", " The test split was not read.")
+    with started as (start_workers, check_stop):
         return train(
             study,
             console,
@@ -163,7 +158,7 @@ def _train(
             weights_dir=as_path(weights_dir),
             retry=training.retry,
             deadline=deadline,
-            check_stop=stopping.check,
+            check_stop=check_stop,
         )
 
 
