@@ -13,8 +13,9 @@ from runs import pareto, winners
 from runs.confirmation.sentence import budgets
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.snapshot import History, Snapshot
-from runs.wording import training_flops, with_arm
+from runs.wording import with_arm
 from space.costs import Cost
+from space.quantities import format_count
 
 MISSING = "–"
 """Where a specification has no such entry."""
@@ -126,7 +127,7 @@ def reached_table(studies: Mapping[str, Snapshot]) -> pd.DataFrame:
                 "On the front": len(snapshot.front),
                 "Finished": snapshot.counts[State.COMPLETE],
                 "Trials": len(snapshot.searched),
-                "Training FLOPs": training_flops(spent),
+                "Training FLOPs": format_count(spent),
             }
         )
     return pd.DataFrame(rows)

@@ -77,14 +77,6 @@ def flop_per_second(speed: float) -> str:
     return f"{number} {unit}FLOP/s"
 
 
-def training_flops(flops: float) -> str:
-    """`412 T`, `1.20 P`, `3.40 E`: training comes to more than `format_count` has units for."""
-    for unit, size in (("E", 1e6), ("P", 1e3)):
-        if flops >= 0.9995e12 * size:
-            return format_count(flops / size).replace("T", unit)
-    return format_count(flops)
-
-
 def memory(size: int) -> str:
     """Bytes as `412 MiB` or `1.50 GiB`."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

@@ -15,9 +15,8 @@ from runs.shown import endings, endings_sentence
 from runs.snapshot import Snapshot
 from runs.spent import spent_by_family
 from runs.timeline import thinned, timeline
-from runs.wording import training_flops
 from space.families import labels
-from space.quantities import format_seconds
+from space.quantities import format_count, format_seconds
 
 _MOST_BARS = 600
 """Of the timeline: more make a file large, and cannot be told apart on paper."""
@@ -44,7 +43,7 @@ def _spent(snapshot: Snapshot) -> list[Facts]:
     flops = sum(t.training_flops or 0.0 for t in snapshot.sought)
     facts = {
         "wall clock": format_seconds(spent.wall_seconds),
-        "training FLOPs": training_flops(flops),
+        "training FLOPs": format_count(flops),
         "trials per hour": f"{spent.trials_per_hour or 0.0:,.1f}",
         "device busy": f"{100 * (spent.busy_share or 0.0):.1f} %",
         "programs from the cache": f"{spent.cache_hits:,} of {spent.programs:,}",
