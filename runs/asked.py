@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runs.record import StudyRecord, TrialRecord
-from runs.rungs import rungs_of
+from runs.rungs import first_exempt, rungs_of
 from space.config import ImageTask
 from space.costs import FLOPS
 from space.families import find_family, labels
@@ -242,5 +242,6 @@ def _stopping(study: StudyRecord, trials: Sequence[TrialRecord]) -> str:
     if not rungs:
         return "none, every configuration is trained to the end"
     at = " and ".join(map(str, rungs))
-    exempt = study.spec["rungs"].get("spared", 0.0)
-    return f"after epoch {at} of {epochs}; {exempt:.0%} exempt"
+    share, first = study.spec["rungs"].get("spared") or 0.0, first_exempt(study.spec)
+    exempt = f"the first {first} and {share:.0%} of the others" if first else f"{share:.0%}"
+    return f"after epoch {at} of {epochs}; {exempt} exempt"

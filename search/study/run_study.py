@@ -39,7 +39,7 @@ from search.study.checkpoint_folder import Checkpoints
 from search.study.held import held_study
 from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
-from search.study.open_study import study_of
+from search.study.open_study import as_it_began, study_of
 from search.study.plan import epoch_steps, plan, reachable, refuse_given_weights
 from search.study.rate_tuning import is_to_be_tuned, spent_on_rates, tune_rates
 from search.study.state import StudyState
@@ -107,8 +107,7 @@ def run_study(
             "tune_rate": tune_rate,
         }
         study = study_of(store, spec, planned, images, asked)
-        rates = study.spec.get("learning_rates", {})  # as it began
-        spec = spec.model_copy(update={"learning_rates": rates})
+        spec = as_it_began(spec, study)
         baselines = planned.baselines if with_baselines else ()
         what = (
             f"{planned.num_affordable(images.task):,} configurations of at most "
