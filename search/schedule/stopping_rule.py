@@ -120,7 +120,7 @@ def spread_of(gains: Sequence[float], weights: Sequence[float] | None = None) ->
     if len(gains) < MIN_FINISHED:
         return None
     weight = np.ones(len(gains)) if weights is None else np.asarray(weights)
-    order = np.lexsort((weight, gains))  # sums in floating point depend on it
+    order = np.lexsort((weight, np.asarray(gains)))  # sums in floating point depend on it
     gain, weight = np.asarray(gains)[order], weight[order]
     total = weight.sum()
     squares = weight @ (gain - weight @ gain / total) ** 2
