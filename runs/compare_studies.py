@@ -66,7 +66,10 @@ def comparable(studies: Mapping[str, Snapshot]) -> Comparable:
 
 
 def searches_nothing(snapshot: Snapshot) -> bool:
-    """Whether a study has trials, and none whose configuration was suggested."""
+    """Whether a study has trials, none of them suggested, and none asked for: a search may begin
+    with its baselines."""
+    if (snapshot.study.spec.get("asked") or {}).get("trials"):
+        return False
     return bool(snapshot.trials) and all(t.origin is not Origin.SEARCH for t in snapshot.trials)
 
 
