@@ -11,6 +11,9 @@ import pandas as pd
 
 from runs import pareto, winners
 from runs.confirmation.sentence import budgets
+from runs.confirmed import Confirmed
+from runs.confirmed_best import best_confirmed
+from runs.noise import longer_arm
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.snapshot import History, Snapshot
 from runs.wording import with_arm
@@ -64,7 +67,10 @@ def comparable(studies: Mapping[str, Snapshot]) -> Comparable:
 
 
 def searches_nothing(snapshot: Snapshot) -> bool:
-    """Whether a study has trials, and none whose configuration was suggested."""
+    """Whether a study has trials, none of them suggested, and none asked for: a search may begin
+    with its baselines."""
+    if (snapshot.study.spec.get("asked") or {}).get("trials"):
+        return False
     return bool(snapshot.trials) and all(t.origin is not Origin.SEARCH for t in snapshot.trials)
 
 
@@ -110,10 +116,13 @@ def only_what_differs(specs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Entry", *specs])
 
 
-def reached_table(studies: Mapping[str, Snapshot]) -> pd.DataFrame:
+def reached_table(
+    studies: Mapping[str, Snapshot], confirmed: Mapping[str, Confirmed] | None = None
+) -> pd.DataFrame:
     """One row a study.
 
-    Columns: Study, Best accuracy (with half of its interval), On the front, Finished, Trials,
+    Columns: Study, Best accuracy (with half of its interval), Over fresh seeds (the same of the
+    best confirmed, where any of the studies is confirmed), On the front, Finished, Trials,
     Training FLOPs (of the search).
     """
     rows = []
@@ -124,6 +133,7 @@ def reached_table(studies: Mapping[str, Snapshot]) -> pd.DataFrame:
             {
                 "Study": name,
                 "Best accuracy": _written(snapshot, best),
+                **({"Over fresh seeds": _fresh(confirmed.get(name))} if confirmed else {}),
                 "On the front": len(snapshot.front),
                 "Finished": snapshot.counts[State.COMPLETE],
                 "Trials": len(snapshot.searched),
@@ -160,6 +170,13 @@ def _written(snapshot: Snapshot, trial: TrialRecord | None) -> str:
     if trial is None:
         return MISSING
     return with_arm(trial.accuracy, snapshot.noise.half_width(trial))
+
+
+def _fresh(confirmed: Confirmed | None) -> str:
+    best = None if confirmed is None else best_confirmed(confirmed)
+    if best is None:
+        return MISSING
+    return f"{with_arm(best.interval.value, longer_arm(best.interval))} ({best.split})"
 
 
 def _other_task(study: StudyRecord, first: StudyRecord) -> str | None:

@@ -22,12 +22,13 @@ from runs.shown import moment, two_columns
 from runs.shown_study import ranges_table, rates_table
 from runs.snapshot import Snapshot
 from runs.spent import family_shares, spent_by_family, where_facts
+from runs.study_kind import kind_sentence, result_lines
 from runs.test_readings import readings_line
 from space.families import find_family
 from space.quantities import counted
 
-_FACTS_PIXELS = 455
-"""Width of a table of facts: two stand side by side where there is room."""
+_FACTS_PIXELS = 448
+"""Width of a table of facts: two stand side by side in windows of 1,280 pixels and more."""
 _MOST_READINGS = 10
 """Of the test split that are shown, the newest; all are counted."""
 
@@ -50,12 +51,12 @@ def page() -> None:
             _facts("Data", data_facts(study, snapshot.trials))
             if study.fine_tunes is not None:
                 _facts("Start", start_facts(study))
-            elif study.rates_of is None:
+            elif kind_sentence(snapshot) is None:
                 _facts("Search", search_facts(study, snapshot.trials))
         with st.container(width=_FACTS_PIXELS):
             _facts("Recipe", recipe_facts(study))
             _facts("Where", where_facts(snapshot.trials))
-    if study.fine_tunes is None and study.rates_of is None:
+    if kind_sentence(snapshot) is None:
         _space(snapshot)
     _rates(snapshot)
     st.subheader("Compute a family")
@@ -65,18 +66,12 @@ def page() -> None:
 
 
 def _purpose(snapshot: Snapshot) -> None:
-    """What sets this study apart from a search, where something does."""
-    study = snapshot.study
-    if study.rates_of is not None:
-        st.text(
-            f"Tries one learning rate for study {study.rates_of}, which chooses among several; its "
-            "accuracies are of shortened trainings."
-        )
-    elif study.fine_tunes is not None:
-        st.text(
-            f"Fine-tunes preset {study.fine_tunes}: its weights are trained on with these images. "
-            "It searches nothing."
-        )
+    """What sets this study apart from a search, where something does, and what came out."""
+    if (kind := kind_sentence(snapshot)) is not None:
+        st.text(kind)
+    if lines := result_lines(snapshot):
+        with st.container(border=True):
+            st.text("\n".join(lines))
 
 
 def _status(snapshot: Snapshot) -> None:

@@ -16,7 +16,6 @@ from runs.reader import Reader, open_reader
 from runs.record import State, StudyRecord
 from runs.wording import luckiest, state_word
 from space.command import Json, Version, make_app, print_json, run_app, visible
-from space.families import find_family
 from space.quantities import counted
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ class Listed:
     """A study in a list."""
 
     study: StudyRecord
+    kind: str
+    """What it is, in words."""
     trials: int
     states: Counter[State]
     best: float | None
@@ -90,12 +91,14 @@ def list_all(
 def _listed(store: Reader, study: StudyRecord) -> Listed:
     from runs.confirmed_best import best_confirmed
     from runs.snapshot import Snapshot  # here: most verbs need no pandas
+    from runs.study_kind import kind_words
 
     reading = store.read(study.name)
     confirmed = find_confirmed(store, study.name)
     found = Snapshot(reading.study, reading.trials, reading.holder)
     return Listed(
         study=study,
+        kind=kind_words(found),
         trials=len(found.sought),
         states=found.counts,
         best=max((trial.accuracy or 0.0 for trial in found.found), default=None),
@@ -108,9 +111,8 @@ def _listed(store: Reader, study: StudyRecord) -> Listed:
 def _lines(one: Listed) -> str:
     """The name, and below it what fits a terminal of 80 characters."""
     study = one.study
-    families = ", ".join(find_family(name).label for name in study.families)
-    kind = f"fine-tunes {study.fine_tunes}" if study.fine_tunes else families
-    facts = [str(study.spec.get("dataset")), kind, f"since {study.created_at:%Y-%m-%d %H:%M} UTC"]
+    began = f"since {study.created_at:%Y-%m-%d %H:%M} UTC"
+    facts = [str(study.spec.get("dataset")), one.kind, began]
     states = ", ".join(
         f"{count} {state_word(state, is_run=one.run_by is not None)}"
         for state, count in one.states.most_common()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runs.compare_studies import searches_nothing
 from runs.confirmed import Confirmed, find_confirmed, of_kind
 from runs.confirmed_best import best_confirmed
 from runs.confirmed_words import published
@@ -17,6 +18,7 @@ from runs.report.parameters import parameters_section
 from runs.report.progress import progress_section
 from runs.report.section import Content, Facts, Section
 from runs.snapshot import Snapshot, read_snapshot
+from runs.study_kind import kind_sentence, result_lines
 from runs.test_readings import readings_line
 from runs.wording import luckiest, state_word
 from space.families import labels
@@ -61,6 +63,8 @@ def _subtitle(snapshot: Snapshot) -> str:
     study = snapshot.study
     data = str(study.spec.get("dataset", "an unnamed data set"))
     what = f"Search for {labels(study.families)}"
+    if searches_nothing(snapshot):
+        what = f"Baselines of {labels(study.families)}"
     if study.fine_tunes is not None:
         what = f"Fine-tuning of preset {study.fine_tunes}"
     elif study.rates_of is not None:
@@ -71,7 +75,9 @@ def _subtitle(snapshot: Snapshot) -> str:
 def _result(snapshot: Snapshot, confirmed: Confirmed | None) -> Section:
     """The sentence of the study, or why it has none yet; and its numbers."""
     study = snapshot.study
-    if confirmed is not None:
+    if confirmed is None and (kind := kind_sentence(snapshot)) is not None:
+        said = [kind, *result_lines(snapshot)]
+    elif confirmed is not None:
         said = published(confirmed)
     elif snapshot.comparisons:
         said = [

@@ -80,7 +80,7 @@ def train(
         planned = plan(spec, images.task)
         study = study_of(store, spec, planned, images)
         state = StudyState.read(store, name)
-        wanted = record.plan if record else _new_plan(study, state, settings)
+        wanted = record.plan if record else new_plan(study, state, settings)
         steps = epoch_steps(spec, len(images.train_labels))
         tasks = partial(
             _task,
@@ -147,7 +147,7 @@ def unfinished(store: Reader, study: str, kind: str = "front") -> ConfirmationRe
     return None if is_tested else records[-1]
 
 
-def _new_plan(
+def new_plan(
     study: StudyRecord, state: StudyState, settings: ConfirmationSettings
 ) -> dict[str, Any]:
     """What is frozen before the first training."""
