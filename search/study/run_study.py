@@ -95,7 +95,7 @@ def run_study(
     if data is not None:
         name = data.name if isinstance(data, ImageData) else "arrays"
         spec = spec.model_copy(update={"dataset": name})
-    with held_study(spec.name, storage, say, check_stop=check_stop) as (store, mirror):
+    with held_study(spec.name, storage, say, check_stop=check_stop) as store:
         images = images_of(store, spec, data_dir=data_dir, archive=archive, given=data, report=say)
         planned = plan(spec, images.task)
         num_train, num_validation = len(images.train_labels), len(images.validation_labels)
@@ -186,7 +186,7 @@ def run_study(
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
         noise = noise_of(study, status.trials)
-        marks = unconverged(study, shown(status), train_losses(mirror.epochs), noise)
+        marks = unconverged(study, shown(status), train_losses(store.mirror.epochs), noise)
         if status.front:
             console.print(front_table(status, noise, marks))
         for line in [
