@@ -16,6 +16,7 @@ from dashboard.style import row
 from dashboard.theme import palette
 from dashboard.timeline import show_timeline
 from runs.accounting import Account, account
+from runs.hypervolume_lost import hypervolume_lost
 from runs.plot.figures.progress import (
     endings_figure,
     hypervolume_figure,
@@ -132,12 +133,14 @@ def _early_stopping(snapshot: Snapshot) -> None:
     if not (snapshot.rungs or found.stopped or found.exempt):
         st.text("This study trains every configuration to the end.")
         return
+    lost = hypervolume_lost(snapshot.study, snapshot.trials)
     values = {
         "Configurations stopped": f"{found.stopped:,}",
         "Training compute saved": f"{100 * found.saved_share:.1f} %",
         "Training FLOPs saved": format_count(found.saved_flops),
         "Exempt": f"{found.exempt:,}",
         "Of those on the front": f"{found.exempt_on_front:,}" if found.exempt else "–",
+        "Hypervolume lost": f"{100 * lost.share.value:.1f} %" if lost.share else "–",
     }
     meanings = {
         "Configurations stopped": "Too far behind others of no more "
@@ -145,18 +148,20 @@ def _early_stopping(snapshot: Snapshot) -> None:
         "Training compute saved": "Of the training FLOPs the search would have taken without "
         "stopping.",
         "Training FLOPs saved": "What the stopped trials would have taken on top.",
-        "Exempt": "Trained to the end although they would have been stopped; drawn by lot.",
+        "Exempt": "Trained to the end although they would have been stopped.",
         "Of those on the front": "What stopping would have lost of them.",
+        "Hypervolume lost": "By an estimate: what the stopped ones would have added, if they were "
+        "like the exempt ones.",
     }
     with st.container(horizontal=True, gap="large"):
         for label, value in values.items():
             st.metric(label, value, help=meanings[label], width="content")
-    regret = "" if found.regret is None else f": {100 * found.regret:.0f} % so far"
+    verdict = f" So far: {lost.sentence}." if lost.sentence else ""
     st.caption(
         f"{_where_compared(snapshot)}Some configurations that would have been stopped are exempt, "
-        "that is trained to the end all the same, to see whether stopping is right. Regret is the "
-        f"share of them that come to lie on the front{regret}. About that share of the stopped "
-        "ones can be expected to be missing there."
+        "that is trained to the end all the same, to see whether stopping is right. What the "
+        "hypervolume would be without them says how much the stopped ones may be missing there."
+        f"{verdict}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from runs.accounting import account
+from runs.hypervolume_lost import hypervolume_lost
 from runs.plot.figures.progress import endings_figure, wall_figure
 from runs.plot.figures.spent import spent_figure
 from runs.plot.figures.timeline import timeline_figure
@@ -14,6 +15,7 @@ from runs.report.section import Facts, Figure, Part, Section, Table
 from runs.shown import endings, endings_sentence
 from runs.snapshot import Snapshot
 from runs.spent import spent_by_family
+from runs.stopped import stopped
 from runs.timeline import thinned, timeline
 from space.families import labels
 from space.quantities import format_count, format_seconds
@@ -29,6 +31,7 @@ def progress_section(snapshot: Snapshot) -> list[Section]:
         return []
     parts: list[Part] = [
         *_spent(snapshot),
+        *_stopped(snapshot),
         *_gained(snapshot),
         *_times(snapshot),
         *_reasons(snapshot),
@@ -47,6 +50,21 @@ def _spent(snapshot: Snapshot) -> list[Facts]:
         "trials per hour": f"{spent.trials_per_hour or 0.0:,.1f}",
         "device busy": f"{100 * (spent.busy_share or 0.0):.1f} %",
         "programs from the cache": f"{spent.cache_hits:,} of {spent.programs:,}",
+    }
+    return [Facts(facts=facts)]
+
+
+def _stopped(snapshot: Snapshot) -> list[Facts]:
+    """What early stopping saved, and what it may have cost."""
+    found = stopped(snapshot.trials, snapshot.study.min_accuracy, snapshot.study.cost)
+    if not found.stopped:
+        return []
+    lost = hypervolume_lost(snapshot.study, snapshot.trials).sentence
+    facts = {
+        "stopped early": f"{found.stopped:,}; {found.exempt:,} exempt, trained to the end "
+        f"nevertheless, of which {found.exempt_on_front:,} on the front",
+        "training compute saved by that": f"{100 * found.saved_share:.1f} %",
+        "hypervolume lost": lost or "",
     }
     return [Facts(facts=facts)]
 

@@ -119,9 +119,10 @@ def spread_of(gains: Sequence[float], weights: Sequence[float] | None = None) ->
     """
     if len(gains) < MIN_FINISHED:
         return None
-    weight = np.ones(len(gains)) if weights is None else np.asarray(weights)
-    order = np.lexsort((weight, np.asarray(gains)))  # sums in floating point depend on it
-    gain, weight = np.asarray(gains)[order], weight[order]
+    gain = np.asarray(gains, dtype=np.float64)
+    weight = np.ones(len(gain)) if weights is None else np.asarray(weights, dtype=np.float64)
+    order = np.lexsort((weight, gain))  # sums in floating point depend on it
+    gain, weight = gain[order], weight[order]
     total = weight.sum()
     squares = weight @ (gain - weight @ gain / total) ** 2
     return math.sqrt(squares / (total - weight @ weight / total))
