@@ -24,7 +24,7 @@ from runs.confirmed import Confirmed
 from runs.noise import LEVEL
 from runs.record import Origin
 from runs.snapshot import Snapshot
-from runs.wording import training_flops
+from space.quantities import format_count
 
 ONE_SEARCH = (
     "It is one search of each: what another seed of the search would change is not known, and in "
@@ -47,7 +47,7 @@ def search_verdict(studies: Mapping[str, Snapshot], first: str, other: str) -> s
         return f"{first} and {other} cannot be told apart: {without} has found nothing yet."
     reference = common_reference([studies[name].study for name in (first, other)])
     areas = [area_after(studies[name], equal, reference) for name in (first, other)]
-    at = f"At {training_flops(equal)} training FLOPs each"
+    at = f"At {format_count(equal)} training FLOPs each"
     if areas[0] is None or areas[1] is None:
         return (
             f"{at}, {first} and {other} cannot be told apart: the noise of accuracies is not known."
