@@ -34,17 +34,18 @@ _MOST_PIXELS = 740
 """Of the table's height; beyond it scrolls."""
 
 _COLUMNS = {
-    "Front": TextColumn(width=90, help="Of its group: on from a support of 0.95, off to 0.05."),
+    "Trial": NumberColumn(width=52),
+    "Front": TextColumn(width=84, help="Of its group: on from a support of 0.95, off to 0.05."),
     "Support": NumberColumn(
         format="%.2f",
-        width=70,
+        width=66,
         help="How sure its place is. Its accuracies are drawn anew 4,000 times, as other seeds and "
         "images could have given them: the share of draws in which it is on the front.",
     ),
     "To decide": TextColumn(
-        "Seeds to decide",
-        width=120,
-        help="Of every configuration of its group, if the means stay as they are.",
+        "To decide",
+        width=84,
+        help="How many seeds would: of every configuration of its group, if the means stay.",
     ),
     "Accuracy": NumberColumn("Accuracy (%)", format="%.2f", help="Mean over fresh seeds."),
     "Group": TextColumn(width=90),
