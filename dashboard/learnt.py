@@ -8,6 +8,7 @@ from dashboard import reading
 from dashboard.controls import chart
 from dashboard.style import row
 from dashboard.theme import palette
+from runs import learnt_words
 from runs.learnt import Learnt, Tiles, learnt
 from runs.plot.figures.learnt import tiles_figure
 from runs.reader import open_reader
@@ -15,7 +16,6 @@ from runs.record import State, TrialRecord, WeightsRecord
 from runs.snapshot import Snapshot
 from runs.weights_folder import WeightsError, weights_folder, weights_in
 from space.families import AnyConfig
-from space.quantities import counted
 
 
 def show_learnt(snapshot: Snapshot, trial: TrialRecord) -> None:
@@ -76,36 +76,17 @@ def _show(found: Learnt, number: int) -> None:
         for place, tiles in zip(row("token_mixing", 3), found.token_mixing, strict=False):
             with place:
                 _tiles(tiles, f"learnt {tiles.title} of {number}")
-        st.caption(
-            f"{_shown(found.token_mixing[0])} of the token-mixing MLPs of the first blocks: a tile "
-            "is the weights with which a unit reads the patches, each where it lies in the image. "
-            "Sorted by frequency, low ones first (as in Tolstikhin et al. 2021)."
-        )
+        st.caption(learnt_words.token_mixing_words(found.token_mixing[0]))
     left, right = row("stem", 2)
     if found.stem is not None:
         with left:
             _tiles(found.stem, f"learnt stem of {number}")
-            colors = "in colour, grey is zero" if found.stem.images.ndim == 4 else "zero is blank"
-            st.caption(
-                f"{_shown(found.stem)} of the stem, the strongest first: what of a patch a channel "
-                f"reads ({colors})."
-            )
+            st.caption(learnt_words.stem_words(found.stem))
     if found.positions is not None:
         with right:
             _tiles(found.positions, f"learnt positions of {number}")
-            st.caption(
-                "How alike the position embeddings of patches are: a tile is the cosine similarity "
-                "of one patch with all, and stands where the patch does."
-            )
+            st.caption(learnt_words.POSITIONS)
 
 
 def _tiles(tiles: Tiles, key: str) -> None:
     chart(tiles_figure(tiles, palette=palette()), key)
-
-
-def _shown(tiles: Tiles) -> str:
-    """`Hidden units`, `The 64 strongest of 256 hidden units`."""
-    noun = {"unit": "hidden unit", "filter": "filter"}[tiles.what]
-    if len(tiles.images) < tiles.whole:
-        return f"The {len(tiles.images)} strongest of {counted(tiles.whole, noun)}"
-    return f"The {counted(tiles.whole, noun)}"

@@ -17,6 +17,7 @@ from runs.report.front import equal_cost_section, front_section
 from runs.report.parameters import parameters_section
 from runs.report.progress import progress_section
 from runs.report.section import Content, Facts, Section
+from runs.report.trials import trials_section
 from runs.snapshot import Snapshot, read_snapshot
 from runs.study_kind import kind_sentence, result_lines
 from runs.test_readings import readings_line
@@ -45,6 +46,7 @@ def read_content(store: Reader, study: str, storage: str | None = None) -> Conte
         *front_section(snapshot, marks),
         *equal_cost_section(snapshot, marks),
         *parameters_section(snapshot),
+        *trials_section(store, snapshot, storage),
         *progress_section(snapshot),
         asked_section(snapshot, read_rates(store, snapshot.study)),
         receipts_section(snapshot, storage, is_confirmed=_is_confirmed(store, snapshot)),
