@@ -62,9 +62,9 @@ class HypervolumeLost:
             )
         low, high = 100 * self.share.low, 100 * self.share.high
         return (
-            f"stopping has lost {100 * self.share.value:.1f} % of the hypervolume (95 % interval "
-            f"{low:.1f} to {high:.1f} %), as far as {self.num_exempt} exempt configurations tell, "
-            f"of which {self.num_adding} {'widens' if self.num_adding == 1 else 'widen'} the front"
+            f"stopping is estimated to have lost {100 * self.share.value:.1f} % of the hypervolume "
+            f"(95 % interval {low:.1f} to {high:.1f} %), as far as {self.num_exempt} exempt "
+            f"configurations tell, of which {self.num_adding} {'widens' if self.num_adding == 1 else 'widen'} the front"
         )
 
 
@@ -113,10 +113,11 @@ def hypervolume_lost(study: StudyRecord, trials: Sequence[TrialRecord]) -> Hyper
 def share_lost(whole: float, gains: Floats, stand_for: Floats) -> Interval:
     """Of the hypervolume there would be, given what each exempt trial adds to what there is, and
     how many of the stopped ones each stands for."""
-    num = stand_for.sum()
-    mean = stand_for @ gains / num
-    effective = max(2.0, num**2 / (stand_for @ stand_for))  # all but one may stand for next to none
-    variance = stand_for @ (gains - mean) ** 2 / num * effective / (effective - 1)
+    num = float(stand_for.sum())
+    mean = float(stand_for @ gains) / num
+    # Kish's sample size: of several families, all but one trial may stand for next to none
+    effective = max(2.0, num**2 / float(stand_for @ stand_for))
+    variance = float(stand_for @ (gains - mean) ** 2) / num * effective / (effective - 1)
     error = math.sqrt(variance * (num**2 / effective + num))
     half = float(t.ppf((1 + _LEVEL) / 2, effective - 1)) * error
     low, value, high = (max(0.0, num * mean + k * half) for k in (-1, 0, 1))
