@@ -11,10 +11,11 @@ import pandas as pd
 
 from runs import pareto, winners
 from runs.confirmation.sentence import budgets
-from runs.record import State, StudyRecord, TrialRecord
+from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.snapshot import History, Snapshot
-from runs.wording import training_flops, with_arm
+from runs.wording import with_arm
 from space.costs import Cost
+from space.quantities import format_count
 
 MISSING = "–"
 """Where a specification has no such entry."""
@@ -49,6 +50,8 @@ def comparable(studies: Mapping[str, Snapshot]) -> Comparable:
         study = snapshot.study
         if study.fine_tunes is not None:
             left_out[name] = "it fine-tunes a preset and searches nothing"
+        elif searches_nothing(snapshot):
+            left_out[name] = "it searches nothing: its configurations were given"
         elif (why := _other_task(study, first)) is not None:
             left_out[name] = why
         else:
@@ -58,6 +61,11 @@ def comparable(studies: Mapping[str, Snapshot]) -> Comparable:
                 other_costs[name] = f"it minimises {study.cost.label}, not {first.cost.label}"
     kept = {name: snapshot for name, snapshot in studies.items() if name not in left_out}
     return Comparable(kept=kept, left_out=left_out, remarks=remarks, other_costs=other_costs)
+
+
+def searches_nothing(snapshot: Snapshot) -> bool:
+    """Whether a study has trials, and none whose configuration was suggested."""
+    return bool(snapshot.trials) and all(t.origin is not Origin.SEARCH for t in snapshot.trials)
 
 
 def common_reference(studies: Sequence[StudyRecord]) -> pareto.Reference:
@@ -119,7 +127,7 @@ def reached_table(studies: Mapping[str, Snapshot]) -> pd.DataFrame:
                 "On the front": len(snapshot.front),
                 "Finished": snapshot.counts[State.COMPLETE],
                 "Trials": len(snapshot.searched),
-                "Training FLOPs": training_flops(spent),
+                "Training FLOPs": format_count(spent),
             }
         )
     return pd.DataFrame(rows)

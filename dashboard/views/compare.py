@@ -17,6 +17,7 @@ from runs.compare_studies import (
     histories,
     only_what_differs,
     reached_table,
+    searches_nothing,
     within_budgets_table,
 )
 from runs.plot.figures.compare import fronts_figure, hypervolumes_figure
@@ -36,7 +37,7 @@ def page() -> None:
     found = comparable(studies)
     first = next(iter(studies))
     for name, reason in found.left_out.items():
-        st.warning("One is not compared with the first:")
+        st.warning("One is not compared:")
         st.text(f"{name}: {reason}.")
     for name, remark in found.remarks.items():
         st.warning("Differences are not those of the search alone:")
@@ -71,10 +72,11 @@ def _chosen() -> dict[str, Snapshot]:
 
 
 def _picked(known: Mapping[str, also.Listed]) -> list[str]:
-    """At first the study that is looked at, and the newest other one."""
+    """At first the study that is looked at, and the newest other one that searches."""
     here = f"0#{chosen.now().snapshot.study.name}"
     here = here if here in known else next(iter(known))
-    other = next(key for key in known if key != here)
+    others = [key for key in known if key != here]
+    other = next((key for key in others if _searches(known[key])), others[0])
     names = also.labels(known.values())
     key = choices("compare_studies", known, [here, other], most=_MOST)
     picked: list[str] = st.multiselect(
@@ -86,6 +88,14 @@ def _picked(known: Mapping[str, also.Listed]) -> list[str]:
         help="The first is what the others are compared with.",
     )
     return picked
+
+
+def _searches(study: also.Listed) -> bool:
+    try:
+        found = also.snapshot(study)
+    except StorageError:
+        return False
+    return found.study.fine_tunes is None and not searches_nothing(found)
 
 
 def _reached(found: Comparable) -> None:

@@ -23,12 +23,11 @@ from runs.plot.figures.progress import (
     wall_figure,
 )
 from runs.record import State, TrialRecord
-from runs.shown import endings, running_table
+from runs.shown import endings, endings_sentence, running_table
 from runs.snapshot import Snapshot
 from runs.stopped import stopped
-from runs.wording import training_flops
 from space.families import labels
-from space.quantities import counted, format_seconds
+from space.quantities import counted, format_count, format_seconds
 
 _SECONDS_BETWEEN_SIGNS = 10.0
 """Of life of who runs the study: fewer are nothing to speak of."""
@@ -64,9 +63,10 @@ def _search(snapshot: Snapshot) -> None:
     st.subheader("Early stopping")
     _early_stopping(snapshot)
     st.subheader("Trials ended")
-    times = endings(snapshot.searched)
+    times = endings(snapshot.trials)
     if times:
         chart(endings_figure(times, palette=palette()), key="endings")
+        st.caption(f"{endings_sentence(snapshot.trials)}.")
     else:
         st.text("None yet.")
     st.subheader("Where the time went")
@@ -135,7 +135,7 @@ def _early_stopping(snapshot: Snapshot) -> None:
     values = {
         "Configurations stopped": f"{found.stopped:,}",
         "Training compute saved": f"{100 * found.saved_share:.1f} %",
-        "Training FLOPs saved": training_flops(found.saved_flops),
+        "Training FLOPs saved": format_count(found.saved_flops),
         "Exempt": f"{found.exempt:,}",
         "Of those on the front": f"{found.exempt_on_front:,}" if found.exempt else "–",
     }
@@ -197,7 +197,7 @@ def _confirming(trials: Sequence[TrialRecord]) -> str:
     flops = sum(trial.training_flops or 0.0 for trial in trials)
     return (
         f"Besides, {counted(len(trials), 'trial')} with fresh seeds took "
-        f"{format_seconds(spent.wall_seconds)} and {training_flops(flops)} training FLOPs to "
+        f"{format_seconds(spent.wall_seconds)} and {format_count(flops)} training FLOPs to "
         "confirm what the search found: no figure of the search has them in it."
     )
 

@@ -13,6 +13,7 @@ from dashboard.notes import notes_text
 from dashboard.report import report_button
 from dashboard.theme import palette
 from runs.asked import data_facts, recipe_facts, search_facts, searched_ranges, start_facts
+from runs.confirmed_words import to_publish
 from runs.next_steps import next_steps
 from runs.pace import confirmation_pace, pace_of
 from runs.plot.figures.spent import spent_figure
@@ -35,6 +36,7 @@ def page() -> None:
     snapshot = chosen.now().snapshot
     study = snapshot.study
     st.header("Study")
+    st.text(study.name)
     _purpose(snapshot)
     _status(snapshot)
     _confirmed(snapshot)
@@ -102,10 +104,12 @@ def _status(snapshot: Snapshot) -> None:
 def _confirmed(snapshot: Snapshot) -> None:
     """What fresh seeds say, in full on Front."""
     found = reading.confirmed(snapshot)
-    if found is not None and (said := found.sentences()):
+    if found is not None and (said := to_publish(found)) is not None:
         with st.container(border=True):
-            st.text("\n".join(said))
-            st.caption("By fresh seeds; Front has the figures, under Confirmed.")
+            st.text(said)
+            st.caption(
+                "By fresh seeds; Front has the other budgets and the figures, under Confirmed."
+            )
 
 
 def _next(snapshot: Snapshot) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from runs.commands.names import say
+from runs.confirmed import find_confirmed
 from runs.foreign_tables import foreign_tables
 from runs.options import Storage
 from runs.reader import Reader, open_reader
 from runs.record import State, StudyRecord
-from runs.wording import state_word
+from runs.wording import luckiest, state_word
 from space.command import Json, Version, make_app, print_json, run_app, visible
 from space.families import find_family
 from space.quantities import counted
+
+if TYPE_CHECKING:
+    from runs.confirmed_best import FreshAccuracy
 
 app = make_app()
 
@@ -30,6 +34,10 @@ class Listed:
     states: Counter[State]
     best: float | None
     """The highest accuracy on validation of a configuration, in [0, 1]."""
+    found: int
+    """Configurations that the search finished."""
+    fresh: FreshAccuracy | None
+    """The best of a confirmation; None where there is none."""
     run_by: str | None
     """The process that runs it, as far as can be told."""
 
@@ -46,6 +54,7 @@ class Listed:
             "trials": self.trials,
             "states": {state.value: count for state, count in self.states.items()},
             "best_accuracy": self.best,
+            "confirmed_accuracy": None if self.fresh is None else self.fresh.interval.value,
             "run_by": self.run_by,
         }
 
@@ -79,15 +88,19 @@ def list_all(
 
 
 def _listed(store: Reader, study: StudyRecord) -> Listed:
+    from runs.confirmed_best import best_confirmed
     from runs.snapshot import Snapshot  # here: most verbs need no pandas
 
     reading = store.read(study.name)
+    confirmed = find_confirmed(store, study.name)
     found = Snapshot(reading.study, reading.trials, reading.holder)
     return Listed(
         study=study,
         trials=len(found.sought),
         states=found.counts,
         best=max((trial.accuracy or 0.0 for trial in found.found), default=None),
+        found=len(found.found),
+        fresh=None if confirmed is None else best_confirmed(confirmed),
         run_by=str(found.holder) if found.is_run else None,
     )
 
@@ -104,8 +117,10 @@ def _lines(one: Listed) -> str:
     )
     trials = counted(one.trials, "trial") + (f": {states}" if states else "")
     lines = [study.name, "    " + ", ".join(facts), "    " + trials]
+    if one.fresh is not None:
+        lines.append(f"    {one.fresh.said} (trial {one.fresh.trial})")
     if one.best is not None:
-        lines.append(f"    best {100 * one.best:.1f} % on validation")
+        lines.append(f"    {luckiest(one.best, one.found)}, on validation")
     if one.run_by:
         lines.append(f"    run by {one.run_by}")
     return "\n".join(lines)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from runs.confirmed import Confirmed, find_confirmed, of_kind
+from runs.confirmed_best import best_confirmed
+from runs.confirmed_words import published
 from runs.convergence import read_unconverged
 from runs.pace import confirmation_pace
 from runs.rates import read_rates
@@ -16,7 +18,7 @@ from runs.report.progress import progress_section
 from runs.report.section import Content, Facts, Section
 from runs.snapshot import Snapshot, read_snapshot
 from runs.test_readings import readings_line
-from runs.wording import percent, state_word
+from runs.wording import luckiest, state_word
 from space.families import labels
 from space.quantities import counted
 
@@ -70,7 +72,7 @@ def _result(snapshot: Snapshot, confirmed: Confirmed | None) -> Section:
     """The sentence of the study, or why it has none yet; and its numbers."""
     study = snapshot.study
     if confirmed is not None:
-        said = confirmed.sentences()
+        said = published(confirmed)
     elif snapshot.comparisons:
         said = [
             "Not confirmed yet: what stands below was chosen for its accuracy by the search, and "
@@ -90,7 +92,10 @@ def _result(snapshot: Snapshot, confirmed: Confirmed | None) -> Section:
         facts["With fresh seeds"] = counted(len(snapshot.confirming), "trial")
     if snapshot.found:
         best = max(t.accuracy or 0.0 for t in snapshot.found)
-        facts["Best accuracy (validation)"] = percent(best)
+        fresh = None if confirmed is None else best_confirmed(confirmed)
+        if fresh is not None:
+            facts["Best accuracy"] = f"{fresh.said} (trial {fresh.trial})"
+        facts["Best of the search (validation)"] = luckiest(best, len(snapshot.found))
         facts["On the front"] = f"{len(snapshot.front):,}"
         facts["Hypervolume"] = f"{snapshot.hypervolume:.3f} accuracy × decades of {study.cost.unit}"
     facts["Test split"] = readings_line(snapshot.readings)

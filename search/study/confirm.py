@@ -67,7 +67,7 @@ def train(
     say = partial(print_line, console)
     spec, _ = stored_study(name, storage, trials=1)
     refuse_given_weights(spec)
-    with held_study(name, storage, say, check_stop=check_stop, advice=WAIT) as (store, _):
+    with held_study(name, storage, say, check_stop=check_stop, advice=WAIT) as store:
         record = unfinished(store, name, settings.kind)
         done = of_kind(store, name, settings.kind)
         if record is None and done and not settings.again:

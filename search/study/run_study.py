@@ -39,7 +39,7 @@ from search.study.checkpoint_folder import Checkpoints
 from search.study.held import held_study
 from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
-from search.study.open_study import study_of
+from search.study.open_study import as_it_began, study_of
 from search.study.plan import epoch_steps, plan, reachable, refuse_given_weights
 from search.study.rate_tuning import is_to_be_tuned, spent_on_rates, tune_rates
 from search.study.state import StudyState
@@ -95,7 +95,7 @@ def run_study(
     if data is not None:
         name = data.name if isinstance(data, ImageData) else "arrays"
         spec = spec.model_copy(update={"dataset": name})
-    with held_study(spec.name, storage, say, check_stop=check_stop) as (store, mirror):
+    with held_study(spec.name, storage, say, check_stop=check_stop) as store:
         images = images_of(store, spec, data_dir=data_dir, archive=archive, given=data, report=say)
         planned = plan(spec, images.task)
         num_train, num_validation = len(images.train_labels), len(images.validation_labels)
@@ -107,8 +107,7 @@ def run_study(
             "tune_rate": tune_rate,
         }
         study = study_of(store, spec, planned, images, asked)
-        rates = study.spec.get("learning_rates", {})  # as it began
-        spec = spec.model_copy(update={"learning_rates": rates})
+        spec = as_it_began(spec, study)
         baselines = planned.baselines if with_baselines else ()
         what = (
             f"{planned.num_affordable(images.task):,} configurations of at most "
@@ -187,7 +186,7 @@ def run_study(
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
         noise = noise_of(study, status.trials)
-        marks = unconverged(study, shown(status), train_losses(mirror.epochs), noise)
+        marks = unconverged(study, shown(status), train_losses(store.mirror.epochs), noise)
         if status.front:
             console.print(front_table(status, noise, marks))
         for line in [
