@@ -20,6 +20,14 @@ Numbers = npt.NDArray[np.int64]
 _MEAN_GAIN = 4.0
 """Variance of what trainings gain on average, in variances of their ends: hardly a prior."""
 
+_TYPICAL = (1.0, 0.3, 0.05, 0.02)
+"""Medians of the priors of the variances; a factor e from one is one standard deviation away."""
+
+_LEAST, _MOST = (1e-2, 1e-3, 1e-3, 1e-4), (1e2, 1e1, 1.0, 1.0)
+
+_LENGTH = 1.0
+"""The same of the length scales: accuracies change little between neighbours."""
+
 _ALMOST_ZERO = 1e-8
 
 
@@ -78,9 +86,10 @@ def most_probable(
 ) -> Covariance:
     """The hyperparameters with the highest posterior density, given observations."""
     count, columns = features.shape
-    centers = np.log([1.0, 0.3, 0.05, 0.02, *np.full(columns, 1.0)])
-    low = np.log([1e-2, 1e-3, 1e-3, 1e-4, *np.full(columns, 0.05)])
-    high = np.log([1e2, 1e1, 1.0, 1.0, *np.full(columns, 20.0)])
+    centers, low, high = (
+        np.log([*variances, *np.full(columns, length)])
+        for variances, length in ((_TYPICAL, _LENGTH), (_LEAST, 0.05), (_MOST, 20.0))
+    )
     both = np.outer(to_come, to_come)
     same = (trainings[:, None] == trainings).astype(np.float64)
     is_part = np.diag((to_come > 0).astype(np.float64))

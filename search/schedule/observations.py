@@ -20,7 +20,7 @@ _MOST_TRIALS = 400
 """The newest, besides those of the front: the cost of a model grows with the cube of them."""
 
 _MOST_CURVES = 40
-"""Complete trials, the newest, that say what is gained after an epoch."""
+"""Trainings to the end, the newest, that say what is gained after an epoch."""
 
 _MOST_EPOCHS = 3
 """At which they are looked at: those at which most trials were stopped."""
@@ -48,40 +48,46 @@ class Observations:
 
 
 def observed(known: KnownTrials) -> Observations:
-    """What trials say. One that was stopped says what it had by then; one that failed is as bad as
-    the worst. Those that run say nothing, nor do those stopped before they had an accuracy.
+    """What the trials of a study say.
 
-    At least one of the trials must be complete.
+    One that was stopped says what it had by then; one that failed is as bad as the worst. Those
+    that run say nothing, nor do those stopped before they had an accuracy. At least one trial must
+    be complete.
     """
-    curves = [probit(np.array(t.user_attrs.get(CURVE) or [])) for t in known.trials]
-    stopped = [
-        row
-        for row, trial in enumerate(known.trials)
-        if trial.state is TrialState.PRUNED and len(curves[row])
-    ]
-    failed = [row for row, t in enumerate(known.trials) if t.state is TrialState.FAIL]
-    complete = [int(row) for row in np.flatnonzero(known.is_complete)]
-    chosen = sorted([*complete, *stopped, *failed])[-_MOST_TRIALS:]
-    chosen = sorted({*chosen, *known.front})
     ends = probit(known.accuracies)
-    worst = float(np.nanmin(ends))
-    full = [row for row in complete if len(curves[row])][-_MOST_CURVES:]
-    to_come = _ToCome([curves[row] for row in full])
-    found = [
-        _Observation(row, float(ends[row]) if known.is_complete[row] else worst)
-        for row in chosen
-        if row not in set(stopped)
-    ]
+    ends[[t.state is TrialState.FAIL for t in known.trials]] = np.nanmin(ends)
+    ended = [t.user_attrs.get(CURVE, ()) if t.state.is_finished() else () for t in known.trials]
+    return observations(ends, ended, known.front)
+
+
+def observations(
+    ends: Floats, curves: Sequence[Sequence[float]], kept: Sequence[int] = ()
+) -> Observations:
+    """What trainings say.
+
+    Args:
+        ends: probits of their last accuracies, oldest first; NaN where a training was stopped.
+        curves: accuracies by epoch, as far as they are known.
+        kept: rows that are learnt from however many are newer.
+    """
+    parts = [probit(np.asarray(curve, dtype=np.float64)) for curve in curves]
+    has_ended = np.isfinite(ends)
+    known = [row for row, part in enumerate(parts) if has_ended[row] or len(part)]
+    chosen = sorted({*known[-_MOST_TRIALS:], *kept})
+    whole = [row for row in known if has_ended[row] and len(parts[row])][-_MOST_CURVES:]
+    to_come = _ToCome([parts[row] for row in whole])
+    found = [_Observation(row, float(ends[row])) for row in chosen if has_ended[row]]
     lengths = Counter[int]()
-    for row in set(stopped) & set(chosen):
-        epoch = len(curves[row])
-        lengths[epoch] += 1
-        found.append(_Observation(row, float(curves[row][-1]), to_come(epoch)))
+    for row in chosen:
+        if not has_ended[row]:
+            epoch = len(parts[row])
+            lengths[epoch] += 1
+            found.append(_Observation(row, float(parts[row][-1]), to_come(epoch)))
     for epoch, _ in lengths.most_common(_MOST_EPOCHS):
         found += [
-            _Observation(row, float(curves[row][epoch - 1]), to_come(epoch))
-            for row in full
-            if len(curves[row]) > epoch
+            _Observation(row, float(parts[row][epoch - 1]), to_come(epoch))
+            for row in whole
+            if len(parts[row]) > epoch
         ]
     rows, values, shares = zip(*sorted(found), strict=True)
     return Observations(np.array(rows), np.array(values), np.array(shares))
