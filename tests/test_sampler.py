@@ -19,8 +19,8 @@ from runs.pareto import Reference, hypervolume
 from search.sampler import CandidateSpace, CostAwareSampler
 from search.schedule.accuracy_model import AccuracyModel
 from search.schedule.improvement import expected_improvement
-from search.schedule.probit import probit
-from search.schedule.sampler import CURVE, _Known
+from search.schedule.known_trials import CURVE, KnownTrials
+from search.schedule.observations import observed
 
 SPACE = {
     "width": IntDistribution(16, 128, step=16),
@@ -100,14 +100,15 @@ def test_a_study_given_its_trials_goes_on_as_if_never_interrupted() -> None:
     assert params_of(again) == params_of(through)
 
 
-def test_twenty_trials_find_nearly_the_whole_front() -> None:
-    reference = Reference(accuracy=0.1, cost=MAX_FLOPS)
+def test_twenty_trials_find_nearly_the_whole_front_above_the_median() -> None:
+    allowed = [params for params in MEMBERS if flops(params) <= MAX_FLOPS]
+    median = float(np.median([accuracy(params) for params in allowed]))
+    reference = Reference(accuracy=median, cost=MAX_FLOPS)
 
     def area(params: list[dict[str, Any]]) -> float:
         return hypervolume([flops(p) for p in params], [accuracy(p) for p in params], reference)
 
-    whole = area([params for params in MEMBERS if flops(params) <= MAX_FLOPS])
-    assert area(params_of(searched(20))) > 0.97 * whole
+    assert area(params_of(searched(20))) > 0.95 * area(allowed)
 
 
 def test_the_first_trials_are_spread_over_log_flops() -> None:
@@ -171,16 +172,31 @@ def test_nothing_is_learnt_from_a_trial_that_was_stopped_before_its_first_epoch(
     before = {str(params) for params in params_of(study)}
     never = study.ask(SPACE)
     study.tell(never, state=TrialState.PRUNED)
-    known = _Known(candidates(), study.trials)
-    values, _ = known.observed()
-    assert np.isnan(values).tolist() == [False] * 8 + [True]
+    known = KnownTrials(candidates(), study.trials)
+    assert observed(known).rows.tolist() == list(range(8))
     assert not known.is_running.any()
     study.optimize(objective, n_trials=1)
     assert str(params_of(study)[-1]) not in before | {str(never.params)}
 
 
-def test_it_learns_from_a_stopped_trial_by_what_others_gained() -> None:
-    def gains_with(stopped_at: float) -> Any:
+def test_where_cheap_networks_have_learnt_nothing_the_first_trials_look_up() -> None:
+    """The upper end is among them, and all but the first lie in what may be useful."""
+
+    def steep(params: Any) -> float:
+        return 0.1 + 0.8 * float(ndtr((math.log10(flops(params)) - 4.4) / 0.1))
+
+    study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=0))
+    for _ in range(6):
+        trial = study.ask(SPACE)
+        study.tell(trial, [steep(trial.params), flops(trial.params)])
+    costs = [math.log10(flops(params)) for params in params_of(study)]
+    middle = (math.log10(128) + math.log10(MAX_FLOPS)) / 2
+    assert max(costs) > math.log10(MAX_FLOPS) - 0.1
+    assert min(costs[1:]) > middle + 0.3
+
+
+def test_a_stopped_trial_says_how_well_its_neighbours_would_do() -> None:
+    def expected_with(stopped_at: float) -> float:
         study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=0))
         for width in (16, 48, 80, 112):
             params = {"width": width, "depth": 1, "patch": 2}
@@ -188,12 +204,15 @@ def test_it_learns_from_a_stopped_trial_by_what_others_gained() -> None:
             study.add_trial(_trial(params, TrialState.COMPLETE, curve))
         params = {"width": 96, "depth": 2, "patch": 2}
         study.add_trial(_trial(params, TrialState.PRUNED, [stopped_at]))
-        values, variances = _Known(candidates(), study.trials).observed()
-        assert variances[4] > variances[0] == 0
-        return values[4]
+        known = KnownTrials(candidates(), study.trials)
+        seen = observed(known)
+        features = known.members.features
+        model = AccuracyModel(features[seen.rows], seen.values, seen.to_come, seen.rows)
+        return float(ndtr(model.predict(features[[4]])[0][0]))
 
-    good, bad = gains_with(0.6), gains_with(0.1)
-    assert good > probit(np.array(0.6)) > bad > probit(np.array(0.1)), "they would have gained"
+    good, bad = expected_with(0.6), expected_with(0.2)
+    assert good > 0.7, "it would have gained what the others gained"
+    assert bad < good - 0.1
 
 
 def _trial(
@@ -325,22 +344,3 @@ def test_an_accuracy_that_is_by_chance_the_flops_is_one() -> None:
     study = study_of(CostAwareSampler(space, seed=0))
     study.optimize(lambda t: (w := t.suggest_int("width", 1, 4) / 4, w), n_trials=4)
     assert len(study.trials) == 4
-
-
-def test_the_model_knows_a_smooth_surface_from_few_points() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.uniform(size=(40, 3))
-    surface = np.sin(2 * x[:, 0]) + x[:, 1]
-    model = AccuracyModel(x[:30], surface[:30] + rng.normal(0, 0.05, 30), np.zeros(30))
-    mean, std = model.predict(x[30:])
-    assert np.abs(mean - surface[30:]).max() < 0.2
-    assert (np.abs(mean - surface[30:]) < 4 * std).all()
-
-
-def test_conditioning_on_a_value_narrows_the_model_there() -> None:
-    x = np.linspace(0, 1, 8)[:, None]
-    model = AccuracyModel(x, np.sin(3 * x[:, 0]), np.zeros(8))
-    there = np.array([[0.5]])
-    mean, before = model.predict(there)
-    _, after = model.condition_on(there, mean).predict(there)
-    assert after[0] < before[0]

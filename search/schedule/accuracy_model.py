@@ -1,108 +1,100 @@
-"""What accuracy an architecture would reach, learnt from those that were trained.
+"""What accuracy an architecture would reach, learnt from trainings and from parts of trainings.
 
-A Gaussian process on the probit of the accuracy, Φ⁻¹(a). Its hyperparameters maximise the
-posterior under broad priors: with ten trials and seven length scales the likelihood alone finds
-patterns in noise.
+A Gaussian process on the probit of the accuracy, Φ⁻¹(a). An observation is made when a share r of
+what a training gains is still to come (r = 0 at its end):
+
+    y = f(x) - r (b + g(x)) + luck of the training + jitter, if r > 0.
+
+f and g are Matérn-5/2 processes that share length scales, b is what trainings gain on average, and
+the luck is the same at every epoch of a training. So is a multi-fidelity process with a truncated
+linear kernel (Wu et al., Practical Multi-fidelity Bayesian Optimization for Hyperparameter Tuning,
+UAI 2020). Trainings are stopped for what the model sees of them: that their ends are missing does
+not bias it, as it would bias the average of those that went on.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from copy import copy
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from scipy.linalg import cho_solve, solve_triangular
+
+from search.schedule.kernel_fit import most_probable
 
 Floats = npt.NDArray[np.float64]
 
 _MOST_TO_TUNE = 100
-"""Trials the hyperparameters are learnt from: their cost grows with the cube."""
+"""Observations the hyperparameters are learnt from: their cost grows with the cube."""
 
 
 class AccuracyModel:
     """Probit of the accuracy over features in [0, 1].
 
     Args:
-        features: of trained architectures, a row each.
+        features: of trained architectures, a row an observation, of any number of columns.
         values: the probits of their accuracies.
-        variances: of the values, beyond the noise that all have in common.
+        to_come: of each observation the share of what is gained that was still to come, 0 of
+            trainings to the end. None: all were.
+        trainings: of each observation a number that those of one training have in common. None:
+            each is one of its own.
     """
 
-    def __init__(self, features: Floats, values: Floats, variances: Floats) -> None:
-        self._center = float(values.mean())
-        self._scale = float(values.std()) or 1.0
+    def __init__(
+        self,
+        features: Floats,
+        values: Floats,
+        to_come: Floats | None = None,
+        trainings: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        count = len(values)
+        rest = np.zeros(count) if to_come is None else to_come
+        own = np.arange(count) if trainings is None else trainings
+        ends = values[rest == 0] if (rest == 0).any() else values
+        self._center = float(ends.mean())
+        self._scale = float(ends.std()) or 1.0
         scaled = (values - self._center) / self._scale
-        extra = variances / self._scale**2
-        some = _spread(len(values), _MOST_TO_TUNE)
-        num_features = features.shape[1]
-        prior = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(np.ones(num_features), (0.05, 20), nu=2.5)
-        tuned = GaussianProcessRegressor(
-            prior + WhiteKernel(0.1, (1e-3, 1.0)),
-            alpha=1e-8 + extra[some],
-            optimizer=_most_probable(num_features),
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a length scale at its bound
-            tuned.fit(features[some], scaled[some])
-        self._signal, noise = tuned.kernel_.k1, tuned.kernel_.k2.noise_level
-        self.noise_variance = noise * self._scale**2
+        some = _spread(own, _MOST_TO_TUNE)
+        self._covariance = most_probable(features[some], scaled[some], rest[some], own[some])
+        self._data = features, scaled, rest, own
+        self._fit()
+
+    @property
+    def noise_variance(self) -> float:
         """Of one training, in probits squared."""
-        self._data = features, scaled, noise + extra
-        self._process = self._fitted()
+        return self._covariance.luck * self._scale**2
 
     def condition_on(self, features: Floats, values: Floats) -> AccuracyModel:
         """The same model if architectures had these values as well, with the usual noise."""
-        known, scaled, noise = self._data
+        known, scaled, rest, own = self._data
         more = (values - self._center) / self._scale
         other = copy(self)
         other._data = (
             np.concatenate([known, features]),
             np.concatenate([scaled, more]),
-            np.concatenate([noise, np.full(len(more), self.noise_variance / self._scale**2)]),
+            np.concatenate([rest, np.zeros(len(more))]),
+            np.concatenate([own, own.max() + 1 + np.arange(len(more))]),
         )
-        other._process = other._fitted()
+        other._fit()
         return other
 
-    def _fitted(self) -> GaussianProcessRegressor:
-        features, scaled, noise = self._data
-        process = GaussianProcessRegressor(self._signal, alpha=noise, optimizer=None)
-        return process.fit(features, scaled)
+    def _fit(self) -> None:
+        features, scaled, rest, own = self._data
+        self._factor = np.linalg.cholesky(self._covariance.of(features, rest, own))
+        self._weights = cho_solve((self._factor, True), scaled)
 
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the probit without noise."""
-        mean, std = self._process.predict(features, return_std=True)
-        return self._center + self._scale * mean, self._scale * np.maximum(std, 1e-6)
+        """Mean and standard deviation of the probit at the end of training, without noise."""
+        between = self._covariance.signal_between(features, self._data[0])
+        explained = solve_triangular(self._factor, between.T, lower=True, check_finite=False)
+        variance = self._covariance.signal - np.einsum("ij,ij->j", explained, explained)
+        mean = self._center + self._scale * (between @ self._weights)
+        return mean, self._scale * np.sqrt(np.maximum(variance, 1e-12))
 
 
-def _most_probable(num_features: int) -> Callable[..., tuple[Floats, float]]:
-    """An optimiser for scikit-learn: the likelihood times log-normal priors.
-
-    Of the signal's variance, the length scales (about the extent of the space) and the noise.
-    """
-    centers = np.log([1.0, *np.full(num_features, 1.0), 0.05])
-    widths = np.array([1.0, *np.full(num_features, 1.0), 1.0])
-
-    def optimizer(
-        objective: Callable[..., tuple[float, Floats]], start: Floats, bounds: Floats
-    ) -> tuple[Floats, float]:
-        def posterior(theta: Floats) -> tuple[float, Floats]:
-            value, gradient = objective(theta)
-            away = (theta - centers) / widths
-            return value + 0.5 * float(away @ away), gradient + away / widths
-
-        found = minimize(
-            posterior, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": 50}
-        )
-        return found.x, found.fun
-
-    return optimizer
-
-
-def _spread(count: int, most: int) -> npt.NDArray[np.int64]:
-    """Indices of at most so many, evenly spread, the newest among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+def _spread(trainings: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.bool_]:
+    """At most so many observations: all of some trainings, evenly spread, the newest among them."""
+    numbers, counts = np.unique(trainings, return_counts=True)
+    few = max(2, int(len(numbers) * min(1.0, most / counts.sum())))
+    chosen = np.unique(np.linspace(0, len(numbers) - 1, few).round().astype(np.int64))
+    return np.isin(trainings, numbers[chosen])

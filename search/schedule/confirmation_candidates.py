@@ -16,7 +16,7 @@ from runs.confirmation.membership import candidates
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.seeds import by_configuration, over_seeds
 from search.schedule.accuracy_model import AccuracyModel
-from search.schedule.forecast import Forecast
+from search.schedule.observations import observations
 from search.schedule.probit import probit
 from search.spec.confirmation import MOST_A_FAMILY
 from space.errors import MixerSearchError
@@ -125,19 +125,17 @@ def _posterior(
     study: StudyRecord, seen: Sequence[TrialRecord], curves: Mapping[int, Sequence[float]]
 ) -> tuple[list[float], list[float]]:
     """Mean and deviation of the probit of each accuracy."""
-    complete = [t for t in seen if t.state is State.COMPLETE]
-    forecast = Forecast([curves[t.number] for t in complete if curves.get(t.number)])
-    values, variances = [], []
-    for trial in seen:
-        value, variance = float(probit(np.array(trial.accuracy))), 0.0
-        if trial.state is State.PRUNED:
-            value, variance = forecast(curves.get(trial.number) or [trial.accuracy or 0.0])
-        values.append(value)
-        variances.append(variance)
+    complete = [t.state is State.COMPLETE for t in seen]
+    last = probit(np.array([t.accuracy or 0.0 for t in seen]))
     if len(seen) < _FEWEST_TO_LEARN_FROM:
-        return values, [float(np.sqrt(variance + 0.01)) for variance in variances]
-    model = AccuracyModel(_features(study, seen), np.array(values), np.array(variances))
-    mean, deviation = model.predict(_features(study, seen))
+        return last.tolist(), np.where(complete, 0.1, 1.0).tolist()
+    found = observations(
+        np.where(complete, last, np.nan),
+        [curves.get(t.number) or [t.accuracy or 0.0] for t in seen],
+    )
+    features = _features(study, seen)
+    model = AccuracyModel(features[found.rows], found.values, found.to_come, found.rows)
+    mean, deviation = model.predict(features)
     return mean.tolist(), deviation.tolist()
 
 

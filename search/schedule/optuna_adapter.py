@@ -28,8 +28,9 @@ from runs.record import State, TrialRecord
 from runs.seeds import mean_curve
 from search.schedule.candidate import Candidate
 from search.schedule.candidate_space import CandidateSpace
+from search.schedule.known_trials import CURVE, PROPOSED
 from search.schedule.optuna_internals import parents, recall_parents, reopened, set_param
-from search.schedule.sampler import CURVE, PROPOSED, CostAwareSampler
+from search.schedule.sampler import CostAwareSampler
 from space.config import Config, ImageTask
 from space.costs import FLOPS, Cost
 from space.search_space import SearchSpace

@@ -26,7 +26,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,34 +36,26 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtr
 
-from runs import pareto
 from runs.pareto import Reference
 from search.schedule.accuracy_model import AccuracyModel
 from search.schedule.candidate_space import Candidates, CandidateSpace, Indices
-from search.schedule.forecast import Forecast
 from search.schedule.improvement import expected_improvement
+from search.schedule.known_trials import PROPOSED, KnownTrials, checked_accuracy
+from search.schedule.observations import observed
 from search.schedule.one_blas_thread import one_blas_thread
 from search.schedule.optuna_internals import set_system_attr
-from search.schedule.probit import probit
+from search.schedule.starts import start
 
 Floats = npt.NDArray[np.float64]
-
-CURVE = "accuracy_by_epoch"
-"""User attribute of a trial: its accuracies after every epoch it has trained, a list. With it the
-sampler learns from trials that were stopped early, too."""
-
-PROPOSED = "cost_aware:positions"
-"""System attribute of a trial: what it was proposed, which others must know before it has asked
-for its parameters."""
 
 _DIRECTIONS = ["maximize", "minimize"]
 
 _ONE_AT_A_TIME = threading.Lock()
 """Held while a thread proposes: each must know what the others were given."""
 
-_MOST_TO_LEARN_FROM = 400
-"""Trials the model is made of, the newest, besides those of the front: its cost grows with the
-cube."""
+
+_CLEARLY = 0.1
+"""A network that is better than guessing by this share of what guessing misses has learnt."""
 
 
 class CostAwareSampler(BaseSampler):
@@ -74,13 +65,17 @@ class CostAwareSampler(BaseSampler):
     left. What it proposes follows from its seed and the study's trials.
 
     The front to improve on is the model's posterior mean at the trials, not their accuracies: of
-    some hundred trials the luckiest would lie above all that can be expected.
+    some hundred trials the luckiest would lie above all that can be expected. Hypervolume counts
+    above the accuracy that half of the candidates are expected to reach, and not where networks are
+    hardly better than guessing: else most trials would go to the many cheap ones, whose differences
+    are noise.
 
     Args:
         candidates: what may be proposed, and its FLOPs.
-        guess_accuracy: of the reference point; less accurate trials are worth nothing.
+        guess_accuracy: of a network that has learnt nothing.
         seed: None for another one every time.
-        startup_trials: so many come first that are spread over log FLOPs.
+        startup_trials: so many come first that are spread over log FLOPs; where the cheap ones have
+            learnt nothing, over what lies above these.
         cost_exponent: what is expected to be gained is divided by FLOPs to this power: 0 minds
             only the number of trials, 1 only the compute they take.
 
@@ -99,7 +94,7 @@ class CostAwareSampler(BaseSampler):
         cost_exponent: float = 0.5,
     ) -> None:
         self._candidates = candidates
-        self._guess_accuracy = guess_accuracy
+        self._learnt = guess_accuracy + _CLEARLY * (1 - guess_accuracy)
         self._startup_trials = startup_trials
         self._cost_exponent = cost_exponent
         self._set_seed(seed)
@@ -131,7 +126,7 @@ class CostAwareSampler(BaseSampler):
         """Refuses objectives in the wrong order as soon as a trial shows it."""
         if state is not TrialState.COMPLETE or values is None:
             return
-        _check_accuracy(trial.number, values[0])
+        checked_accuracy(trial.number, values[0])
         index = self._candidates.index_of(trial.params)
         if index is None:
             return
@@ -161,7 +156,7 @@ class CostAwareSampler(BaseSampler):
 
     def _propose(self, study: optuna.Study, trial: FrozenTrial) -> Indices:
         """The index of the candidate to try next."""
-        known = _Known(
+        known = KnownTrials(
             self._candidates,
             [t for t in study.get_trials(deepcopy=False) if t.number != trial.number],
         )
@@ -171,8 +166,8 @@ class CostAwareSampler(BaseSampler):
         fresh = np.array([tuple(row) not in tried for row in pool.indices.tolist()], dtype=bool)
         if fresh.any():
             pool = pool.where(fresh)
-        if len(known.trials) < self._startup_trials or not known.is_complete.any():
-            return _spread_out(pool, known, rng)
+        if len(known) < self._startup_trials or not known.is_complete.any():
+            return start(pool, known, self._learnt, rng)
         return np.asarray(pool.indices[int(self._acquisition_values(pool, known).argmax())])
 
     def sample_independent(
@@ -185,12 +180,12 @@ class CostAwareSampler(BaseSampler):
         """A parameter that is not one of the candidates', at random."""
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
-    def _acquisition_values(self, pool: Candidates, known: _Known) -> Floats:
+    def _acquisition_values(self, pool: Candidates, known: KnownTrials) -> Floats:
         """Of each candidate, log10: expected hypervolume improvement for its FLOPs."""
-        values, variances = known.observed()
-        newest = np.flatnonzero(np.isfinite(values))[-_MOST_TO_LEARN_FROM:]
-        learnt = np.union1d(newest, known.front)
-        model = AccuracyModel(known.members.features[learnt], values[learnt], variances[learnt])
+        seen = observed(known)
+        model = AccuracyModel(
+            known.members.features[seen.rows], seen.values, seen.to_come, seen.rows
+        )
         reached = known.is_complete | known.is_running
         there = known.members.where(reached)
         posterior_mean, _ = model.predict(there.features)
@@ -199,95 +194,15 @@ class CostAwareSampler(BaseSampler):
         if running.any():  # they are assumed to end at the posterior mean
             model = model.condition_on(there.features[running], posterior_mean[running])
         mean, std = model.predict(pool.features)
-        reference = Reference(accuracy=self._guess_accuracy, cost=self._ceiling(pool, known))
+        floor = max(self._learnt, float(ndtr(np.median(mean))))
+        reference = Reference(accuracy=floor, cost=self._ceiling(pool, known))
         improvement = expected_improvement(
             pool.log_flops, mean, std, front=front, reference=reference
         )
         with np.errstate(divide="ignore"):
             return np.asarray(np.log10(improvement) - self._cost_exponent * pool.log_flops)
 
-    def _ceiling(self, pool: Candidates, known: _Known) -> float:
+    def _ceiling(self, pool: Candidates, known: KnownTrials) -> float:
         """FLOPs of the reference point: the ceiling, or the most expensive member there is."""
         most = max(pool.log_flops.max(), known.members.log_flops.max())
         return float(min(self._candidates.max_flops, 10 ** (most + 0.01)))
-
-
-class _Known:
-    """The trials of a study that are members of the space, a row each."""
-
-    def __init__(self, candidates: CandidateSpace, trials: Sequence[FrozenTrial]) -> None:
-        found = [(index, t) for t in trials if (index := _index_of(candidates, t)) is not None]
-        self.trials = [trial for _, trial in found]
-        self.indices = [index for index, _ in found]
-        self.members = candidates.members(self.indices)
-        self.is_complete = np.array([t.state is TrialState.COMPLETE for t in self.trials], bool)
-        self.is_running = np.array([not t.state.is_finished() for t in self.trials], bool)
-
-    @cached_property
-    def front(self) -> list[int]:
-        """Which complete trials are not dominated."""
-        rows = np.flatnonzero(self.is_complete)
-        accuracies = [_accuracy(self.trials[row]) for row in rows]
-        return [int(rows[i]) for i in pareto.front(10 ** self.members.log_flops[rows], accuracies)]
-
-    def observed(self) -> tuple[Floats, Floats]:
-        """Probits of the accuracies and their variances beyond noise; NaN where nothing is known.
-
-        A trial that was stopped is extrapolated; one that failed is as bad as the worst. Nothing
-        is known of those that run, and of those that were stopped before they had an accuracy.
-        """
-        values = np.full(len(self.trials), np.nan)
-        variances = np.zeros(len(self.trials))
-        for i, trial in enumerate(self.trials):
-            if trial.state is TrialState.COMPLETE:
-                values[i] = probit(np.array(_accuracy(trial)))
-        complete = [t for t in self.trials if t.state is TrialState.COMPLETE]
-        forecast = Forecast([t.user_attrs[CURVE] for t in complete if t.user_attrs.get(CURVE)])
-        for i, trial in enumerate(self.trials):
-            curve = trial.user_attrs.get(CURVE)
-            if trial.state is TrialState.PRUNED and curve:
-                values[i], variances[i] = forecast(curve)
-        worst = np.nanmin(values)
-        for i, trial in enumerate(self.trials):
-            if trial.state is TrialState.FAIL:
-                values[i] = worst
-        return values, variances
-
-
-def _index_of(candidates: CandidateSpace, trial: FrozenTrial) -> tuple[int, ...] | None:
-    """The index of a trial; None if it is no member, or has asked for no parameters yet."""
-    index = candidates.index_of(trial.params)
-    if index is None and not trial.state.is_finished() and PROPOSED in trial.system_attrs:
-        return tuple(trial.system_attrs[PROPOSED])
-    return index
-
-
-def _accuracy(trial: FrozenTrial) -> float:
-    return _check_accuracy(trial.number, float(trial.values[0]))
-
-
-def _check_accuracy(number: int, accuracy: float) -> float:
-    if not 0 <= accuracy <= 1:
-        raise ValueError(
-            f"trial {number} has the accuracy {accuracy:g}; the first objective must lie in "
-            "[0, 1]: divide percents by 100, and return the accuracy first, the FLOPs second"
-        )
-    return accuracy
-
-
-def _spread_out(pool: Candidates, known: _Known, rng: np.random.Generator) -> Indices:
-    """Of several candidates at random the one farthest from what has been tried, FLOPs first."""
-    low, high = pool.log_flops.min(), pool.log_flops.max()
-    goal = low + (high - low) * _van_der_corput(len(known.trials) + 1)
-    nearest = np.argsort(np.abs(pool.log_flops - goal), kind="stable")[: max(1, len(pool) // 10)]
-    some = rng.choice(nearest, size=min(16, len(nearest)), replace=False)
-    if not len(known.trials):
-        return np.asarray(pool.indices[some[0]])
-    apart = pool.features[some][:, None, :] - known.members.features
-    farthest = int((apart**2).sum(axis=2).min(axis=1).argmax())
-    return np.asarray(pool.indices[some[farthest]])
-
-
-def _van_der_corput(index: int) -> float:
-    """The index-th point, from 1, of the sequence 1/2, 1/4, 3/4, 1/8, ..."""
-    return sum(int(bit) * 0.5 ** (i + 1) for i, bit in enumerate(reversed(f"{index:b}")))
