@@ -56,20 +56,16 @@ def belongings_of(
     """
     check_is_whole(store, study, "delete")
     studies = (store.study(study), *rate_studies_of(store, study))
-    names = {one.name for one in studies}
-    others = [one.name for one in store.studies() if one.name not in names]
-    wanted = {kept.digest for name in others for kept in store.weights(name).values()}
-    kept = [store.kept_results(one.name) for one in studies]
-    digests = {record.digest for results in kept for record in results.weights}
-    files = [folder.file(digest) for digest in sorted(digests - wanted)]
+    counts = [store.counts(one.name) for one in studies]
+    files = [folder.file(digest) for digest in store.own_digests([one.name for one in studies])]
     prefixes = [checkpoint_prefix(one) for one in studies]
     return Belongings(
         studies=studies,
-        trials=sum(len(store.identities(one.name)) for one in studies),
-        epochs=sum(map(len, (c for one in studies for c in store.curves(one.name).values()))),
-        confirmations=sum(len(results.confirmations) for results in kept),
-        notes=sum(len(results.notes) for results in kept),
-        readings=sum(len(results.readings) for results in kept),
+        trials=sum(one.trials for one in counts),
+        epochs=sum(one.epochs for one in counts),
+        confirmations=sum(one.confirmations for one in counts),
+        notes=sum(one.notes for one in counts),
+        readings=sum(one.readings for one in counts),
         weights=tuple(file for file in files if file.exists()),
         checkpoints=tuple(f for p in prefixes for f in sorted(checkpoints.glob(f"{p}-*"))),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +27,7 @@ from runs.record import (
     TrialRecord,
     WeightsRecord,
 )
+from runs.row_counts import RowCounts, count_rows, digests_of_these_alone
 from runs.rows import epoch_record, study_record, trial_record
 from runs.storage import (
     AwayError,
@@ -208,6 +209,10 @@ class Reader:
         found = self._of_study(study, kept_rows.weights_of)
         return {record.trial: record for record in found}
 
+    def own_digests(self, studies: Collection[str]) -> list[str]:
+        """Digests of the weights that trials of these studies have, and of no other one."""
+        return self._read(lambda session: digests_of_these_alone(session, studies))
+
     def image_results(self, study: str, split: str) -> dict[int, ImageResults]:
         """Which images of a split the trials of a study predict right, by number.
 
@@ -232,6 +237,14 @@ class Reader:
             UnknownStudyError: there is no such study.
         """
         return self._of_study(study, kept_rows.kept_of)
+
+    def counts(self, study: str) -> RowCounts:
+        """How many trials, epochs, confirmations, notes and readings a study has.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+        """
+        return self._of_study(study, count_rows)
 
     def test_readings(self, test_digest: str) -> list[TestReading]:
         """The readings of a test split, for any study of the database or none, the oldest first."""

@@ -13,7 +13,7 @@ from runs.noise import longer_arm
 from runs.options import Storage
 from runs.rate_studies import rate_studies_of
 from runs.reader import open_reader
-from runs.record import KeptResults
+from runs.record import WeightsRecord
 from runs.test_readings import readings_line
 from runs.wording import state_word
 from space.command import Json, Version, make_app, print_json, run_app
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from runs.snapshot import Snapshot
 
 app = make_app()
+
+Weights = dict[int, WeightsRecord]
+"""What is kept, by the number of the trial."""
 
 
 @app.command(
@@ -47,19 +50,19 @@ def show(
         if stranger := foreign_tables(storage):
             say(f"note: {stranger}")
         snapshot = read_snapshot(store, study)
-        kept = store.kept_results(study)
+        weights = store.weights(study)
         rates = [one.name for one in rate_studies_of(store, study)]
         confirmed = find_confirmed(store, study)
     sentences = confirmed.sentences() if confirmed else []
     if as_json:
-        print_json(_facts(snapshot, kept, rates, sentences))
+        print_json(_facts(snapshot, weights, rates, sentences))
         return
-    for line in _lines(snapshot, kept, rates, sentences):
+    for line in _lines(snapshot, weights, rates, sentences):
         tell(line)
 
 
 def _lines(
-    snapshot: Snapshot, kept: KeptResults, rates: list[str], sentences: list[str]
+    snapshot: Snapshot, weights: Weights, rates: list[str], sentences: list[str]
 ) -> Iterator[str]:
     study, cost = snapshot.study, snapshot.study.cost
     families = ", ".join(find_family(name).label for name in study.families)
@@ -77,9 +80,9 @@ def _lines(
     if snapshot.confirming:
         yield f"            {counted(len(snapshot.confirming), 'trial')} with fresh seeds"
     yield f"  test      {readings_line(snapshot.readings).removeprefix('test ')}"
-    sizes = {record.digest: record.size_bytes for record in kept.weights}
-    weights = f"{counted(len(sizes), 'file')} of weights ({format_count(sum(sizes.values()))}B)"
-    yield f"  kept      {weights}, {counted(len(kept.notes), 'note')}"
+    sizes = {record.digest: record.size_bytes for record in weights.values()}
+    files = f"{counted(len(sizes), 'file')} of weights ({format_count(sum(sizes.values()))}B)"
+    yield f"  kept      {files}, {counted(len(snapshot.notes), 'note')}"
     for name in rates:
         yield f"  rates by  {name}"
     if snapshot.front:
@@ -102,7 +105,7 @@ def _trials(snapshot: Snapshot) -> str:
 
 
 def _facts(
-    snapshot: Snapshot, kept: KeptResults, rates: list[str], sentences: list[str]
+    snapshot: Snapshot, weights: Weights, rates: list[str], sentences: list[str]
 ) -> dict[str, Any]:
     """For `--json`; accuracies in [0, 1]."""
     study = snapshot.study
@@ -118,8 +121,8 @@ def _facts(
         "trials": len(snapshot.sought),
         "states": dict(Counter(trial.state.value for trial in snapshot.sought)),
         "test_readings": len(snapshot.readings),
-        "weights": sorted({record.digest for record in kept.weights}),
-        "notes": [note.text for note in kept.notes],
+        "weights": sorted({record.digest for record in weights.values()}),
+        "notes": [note.text for note in snapshot.notes],
         "rate_studies": rates,
         "hypervolume": snapshot.hypervolume,
         "front": [
