@@ -57,7 +57,9 @@ def _once(build: Build) -> SamplerSpec:
     """A sampler with a state: the same one for every ask of a study."""
     made: list[JointSampler] = []
 
-    def make(seed: int, candidates: CandidateSpace, guess_accuracy: float) -> BaseSampler:
+    def make(
+        seed: int, candidates: CandidateSpace, guess_accuracy: float, warm_start: object
+    ) -> BaseSampler:
         if not made:
             made.append(build(seed, candidates, guess_accuracy))
         made[0].ask_seed = seed

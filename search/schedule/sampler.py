@@ -46,6 +46,7 @@ from search.schedule.improvement import expected_improvement
 from search.schedule.one_blas_thread import one_blas_thread
 from search.schedule.optuna_internals import set_system_attr
 from search.schedule.probit import probit
+from search.schedule.warm_start import RankPrior, best_expected, with_expectations
 
 Floats = npt.NDArray[np.float64]
 
@@ -83,6 +84,7 @@ class CostAwareSampler(BaseSampler):
         startup_trials: so many come first that are spread over log FLOPs.
         cost_exponent: what is expected to be gained is divided by FLOPs to this power: 0 minds
             only the number of trials, 1 only the compute they take.
+        warm_start: what earlier studies let expect, see `search.schedule.warm_start`.
 
     Raises:
         ValueError: from the study, where its directions are others, an accuracy is none, or the
@@ -97,11 +99,13 @@ class CostAwareSampler(BaseSampler):
         seed: int | None = None,
         startup_trials: int = 6,
         cost_exponent: float = 0.5,
+        warm_start: Sequence[RankPrior] = (),
     ) -> None:
         self._candidates = candidates
         self._guess_accuracy = guess_accuracy
         self._startup_trials = startup_trials
         self._cost_exponent = cost_exponent
+        self._warm_start = warm_start
         self._set_seed(seed)
 
     def _set_seed(self, seed: int | None) -> None:
@@ -167,12 +171,14 @@ class CostAwareSampler(BaseSampler):
         )
         rng = np.random.default_rng([self._seed, trial.number])
         pool = self._candidates.candidate_pool(known.members.indices[known.front], rng)
+        known.members = with_expectations(known.members, self._warm_start)
+        pool = with_expectations(pool, self._warm_start)
         tried = set(known.indices)
         fresh = np.array([tuple(row) not in tried for row in pool.indices.tolist()], dtype=bool)
         if fresh.any():
             pool = pool.where(fresh)
         if len(known.trials) < self._startup_trials or not known.is_complete.any():
-            return _spread_out(pool, known, rng)
+            return _spread_out(pool, known, rng, len(self._warm_start))
         return np.asarray(pool.indices[int(self._acquisition_values(pool, known).argmax())])
 
     def sample_independent(
@@ -275,11 +281,18 @@ def _check_accuracy(number: int, accuracy: float) -> float:
     return accuracy
 
 
-def _spread_out(pool: Candidates, known: _Known, rng: np.random.Generator) -> Indices:
-    """Of several candidates at random the one farthest from what has been tried, FLOPs first."""
+def _spread_out(
+    pool: Candidates, known: _Known, rng: np.random.Generator, num_priors: int
+) -> Indices:
+    """Of several candidates at random the one farthest from what has been tried, FLOPs first.
+
+    Every second one is the best of its FLOPs by what earlier studies let expect.
+    """
     low, high = pool.log_flops.min(), pool.log_flops.max()
     goal = low + (high - low) * _van_der_corput(len(known.trials) + 1)
     nearest = np.argsort(np.abs(pool.log_flops - goal), kind="stable")[: max(1, len(pool) // 10)]
+    if num_priors and len(known.trials) % 2 == 0:
+        return best_expected(pool, nearest, num_priors)
     some = rng.choice(nearest, size=min(16, len(nearest)), replace=False)
     if not len(known.trials):
         return np.asarray(pool.indices[some[0]])
