@@ -46,7 +46,7 @@ from search.schedule.improvement import expected_improvement
 from search.schedule.one_blas_thread import one_blas_thread
 from search.schedule.optuna_internals import set_system_attr
 from search.schedule.probit import probit
-from search.schedule.warm_start import RankPrior, best_expected, with_expectations
+from search.schedule.warm_start import RankPrior, expected_start, with_expectations
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,6 +59,10 @@ PROPOSED = "cost_aware:positions"
 for its parameters."""
 
 _DIRECTIONS = ["maximize", "minimize"]
+
+_EXPECTED_STARTS = (1, 3, 5)
+"""Trials of a warm-started study that come from the front that earlier studies let expect; those
+between them are spread over log FLOPs as in any study, lest all be lost where that is wrong."""
 
 _ONE_AT_A_TIME = threading.Lock()
 """Held while a thread proposes: each must know what the others were given."""
@@ -177,8 +181,10 @@ class CostAwareSampler(BaseSampler):
         fresh = np.array([tuple(row) not in tried for row in pool.indices.tolist()], dtype=bool)
         if fresh.any():
             pool = pool.where(fresh)
+        if self._warm_start and len(known.trials) in _EXPECTED_STARTS:
+            return expected_start(pool, len(self._warm_start), len(known.trials) // 2)
         if len(known.trials) < self._startup_trials or not known.is_complete.any():
-            return _spread_out(pool, known, rng, len(self._warm_start))
+            return _spread_out(pool, known, rng)
         return np.asarray(pool.indices[int(self._acquisition_values(pool, known).argmax())])
 
     def sample_independent(
@@ -281,18 +287,11 @@ def _check_accuracy(number: int, accuracy: float) -> float:
     return accuracy
 
 
-def _spread_out(
-    pool: Candidates, known: _Known, rng: np.random.Generator, num_priors: int
-) -> Indices:
-    """Of several candidates at random the one farthest from what has been tried, FLOPs first.
-
-    Every second one is the best of its FLOPs by what earlier studies let expect.
-    """
+def _spread_out(pool: Candidates, known: _Known, rng: np.random.Generator) -> Indices:
+    """Of several candidates at random the one farthest from what has been tried, FLOPs first."""
     low, high = pool.log_flops.min(), pool.log_flops.max()
     goal = low + (high - low) * _van_der_corput(len(known.trials) + 1)
     nearest = np.argsort(np.abs(pool.log_flops - goal), kind="stable")[: max(1, len(pool) // 10)]
-    if num_priors and len(known.trials) % 2 == 0:
-        return best_expected(pool, nearest, num_priors)
     some = rng.choice(nearest, size=min(16, len(nearest)), replace=False)
     if not len(known.trials):
         return np.asarray(pool.indices[some[0]])

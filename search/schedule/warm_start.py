@@ -22,10 +22,14 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
+from runs import pareto
 from search.schedule.accuracy_model import AccuracyModel
 from search.schedule.candidate_space import Candidates, CandidateSpace, Indices
 
 Floats = npt.NDArray[np.float64]
+
+_PLACES = (0.5, 0.25, 0.75)
+"""Of starts, in the range of log FLOPs."""
 
 FEWEST = 5
 """Trials of an earlier study that an order can be learnt from."""
@@ -82,13 +86,18 @@ def with_expectations(candidates: Candidates, priors: Sequence[RankPrior]) -> Ca
     return replace(candidates, features=np.column_stack([candidates.features, *columns]))
 
 
-def best_expected(candidates: Candidates, some: npt.NDArray[np.intp], num_priors: int) -> Indices:
-    """The index of that of some candidates of which all priors together expect most.
+def expected_start(candidates: Candidates, num_priors: int, number: int) -> Indices:
+    """The index of a candidate on the front that all priors together let expect.
 
     Args:
         candidates: with one more feature a prior.
-        some: rows of them.
         num_priors: how many.
+        number: from 0: the first comes from the middle of log FLOPs, then from a quarter and from
+            three.
     """
-    expected = candidates.features[some, -num_priors:].mean(axis=1)
-    return np.asarray(candidates.indices[some[int(expected.argmax())]])
+    expected = candidates.features[:, -num_priors:].mean(axis=1)
+    front = np.array(pareto.front(10**candidates.log_flops, expected))
+    low, high = candidates.log_flops.min(), candidates.log_flops.max()
+    goal = low + (high - low) * _PLACES[number]
+    nearest = np.abs(candidates.log_flops[front] - goal).argmin()
+    return np.asarray(candidates.indices[front[nearest]])
