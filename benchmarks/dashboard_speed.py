@@ -3,11 +3,13 @@
     pip install optuna-dashboard
     python benchmarks/dashboard_speed.py --trials 1000 10000 --alone 100000 --json FILE
 
-Headless Chromium, both servers on this machine, taking turns; the median of `--times` tries. *cold*
-is from the start of a visit to a server that has read nothing yet until the points are drawn;
-*reload* the same once it has; *axis*, *slider* and *filter* until the page shows what follows;
-*click* from the click on a point until the trial's page has its name. Optuna's has no cost axis and
-no slider; its table is filtered by other means, so there is no number.
+Headless Chromium, the servers on this machine, taking turns; the median of `--times` tries. *start*
+is from the command until the server listens; *cold* from the start of a visit to a server that has
+read nothing yet until the points are drawn; *reload* the same once it has; *axis*, *slider* and
+*filter* until the page shows what follows; *click* from the click on a point until the trial's page
+has its name. Optuna's has no cost axis and no slider; its table is filtered by other means, so
+there is no number. The *bare page* has nothing but as many random points: what Streamlit and Plotly
+take before a line of ours runs.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
+from runs.plot.figures.axes import MANY
 from search.train.environment import git_revision
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +48,7 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
 ]
-MEASURED = ("cold", "reload", "axis", "slider", "filter", "click")
+MEASURED = ("start", "cold", "reload", "axis", "slider", "filter", "click")
 VIEWPORT = {"width": 1400, "height": 1000}
 
 # Whether the first figure, which is accuracy and FLOPs on both pages, shows so many points
@@ -163,7 +166,34 @@ class Theirs:
         return {}
 
 
-Side = type[Ours] | type[Theirs]
+BARE = """
+import numpy as np, plotly.graph_objects as go, streamlit as st
+st.set_page_config(layout="wide")
+x, y = np.random.default_rng(0).uniform(size=(2, {trials}))
+st.plotly_chart(go.Figure(go.Scatter{gl}(x=x, y=y, mode="markers")))
+"""
+
+
+class Bare:
+    """A figure of as many points, drawn in the way ours is, on a Streamlit page of its own."""
+
+    name = "bare page"
+    first = ""
+
+    @staticmethod
+    def write(folder: Path, trials: int) -> str:
+        script = folder / f"bare-{trials}.py"
+        script.write_text(BARE.format(trials=trials, gl="gl" if trials >= MANY else ""))
+        return str(script)
+
+    @staticmethod
+    def command(storage: str, port: int) -> list[str]:
+        options = ["--server.port", str(port), "--server.headless", "true"]
+        options += ["--server.address", "127.0.0.1", "--server.fileWatcherType", "none"]
+        return [sys.executable, "-m", "streamlit", "run", storage, *options]
+
+
+Side = type[Ours] | type[Theirs] | type[Bare]
 
 
 def main() -> None:
@@ -173,7 +203,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    sizes: list[tuple[int, list[Side]]] = [(n, [Ours, Theirs]) for n in args.trials]
+    sizes: list[tuple[int, list[Side]]] = [(n, [Ours, Theirs, Bare]) for n in args.trials]
     sizes += [(n, [Ours]) for n in args.alone]
     rows = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -200,7 +230,9 @@ def main() -> None:
 def measure(browser: Browser, side: Side, storage: str, trials: int) -> dict[str, float]:
     """Seconds of each step of one visit to a fresh server."""
     least = min(trials, 15_000)  # ours thins more than 20,000
+    began = time.perf_counter()
     with serving(side, storage) as address:
+        start = time.perf_counter() - began
         page = browser.new_context(viewport=VIEWPORT).new_page()
         page.set_default_timeout(PATIENCE)
 
@@ -208,9 +240,13 @@ def measure(browser: Browser, side: Side, storage: str, trials: int) -> dict[str
             page.wait_for_function(DRAWN, arg=least)
 
         found = {
+            "start": start,
             "cold": seconds(lambda: page.goto(address + side.first), drawn),
             "reload": seconds(lambda: page.reload(), drawn),
         }
+        if side is Bare:
+            page.context.close()
+            return found
         page.wait_for_timeout(2_000)  # points move until the page has settled
         x, y = page.evaluate(FARTHEST)
         page.wait_for_timeout(500)
@@ -242,12 +278,12 @@ def serving(side: Side, storage: str) -> Iterator[str]:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     server = subprocess.Popen(side.command(storage, port), cwd=ROOT, env=environment, **quiet)
     try:
-        for _ in range(600):
+        for _ in range(3_000):
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 break
             except OSError:
-                time.sleep(0.1)
+                time.sleep(0.02)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()

@@ -69,10 +69,16 @@ def serve(
         if stranger := foreign_tables(each):
             print(f"note: {stranger}", file=sys.stderr)
     _check_address(address, port, allow_remote)
+    _load_pages()
     shown = f"[{address}]" if ":" in address else address
     print(f"{describe(parse_storage(None))} at http://{shown}:{port} (Ctrl-C to stop)", flush=True)
     hosts = [public_host] if public_host else []
     _serve(_options(address, port, hosts, headless=no_browser or not _has_display()))
+
+
+def _load_pages() -> None:
+    """Imports what the pages draw with, so that the first visitor need not wait for it."""
+    from dashboard import confirmed_view  # noqa: F401
 
 
 def _serve(options: dict[str, Any]) -> None:

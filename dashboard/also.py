@@ -15,6 +15,7 @@ import streamlit as st
 
 from dashboard import reading
 from dashboard.other_storages import other_storages
+from runs.confirmed import Confirmed, find_confirmed
 from runs.reader import open_reader
 from runs.snapshot import Snapshot, read_snapshot
 from runs.storage import StorageError, describe, parse_storage
@@ -72,6 +73,17 @@ def snapshot(study: Listed) -> Snapshot:
     return _snapshot(storage, study.name, reading.changed_marker(storage))
 
 
+def confirmed(study: Listed, snapshot: Snapshot) -> Confirmed | None:
+    """What fresh seeds say of the study; None where none or one has ended yet.
+
+    Raises:
+        StorageError: its database cannot be read.
+    """
+    states = tuple((t.number, t.state) for t in snapshot.confirming)
+    marker = (snapshot.study.created_at, hash(states), len(snapshot.readings))
+    return _confirmed(_storages()[study.place], study.name, marker)
+
+
 def _storages() -> list[str | None]:
     """The URLs of all databases; None for the dashboard's own, which is the first."""
     return [None, *other_storages()]
@@ -81,3 +93,9 @@ def _storages() -> list[str | None]:
 def _snapshot(storage: str | None, study: str, marker: reading.Marker) -> Snapshot:
     with open_reader(storage) as store:
         return read_snapshot(store, study)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _confirmed(storage: str | None, study: str, so_far: reading.Marker) -> Confirmed | None:
+    with open_reader(storage) as store:
+        return find_confirmed(store, study)

@@ -78,7 +78,7 @@ def now() -> Chosen:
 
 def open_trial(number: int) -> None:
     """Goes to the page of a trial of the chosen study; does not return."""
-    parameters = _url(now().snapshot.study.name, str(number)) | kept.left("trial")
+    parameters = _url(now().snapshot.study.name, str(number))
     st.switch_page("views/trial.py", query_params=parameters)
 
 

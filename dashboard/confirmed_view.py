@@ -10,12 +10,17 @@ from dashboard.controls import chart, trials_chart, trials_dataframe
 from dashboard.theme import palette
 from runs.confirmed import Confirmed
 from runs.confirmed_words import (
+    PUBLISH,
+    by_families,
     confirmed_table,
     decisive_seeds,
     failed_lines,
     front_sentence,
+    further_sentence,
+    marks_sentence,
     optimism_sentence,
     split_sentence,
+    to_publish,
     undecided_sentence,
 )
 from runs.next_steps import confirm_further
@@ -29,14 +34,18 @@ _MOST_PIXELS = 740
 """Of the table's height; beyond it scrolls."""
 
 _COLUMNS = {
-    "Front": TextColumn(width=90, help="Of its group: on from a support of 0.95, off to 0.05."),
+    "Trial": NumberColumn(width=52),
+    "Front": TextColumn(width=84, help="Of its group: on from a support of 0.95, off to 0.05."),
     "Support": NumberColumn(
-        format="%.2f", width=70, help="The share of draws in which it is on the front."
+        format="%.2f",
+        width=66,
+        help="How sure its place is. Its accuracies are drawn anew 4,000 times, as other seeds and "
+        "images could have given them: the share of draws in which it is on the front.",
     ),
     "To decide": TextColumn(
-        "Seeds to decide",
-        width=120,
-        help="Of every configuration of its group, if the means stay as they are.",
+        "To decide",
+        width=84,
+        help="How many seeds would: of every configuration of its group, if the means stay.",
     ),
     "Accuracy": NumberColumn("Accuracy (%)", format="%.2f", help="Mean over fresh seeds."),
     "Group": TextColumn(width=90),
@@ -86,11 +95,22 @@ def _progress(snapshot: Snapshot, pace: Pace) -> None:
         st.progress(pace.share, text=said)
 
 
-def _said(found: Confirmed) -> None:
-    """The sentences, in full."""
-    lines = found.sentences() or ["One family was confirmed: there is none to compare it with."]
+def show_sentences(found: Confirmed) -> None:
+    """The one to publish, then all of them, two families after another."""
+    first = to_publish(found)
+    if first is None:
+        st.text("One family was confirmed: there is none to compare it with.")
+        return
     with st.container(border=True):
+        st.text(first)
+        st.caption(PUBLISH)
+    for families, lines in by_families(found).items():
+        st.caption(f"{families}, at three budgets")
         st.text("\n".join(lines))
+
+
+def _said(found: Confirmed) -> None:
+    show_sentences(found)
     for line in failed_lines(found):
         st.warning("A configuration is not judged, since a mean over the others would flatter it:")
         st.text(line)
@@ -100,11 +120,10 @@ def _fronts(found: Confirmed) -> None:
     trial = chosen.now().trial
     number = None if trial is None else trial.number
     figure = confirmed_figure(found, chosen=number, palette=palette())
-    trials_chart(figure, key="front_confirmed")
+    trials_chart(figure, key="front_confirmed", several=True)
     st.caption(
-        f"{split_sentence(found)}. Filled points are on the front of their group, open ones "
-        "undecided, crosses off; lines go through what validation chose. Click a point to open the "
-        "trial that was repeated."
+        f"{split_sentence(found)}. {marks_sentence(found)}. Click a point to open the trial that "
+        "was repeated."
     )
 
 
@@ -138,8 +157,8 @@ def _undecided(snapshot: Snapshot, found: Confirmed) -> None:
         study, storage = snapshot.study.name, reading.storage()
         command = confirm_further(study, storage, seeds=seeds, again=found.is_tested)
         st.code(command, language="bash", wrap_lines=True)
-        if found.is_tested:
-            st.caption("The test split was read: more seeds are another confirmation.")
+        anew = "The test split was read, so more seeds are another confirmation. "
+        st.caption(f"{anew if found.is_tested else ''}{further_sentence(found, seeds)}.")
 
 
 def _optimism(found: Confirmed) -> None:

@@ -12,9 +12,11 @@ from streamlit.column_config import NumberColumn, TextColumn
 
 from dashboard import chosen, zoom
 from runs.record import State, TrialRecord
+from runs.side_by_side import MOST
 from runs.snapshot import Snapshot
 from runs.winners import preset_of
 from runs.wording import letters_explained
+from space.quantities import counted
 
 COLUMNS: dict[str, Any] = {
     "Trial": NumberColumn(width=60),
@@ -32,20 +34,33 @@ COLUMNS: dict[str, Any] = {
 """How columns of that name look in every table."""
 
 
-def trials_chart(figure: go.Figure, key: str) -> None:
-    """A figure whose points carry a trial's number first; a click opens that trial's page."""
-    points = _clicked(key, "points")
-    if points:
-        chosen.open_trial(int(points[0]["customdata"][0]))
+def trials_chart(figure: go.Figure, key: str, *, several: bool = False) -> None:
+    """A figure whose points carry a trial's number first; a click opens that trial's page.
+
+    With `several`, a box or a lasso around points puts their trials side by side.
+    """
+    # Rims and rings are in the box too, and carry no trial
+    points = [point for point in _clicked(key, "points") if point.get("customdata")]
+    numbers = list(dict.fromkeys(int(point["customdata"][0]) for point in points))
+    too_many = several and len(numbers) > MOST
+    if several and 1 < len(numbers) <= MOST:
+        chosen.open_trials(numbers)
+    if numbers and not too_many:
+        chosen.open_trial(numbers[0])
     zoom.restore(figure, chosen.now().snapshot.study.name, key)
     st.plotly_chart(
         figure,
         key=key,
         theme=None,  # the figure has its own, the same as in a notebook and in a file
         on_select="rerun",
-        selection_mode="points",
+        selection_mode=("points", "box", "lasso") if several else "points",
         config=zoom.CONFIG,
     )
+    if too_many:  # below the chart, which stays where it is
+        st.info(
+            f"{counted(len(numbers), 'trial')} are selected, and at most {MOST} can be told apart "
+            "side by side; select fewer."
+        )
 
 
 def chart(figure: go.Figure, key: str) -> None:

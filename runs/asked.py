@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runs.record import StudyRecord, TrialRecord
-from runs.rungs import rungs_of
+from runs.rungs import first_exempt, rungs_of
 from space.config import ImageTask
 from space.costs import FLOPS
 from space.errors import listed
@@ -85,7 +85,7 @@ def recipe_facts(study: StudyRecord) -> dict[str, str]:
     if "clip_norm" in recipe:
         facts["gradients"] = f"clipped to norm {recipe['clip_norm']:g}"
     if "learning_rate" in recipe:
-        facts["learning rate"] = _rates(study, recipe)
+        facts["learning rate"] = _rates(study)
     if "schedule" in recipe:
         facts["schedule"] = f"{recipe.get('warmup', 0.0):.0%} warm-up, then {recipe['schedule']}"
     if recipe.get("label_smoothing"):
@@ -249,11 +249,12 @@ def _validation(spec: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, s
     return {"validated on": f"{spec['num_validation']:,} images{how}"}
 
 
-def _rates(study: StudyRecord, recipe: Mapping[str, Any]) -> str:
-    rates: Mapping[str, float] = study.spec.get("learning_rates") or {}
-    by_family = {name: rates.get(name, recipe["learning_rate"]) for name in study.families}
+def _rates(study: StudyRecord) -> str:
+    recipes = {name: study.recipe_of(name) or {} for name in study.families}
+    by_family = {name: recipe["learning_rate"] for name, recipe in recipes.items()}
     if len(set(by_family.values())) == 1:
-        return f"{next(iter(by_family.values())):g}" + (" (tuned)" if rates else "")
+        is_tuned = bool(study.spec.get("learning_rates"))
+        return f"{next(iter(by_family.values())):g}" + (" (tuned)" if is_tuned else "")
     return ", ".join(f"{find_family(name).label} {rate:g}" for name, rate in by_family.items())
 
 
@@ -276,5 +277,6 @@ def _stopping(study: StudyRecord, trials: Sequence[TrialRecord]) -> str:
     if not rungs:
         return "none, every configuration is trained to the end"
     at = " and ".join(map(str, rungs))
-    exempt = study.spec["rungs"].get("spared", 0.0)
-    return f"after epoch {at} of {epochs}; {exempt:.0%} exempt"
+    share, first = study.spec["rungs"].get("spared") or 0.0, first_exempt(study.spec)
+    exempt = f"the first {first} and {share:.0%} of the others" if first else f"{share:.0%}"
+    return f"after epoch {at} of {epochs}; {exempt} exempt"

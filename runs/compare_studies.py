@@ -11,10 +11,14 @@ import pandas as pd
 
 from runs import pareto, winners
 from runs.confirmation.sentence import budgets
-from runs.record import State, StudyRecord, TrialRecord
+from runs.confirmed import Confirmed
+from runs.confirmed_best import best_confirmed
+from runs.noise import longer_arm
+from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.snapshot import History, Snapshot
-from runs.wording import training_flops, with_arm
+from runs.wording import with_arm
 from space.costs import Cost
+from space.quantities import format_count
 
 MISSING = "–"
 """Where a specification has no such entry."""
@@ -49,6 +53,8 @@ def comparable(studies: Mapping[str, Snapshot]) -> Comparable:
         study = snapshot.study
         if study.fine_tunes is not None:
             left_out[name] = "it fine-tunes a preset and searches nothing"
+        elif searches_nothing(snapshot):
+            left_out[name] = "it searches nothing: its configurations were given"
         elif (why := _other_task(study, first)) is not None:
             left_out[name] = why
         else:
@@ -58,6 +64,14 @@ def comparable(studies: Mapping[str, Snapshot]) -> Comparable:
                 other_costs[name] = f"it minimises {study.cost.label}, not {first.cost.label}"
     kept = {name: snapshot for name, snapshot in studies.items() if name not in left_out}
     return Comparable(kept=kept, left_out=left_out, remarks=remarks, other_costs=other_costs)
+
+
+def searches_nothing(snapshot: Snapshot) -> bool:
+    """Whether a study has trials, none of them suggested, and none asked for: a search may begin
+    with its baselines."""
+    if (snapshot.study.spec.get("asked") or {}).get("trials"):
+        return False
+    return bool(snapshot.trials) and all(t.origin is not Origin.SEARCH for t in snapshot.trials)
 
 
 def common_reference(studies: Sequence[StudyRecord]) -> pareto.Reference:
@@ -102,10 +116,13 @@ def only_what_differs(specs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Entry", *specs])
 
 
-def reached_table(studies: Mapping[str, Snapshot]) -> pd.DataFrame:
+def reached_table(
+    studies: Mapping[str, Snapshot], confirmed: Mapping[str, Confirmed] | None = None
+) -> pd.DataFrame:
     """One row a study.
 
-    Columns: Study, Best accuracy (with half of its interval), On the front, Finished, Trials,
+    Columns: Study, Best accuracy (with half of its interval), Over fresh seeds (the same of the
+    best confirmed, where any of the studies is confirmed), On the front, Finished, Trials,
     Training FLOPs (of the search).
     """
     rows = []
@@ -116,10 +133,11 @@ def reached_table(studies: Mapping[str, Snapshot]) -> pd.DataFrame:
             {
                 "Study": name,
                 "Best accuracy": _written(snapshot, best),
+                **({"Over fresh seeds": _fresh(confirmed.get(name))} if confirmed else {}),
                 "On the front": len(snapshot.front),
                 "Finished": snapshot.counts[State.COMPLETE],
                 "Trials": len(snapshot.searched),
-                "Training FLOPs": training_flops(spent),
+                "Training FLOPs": format_count(spent),
             }
         )
     return pd.DataFrame(rows)
@@ -152,6 +170,13 @@ def _written(snapshot: Snapshot, trial: TrialRecord | None) -> str:
     if trial is None:
         return MISSING
     return with_arm(trial.accuracy, snapshot.noise.half_width(trial))
+
+
+def _fresh(confirmed: Confirmed | None) -> str:
+    best = None if confirmed is None else best_confirmed(confirmed)
+    if best is None:
+        return MISSING
+    return f"{with_arm(best.interval.value, longer_arm(best.interval))} ({best.split})"
 
 
 def _other_task(study: StudyRecord, first: StudyRecord) -> str | None:

@@ -60,7 +60,7 @@ class Confirmed:
 
     @cached_property
     def groups(self) -> list[str]:
-        """The group of every network, as it is written: `Mixer`, `ViT`, `given Mixer`."""
+        """The group of every network, as it is written: `Mixer`, `ViT`, `Mixer baseline`."""
         return [group_of(network.parent, self.study) for network in self.networks]
 
     @cached_property
@@ -161,17 +161,16 @@ class Confirmed:
 
     def sentences(self) -> list[str]:
         """What the comparisons say, at three budgets each."""
-        cost = self.study.cost
-        return [
-            said
-            for difference in self.comparisons
-            for said in sentences(
-                difference,
-                lambda budget: cost.shortly(budget),
-                {group: group for group in difference.families},
-                self.readings if self.is_tested else None,
-            )
-        ]
+        return [said for each in self.comparisons for said in self.sentences_of(each)]
+
+    def sentences_of(self, difference: FamilyDifference) -> list[str]:
+        """What one of the comparisons says, the smallest budget first."""
+        return sentences(
+            difference,
+            self.study.cost.shortly,
+            {group: group for group in difference.families},
+            self.readings if self.is_tested else None,
+        )
 
     def means(self) -> list[TrialRecord]:
         """Every network that is not off the front, as the trial it repeats, with the mean of fresh

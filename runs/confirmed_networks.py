@@ -11,6 +11,7 @@ from space.families import find_family
 
 FEWEST_SEEDS = 2
 """Of a configuration: the scatter between seeds needs two."""
+_BASELINE = " baseline"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,12 @@ def networks_of(
 
 
 def group_of(trial: TrialRecord, study: StudyRecord) -> str:
-    """The group of a network: its family, marked where it was given and others were searched."""
+    """The group of a network: its family, marked where it is a baseline of one that is searched."""
     label = find_family(trial.family).label
-    is_given = trial.origin is not Origin.SEARCH and trial.family in study.families
-    return f"given {label}" if is_given else label
+    is_baseline = trial.origin is not Origin.SEARCH and trial.family in study.families
+    return f"{label}{_BASELINE}" if is_baseline else label
+
+
+def is_baselines(group: str) -> bool:
+    """Whether a group that `group_of` named is of baselines of a family that was searched too."""
+    return group.endswith(_BASELINE)

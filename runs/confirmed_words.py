@@ -12,7 +12,7 @@ from runs.confirmation.sentence import read_times
 from runs.confirmed import Confirmed
 from runs.noise import longer_arm
 from space.costs import FLOPS, PARAMS
-from space.quantities import counted
+from space.quantities import counted, format_seconds
 
 
 def confirmed_table(found: Confirmed) -> pd.DataFrame:
@@ -52,12 +52,63 @@ def confirmed_table(found: Confirmed) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def to_publish(found: Confirmed) -> str | None:
+    """One sentence of all, with the data set: of the first two families at the largest budget.
+
+    The choice does not look at the result, or the sentence would be picked for it. None where
+    nothing is compared.
+    """
+    if not found.comparisons:
+        return None
+    said = found.sentences_of(found.comparisons[0])[-1]
+    data = found.study.spec.get("dataset", "an unnamed data set")
+    return f"On {data}, {said[:1].lower()}{said[1:]}."
+
+
+PUBLISH = (
+    "To publish: the first two families at the largest budget, a choice that does not look at the "
+    "result. The sentences of two families hold together."
+)
+"""Why `to_publish` chose its sentence."""
+
+
+def by_families(found: Confirmed) -> dict[str, list[str]]:
+    """The sentences of every comparison, smallest budget first, under its two families."""
+    return {
+        " and ".join(each.families): [f"{said}." for said in found.sentences_of(each)]
+        for each in found.comparisons
+    }
+
+
+def published(found: Confirmed) -> list[str]:
+    """The one to publish and why it is that one, then the sentences, two families after another;
+    empty where nothing is compared."""
+    first = to_publish(found)
+    if first is None:
+        return []
+    return [f"{first} {PUBLISH}", *(" ".join(said) for said in by_families(found).values())]
+
+
 def split_sentence(found: Confirmed) -> str:
     """Of which images the accuracies are."""
     split = "test" if found.is_tested else "fresh validation"
     return (
         f"Accuracies are means over fresh seeds on {split}, intervals of {100 * found.level:g} % "
         f"for images and seeds; {read_times(found.readings)}"
+    )
+
+
+def marks_sentence(found: Confirmed) -> str:
+    """What the shape of a point says, and on which images that was decided."""
+    said = (
+        "Filled points are on the front of their group, open ones undecided, crosses off; lines go "
+        "through what validation chose"
+    )
+    if not found.is_tested:
+        return said
+    return (
+        f"{said}. So the height of a point is of the test split, while its shape and the line were "
+        "decided on fresh validation: a cross may well lie above a line"
     )
 
 
@@ -127,6 +178,26 @@ def decisive_seeds(found: Confirmed) -> int | None:
     """The seeds that would decide all the undecided that any number decides; None where there are
     none."""
     return max((n for n in found.seeds_to_decide.values() if n is not None), default=None)
+
+
+def further_sentence(found: Confirmed, seeds: int) -> str:
+    """What it takes to confirm with so many seeds a configuration: trainings, and their time at the
+    pace of those there are.
+
+    Once the test split was read that is another confirmation, with all its trainings anew.
+    """
+    missing = [
+        seeds if found.is_tested else max(0, seeds - len(network.trials))
+        for network in found.networks
+    ]
+    known = [
+        [t.wall_seconds for t in n.trials if t.wall_seconds is not None] for n in found.networks
+    ]
+    said = f"It takes {counted(sum(missing), 'more training')}"
+    if not all(known):
+        return said
+    seconds = sum(m * fmean(each) for m, each in zip(missing, known, strict=True))
+    return f"{said}, {format_seconds(seconds)} at the pace of those there are"
 
 
 def _seeds(found: Confirmed, i: int) -> str:

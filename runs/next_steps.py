@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -70,12 +71,9 @@ def next_steps(
             more = f" --trials {2 * pace.goal}"
         elif pace.goal is None:
             more = " --trials N"  # an older version did not note how many
-        steps.append(
-            Step(
-                purpose="Search on, with more configurations" if pace.is_complete else "Go on",
-                command=_run(study.name, storage, more),
-            )
-        )
+        if pace.goal != 0 or not pace.is_complete:
+            purpose = "Search on, with more configurations" if pace.is_complete else "Go on"
+            steps.append(Step(purpose=purpose, command=_run(study.name, storage, more)))
     if snapshot.front and not is_confirmed:
         command = _confirm(study.name, storage)
         steps.append(Step(purpose="Confirm the front with fresh seeds", command=command))
@@ -83,6 +81,32 @@ def next_steps(
         command = _export(study.name, "knee", storage)
         steps.append(Step(purpose="Take the knee of the front home", command=command))
     return steps
+
+
+def search_until(snapshot: Snapshot, family: str, wanted: int, storage: str | None) -> str | None:
+    """The command that searches on until about so many configurations of a family have finished.
+
+    The number it names counts those there are. Of all that are searched, as many finish and are of
+    that family as so far; a share that is not known yet is one in as many as there are families.
+
+    Args:
+        snapshot: the study.
+        family: one of its families.
+        wanted: finished configurations of it, baselines too.
+        storage: database URL; None for the default.
+
+    Returns:
+        None where the study searches nothing, or was asked for no number.
+    """
+    study = snapshot.study
+    asked = int((study.spec.get("asked") or {}).get("trials") or 0)
+    if not asked or study.fine_tunes is not None or study.rates_of is not None:
+        return None
+    given = sum(t.family == family for t in snapshot.given)
+    found = sum(t.family == family for t in snapshot.found)
+    share = found / asked if found else 1 / len(study.families)
+    trials = max(asked + 1, math.ceil((wanted - given) / share))
+    return _run(study.name, storage, f" --trials {trials}")
 
 
 def confirm_further(study: str, storage: str | None, *, seeds: int, again: bool) -> str:

@@ -13,7 +13,8 @@ import pandas as pd
 from runs.convergence import Unconverged
 from runs.equal_cost import Comparison
 from runs.noise import Noise, wilson
-from runs.record import EpochRecord, State, TrialRecord
+from runs.record import EpochRecord, Origin, State, TrialRecord
+from runs.spent import short_revision
 from runs.wording import flop_per_second, memory, percent, state_word, with_arm
 from space.config import Config
 from space.cost import cost as bill_of
@@ -118,8 +119,7 @@ def circumstances(trial: TrialRecord) -> dict[str, str]:
     facts |= _times(trial)
     if trial.environment is not None:
         facts["device"] = trial.environment.device_kind
-        revision, dash, state = (trial.environment.git_revision or "not known").partition("-")
-        facts["git revision"] = f"{revision[:12]}{dash}{state}"  # whole in the CSV
+        facts["git revision"] = short_revision(trial.environment.git_revision)  # whole in the CSV
         facts |= dict(sorted(trial.environment.versions.items()))
     return facts
 
@@ -207,6 +207,13 @@ def endings(trials: Sequence[TrialRecord]) -> dict[State, list[datetime]]:
         if trial.finished_at is not None:
             times.setdefault(trial.state, []).append(trial.finished_at)
     return {state: sorted(times[state]) for state in State if state in times}
+
+
+def endings_sentence(trials: Sequence[TrialRecord]) -> str:
+    """What `endings` counts."""
+    fresh = sum(t.origin is Origin.CONFIRMATION and t.finished_at is not None for t in trials)
+    more = f"; {fresh:,} of them train what was found again with fresh seeds" if fresh else ""
+    return f"How many trials had ended in each state, over time{more}"
 
 
 def matching(

@@ -24,8 +24,6 @@ class Means:
     low: Floats
     """Of the mean's 95 % interval; NaN where every value has a single trial."""
     high: Floats
-    number: Floats
-    """How many trials the mean is of."""
 
 
 def means(x: Floats, y: Floats, level: float = 0.95) -> Means:
@@ -53,5 +51,4 @@ def means(x: Floats, y: Floats, level: float = 0.95) -> Means:
         mean=mean,
         low=mean - half,
         high=mean + half,
-        number=number,
     )

@@ -193,8 +193,9 @@ class Snapshot:
         """The hypervolume as the search went on."""
         return self.history_to(winners.reference_of(self.study))
 
-    def history_to(self, reference: pareto.Reference) -> History:
-        """The same, measured to another point than the study's own."""
+    @cached_property
+    def in_order(self) -> tuple[list[TrialRecord], Floats]:
+        """The found configurations, first finished first, and the training FLOPs spent by then."""
         ended = sorted(
             (
                 trial
@@ -208,12 +209,17 @@ class Snapshot:
         last = {t.number: max(position[s.number] for s in self.seeds_of(t)) for t in self.found}
         finished = sorted(self.found, key=lambda t: last[t.number])
         finished = [t for t in finished if t.cost(self.study.cost) is not None]
+        return finished, spent[[last[t.number] for t in finished]]
+
+    def history_to(self, reference: pareto.Reference) -> History:
+        """The same, measured to another point than the study's own."""
+        finished, spent = self.in_order
         costs, accuracy = winners.objectives(finished, self.study.cost)
         # What is useless was tried, and adds nothing
         useful = [a if a >= self.study.min_accuracy else 0.0 for a in accuracy]
         return History(
             hypervolume=np.array(pareto.hypervolume_history(costs, useful, reference), np.float64),
-            training_flops=spent[[last[t.number] for t in finished]],
+            training_flops=spent,
         )
 
     @cached_property

@@ -32,11 +32,6 @@ class Stopped:
         whole = self.spent_flops + self.saved_flops
         return self.saved_flops / whole if whole else 0.0
 
-    @property
-    def regret(self) -> float | None:
-        """Share of the exempt that are on the front; None where nothing was exempt."""
-        return self.exempt_on_front / self.exempt if self.exempt else None
-
 
 def stopped(
     trials: Sequence[TrialRecord], min_accuracy: float = 0.0, cost: Cost = FLOPS

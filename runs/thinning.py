@@ -27,6 +27,14 @@ def drawn(series: Sequence[Points], most: int = MOST_DRAWN) -> list[Indices]:
     return [_drawn(one, most * size // sum(sizes)) for one, size in zip(series, sizes, strict=True)]
 
 
+def sampled(size: int, most: int) -> Indices:
+    """Indices, in order, of trials drawn at random where there are more than `most`; the same for
+    the same number."""
+    if size <= most:
+        return np.arange(size)
+    return np.sort(np.random.default_rng(0).choice(size, most, replace=False))
+
+
 def thinned_sentence(series: Sequence[Points], most: int = MOST_DRAWN) -> str | None:
     """What a figure leaves out, and what it does not; None where it draws everything."""
     number = sum(len(one.trials) for one in series)

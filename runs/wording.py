@@ -31,6 +31,18 @@ def with_arm(accuracy: float | None, arm: float | None) -> str:
     return f"{100 * accuracy:.2f} ± {100 * arm:.2f} %"
 
 
+def luckiest(accuracy: float, number: int) -> str:
+    """The highest of several accuracies, called what it is: `97.22 %, best of 9 and partly luck`.
+
+    Args:
+        accuracy: of one training, or the mean of a configuration's seeds; in [0, 1].
+        number: of the configurations among which it was chosen for it.
+    """
+    if number < 2:
+        return percent(accuracy)
+    return f"{percent(accuracy)}, best of {number:,} and partly luck"
+
+
 def state_word(state: State, *, is_run: bool = True) -> str:
     """A state as every page calls it; what is under way in a study that nobody runs, is not."""
     if state is State.RUNNING and not is_run:
@@ -63,14 +75,6 @@ def flop_per_second(speed: float) -> str:
     """`1.20 TFLOP/s`."""
     number, _, unit = format_count(speed).partition(" ")
     return f"{number} {unit}FLOP/s"
-
-
-def training_flops(flops: float) -> str:
-    """`412 T`, `1.20 P`, `3.40 E`: training comes to more than `format_count` has units for."""
-    for unit, size in (("E", 1e6), ("P", 1e3)):
-        if flops >= 0.9995e12 * size:
-            return format_count(flops / size).replace("T", unit)
-    return format_count(flops)
 
 
 def memory(size: int) -> str:

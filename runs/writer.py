@@ -106,6 +106,11 @@ class Writer(Reader):
             self._lease, self._retry = None, DatabaseRetry()
             lease.release()
 
+    @property
+    def mirror(self) -> StudyMirror:
+        """All that is known of the study that is held, also what could not be written."""
+        return self._mirror
+
     @contextmanager
     def leases(
         self, studies: Iterable[str], say: Callable[[str], None] = lambda sentence: None

@@ -12,6 +12,8 @@ from runs.options import CheckpointDir, Storage, StudyName, WeightsDir
 from search import options
 from search.confirmation import confirm_study
 from search.interrupted import goes_on_with_the_same_command, same_command
+from search.report.lines import print_line
+from search.spec.confirmation import ConfirmationSettings
 from space.command import Json, Version, make_app, print_json, run_app
 from space.quantities import parse_count
 
@@ -83,13 +85,27 @@ def confirm(
     checkpoint_dir: CheckpointDir = None,
     keep_checkpoints: options.KeepCheckpoints = False,
     weights_dir: WeightsDir = None,
+    dry_run: options.DryRun = False,
     as_json: Json = False,
     version: Version = False,
 ) -> None:
     """Parses, calls, returns."""
+    # Takes a second
+    from search.confirmation_forecast import forecast
     from search.report.confirmation import facts
 
     console = Console(stderr=as_json)
+    if dry_run:
+        settings = ConfirmationSettings(
+            seeds=seeds, candidates=candidates, level=level, again=again, is_uniform=uniform
+        )
+        planned = forecast(study, settings, storage)
+        if as_json:
+            print_json(planned.facts())
+        else:
+            for line in planned.lines():
+                print_line(console, line)
+        return
     with goes_on_with_the_same_command(console, "search.confirm"):
         found = confirm_study(
             study,

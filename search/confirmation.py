@@ -15,8 +15,7 @@ from runs.reader import open_reader
 from runs.weights_folder import Weights
 from search.report.lines import print_line
 from search.spec.confirmation import MOST_A_FAMILY, ConfirmationSettings
-from search.study.stop_signals import Stopping
-from search.training import Training, telling_what_stays
+from search.training import Training
 from space.config import Config
 from space.paths import as_path
 from space.weights_file import params_of
@@ -105,8 +104,8 @@ def confirm_study(
         predict=partial(_predict, device),
         storage=storage,
         given=data,
-        data_dir=None if data_dir is None else as_path(data_dir),
-        weights_dir=None if weights_dir is None else as_path(weights_dir),
+        data_dir=as_path(data_dir),
+        weights_dir=as_path(weights_dir),
         again=again,
         command=command,
         say=partial(print_line, console),
@@ -142,14 +141,10 @@ def _train(
     """Opens workers, and has a confirmation trained; whether all of it is."""
     from search.study.confirm import train  # takes a second
 
-    training, stopping = Training(**options), Stopping()
+    training = Training(**options)
     deadline, checkpoints = training.deadline(), training.checkpoints()
-    opened = training.open_workers(storage, stopping, partial(print_line, console))
-    with (
-        telling_what_stays(console, "trainings", " The test split was not read."),
-        stopping.listen(),
-        opened as start_workers,
-    ):
+    started = training.start(storage, console, "trainings", " The test split was not read.")
+    with started as (start_workers, check_stop):
         return train(
             study,
             console,
@@ -157,13 +152,13 @@ def _train(
             start_workers=start_workers,
             storage=storage,
             data=data,
-            data_dir=None if data_dir is None else as_path(data_dir),
-            archive=None if archive is None else as_path(archive),
+            data_dir=as_path(data_dir),
+            archive=as_path(archive),
             checkpoints=checkpoints,
-            weights_dir=None if weights_dir is None else as_path(weights_dir),
+            weights_dir=as_path(weights_dir),
             retry=training.retry,
             deadline=deadline,
-            check_stop=stopping.check,
+            check_stop=check_stop,
         )
 
 

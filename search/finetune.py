@@ -143,8 +143,6 @@ def finetune(
         skip_broken=skip_broken,
     )
     tried = checked_rates(RATES[optimizer] if rates is None else _numbers(rates))
-    with suppress(DataError):  # of a data set that is not here yet, its images say it later
-        plan_early(found, spec, data_dir)
     if dry_run:
         planned = forecast(found, spec, tried, storage, data_dir)
         if as_json:
@@ -152,6 +150,8 @@ def finetune(
         else:
             print_line(console, planned.line)
         return
+    with suppress(DataError):  # of a data set that is not here yet, its images say it later
+        plan_early(found, spec, data_dir)
     with goes_on_with_the_same_command(console, "search.finetune"):
         result = finetune_study(
             spec,

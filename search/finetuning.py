@@ -4,21 +4,18 @@ it too."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from runs.reader import open_reader
-from search.report.lines import print_line
 from search.result import StudyResult
 from search.spec.finetuning import RATES, checked_rates
 from search.spec.studies import StudyError, StudySpec
 from search.study.finetuning_network import network_for
 from search.study.kept_weights import WeightsOptions
-from search.study.stop_signals import Stopping
-from search.training import Training, telling_what_stays
+from search.training import Training
 from space.paths import as_path
 from space.presets import Preset
 
@@ -99,11 +96,9 @@ def finetune_study(
         keep_checkpoints=keep_checkpoints,
     )
     checkpoints = training.checkpoints()
-    weights = WeightsOptions("all", None if weights_dir is None else as_path(weights_dir))
+    weights = WeightsOptions("all", as_path(weights_dir))
     weights.check()
-    stopping = Stopping()
-    opened = training.open_workers(storage, stopping, partial(print_line, console))
-    with telling_what_stays(console), stopping.listen(), opened as start_workers:
+    with training.start(storage, console) as (start_workers, check_stop):
         # Takes a second, in which workers start
         from search.study.finetune import finetune
 
@@ -115,12 +110,12 @@ def finetune_study(
             start_workers=start_workers,
             storage=storage,
             data=data,
-            data_dir=None if data_dir is None else as_path(data_dir),
-            archive=None if archive is None else as_path(archive),
+            data_dir=as_path(data_dir),
+            archive=as_path(archive),
             checkpoints=checkpoints,
             weights=weights,
             retry=training.retry,
-            check_stop=stopping.check,
+            check_stop=check_stop,
         )
     with open_reader(storage) as store:
         return StudyResult.read(store, spec.name, "complete")

@@ -5,20 +5,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from runs.reader import open_reader
-from search.report.lines import print_line
 from search.result import StudyResult
 from search.spec.studies import StudyError, StudySpec
 from search.spec.study_file import find_study
 from search.study.kept_weights import WeightsOptions
-from search.study.stop_signals import Stopping
-from search.training import Training, telling_what_stays
+from search.training import Training
 from space.paths import as_path
 
 if TYPE_CHECKING:
@@ -104,7 +101,7 @@ def run_study(
         keep_checkpoints=keep_checkpoints,
     )
     deadline, checkpoints = training.deadline(), training.checkpoints()
-    weights = WeightsOptions(keep_weights, None if weights_dir is None else as_path(weights_dir))
+    weights = WeightsOptions(keep_weights, as_path(weights_dir))
     weights.check()
     if stop_when_flat is not None and stop_when_flat < 1:
         raise StudyError(f"--stop-when-flat {stop_when_flat}: give a number of trials, 1 or more")
@@ -114,9 +111,7 @@ def run_study(
             f"--tune-rate: the study has learning rates ({given}); leave that out to train by "
             "them, or take learning_rates out of the study"
         )
-    stopping = Stopping()
-    opened = training.open_workers(storage, stopping, partial(print_line, console))
-    with telling_what_stays(console), stopping.listen(), opened as start_workers:
+    with training.start(storage, console) as (start_workers, check_stop):
         # Takes a second, in which workers start
         from search.study.run_study import run_study as run
 
@@ -126,8 +121,8 @@ def run_study(
             start_workers=start_workers,
             storage=storage,
             data=data,
-            data_dir=None if data_dir is None else as_path(data_dir),
-            archive=None if archive is None else as_path(archive),
+            data_dir=as_path(data_dir),
+            archive=as_path(archive),
             with_baselines=baselines,
             tune_rate=tune_rate,
             checkpoints=checkpoints,
@@ -135,7 +130,7 @@ def run_study(
             retry=training.retry,
             deadline=deadline,
             stop_when_flat=stop_when_flat,
-            check_stop=stopping.check,
+            check_stop=check_stop,
         )
     with open_reader(storage) as store:
         return StudyResult.read(store, spec.name, status.ended(stop_when_flat), storage)

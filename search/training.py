@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,12 +62,36 @@ class Training:
             MixerSearchError: they cannot.
         """
         checkpoints = Checkpoints(
-            None if self.checkpoint_dir is None else as_path(self.checkpoint_dir),
+            as_path(self.checkpoint_dir),
             _seconds("--checkpoint-every", self.checkpoint_every),
             self.keep_checkpoints,
         )
         checkpoints.check()
         return checkpoints
+
+    @contextmanager
+    def start(
+        self, storage: str | None, console: Console, what: str = "trials", more: str = ""
+    ) -> Iterator[tuple[StartWorkers, Callable[[], None]]]:
+        """Opens workers, and hears Ctrl-C and SIGTERM while the block runs; says then what stays.
+
+        Args:
+            storage: database URL; None for the default.
+            console: where it is said.
+            what: are trained.
+            more: a sentence after it.
+
+        Yields:
+            What starts the workers, and what the loop calls to hear whether it is to stop.
+
+        Raises:
+            MixerSearchError: as `open_workers`.
+            KeyboardInterrupt: it was stopped.
+        """
+        stopping = Stopping()
+        opened = self.open_workers(storage, stopping, partial(print_line, console))
+        with _telling_what_stays(console, what, more), stopping.listen(), opened as start_workers:
+            yield start_workers, stopping.check
 
     @property
     def retry(self) -> RetryPolicy:
@@ -158,17 +183,8 @@ class Training:
 
 
 @contextmanager
-def telling_what_stays(console: Console, what: str = "trials", more: str = "") -> Iterator[None]:
-    """Says, should the block be interrupted, that nothing is lost.
-
-    Args:
-        console: where.
-        what: are trained.
-        more: a sentence after it.
-
-    Raises:
-        KeyboardInterrupt: it was.
-    """
+def _telling_what_stays(console: Console, what: str, more: str) -> Iterator[None]:
+    """Says, should the block be interrupted, that nothing is lost."""
     try:
         yield
     except KeyboardInterrupt:

@@ -28,7 +28,8 @@ Tokens = Literal["strided", "tiles"]
 """Which tokens of a large image a copy of the small network sees: every K-th of each row and
 column, so that each copy sees the whole scene; or those of one of K x K tiles."""
 
-_STEMS = {"mixer": "stem", "vit": "embedding"}
+STEMS = {"mixer": "stem", "vit": "embedding"}
+"""The name of the first layer, by family."""
 
 
 class ImageSizeError(ConfigError):
@@ -59,7 +60,7 @@ def enlarge_patch(
             f"network; use {_multiples(grid, image_size)}"
         )
     patch_size = image_size // grid
-    name = _STEMS[config.family]
+    name = STEMS[config.family]
     axis = _bilinear(config.patch_size, patch_size, corners=False)
     kernel = np.asarray(params[name]["kernel"], np.float64)  # p, p, channels, hidden_dim
     kernel = np.einsum("yi,xj,ijcd->yxcd", axis, axis, kernel)

@@ -7,7 +7,7 @@ import re
 
 from space.errors import MixerSearchError
 
-_UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 
 
 def parse_count(text: str) -> int:
@@ -28,7 +28,7 @@ def parse_amount(text: str) -> float:
         MixerSearchError: not such a number, or not over 0.5.
     """
     compact = re.sub(r"[\s_]|(?<=\d),(?=\d{3}(?!\d))", "", text)
-    found = re.fullmatch(r"(\d+\.?\d*(?:[eE]\+?\d+)?|\.\d+)([kKmMgGtT]?)", compact)
+    found = re.fullmatch(r"(\d+\.?\d*(?:[eE]\+?\d+)?|\.\d+)([kKmMgGtTpPeE]?)", compact)
     if found:
         unit = found[2].upper().replace("K", "k")
         count = float(found[1]) * _UNITS[unit]
@@ -39,12 +39,20 @@ def parse_amount(text: str) -> float:
 
 def format_count(count: float) -> str:
     """Three figures and a unit: 75_891_968 -> `75.9 M`; parts of a whole number below 10."""
-    for unit in ("T", "G", "M", "k"):
-        if count >= 0.9995 * _UNITS[unit]:
-            value = count / _UNITS[unit]
-            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
-            return f"{value:.{digits}f} {unit}"
+    unit, size = unit_of(count)
+    if unit:
+        value = count / size
+        digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+        return f"{value:.{digits}f} {unit}"
     return f"{count:.0f}" if count >= 10 or count == round(count) else f"{count:.3g}"
+
+
+def unit_of(count: float) -> tuple[str, float]:
+    """The unit a count is shown in and its size: 75_891_968 -> `M`, 1e6; below a thousand none."""
+    for unit, size in reversed(_UNITS.items()):
+        if count >= 0.9995 * size:
+            return unit, size
+    return "", 1.0
 
 
 def exact_count(count: float) -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 settings.register_profile("ours", deadline=None)  # a busy machine is not a fault of the code
 settings.load_profile("ours")
@@ -52,6 +57,42 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with studies to look at; no test writes to it."""
+    from browsing import write_samples  # here: not every environment has Playwright
+
+    url = f"sqlite:///{tmp_path_factory.mktemp('samples')}/results.db"
+    write_samples(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def address(samples: str) -> Iterator[str]:
+    """Of a dashboard that shows them."""
+    from browsing import PUBLIC_HOST, serving
+
+    with serving(samples, "--public-host", PUBLIC_HOST) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def _chromium() -> Iterator[Browser]:
+    """Not for longer than a module: while Playwright runs, no other test can run an event loop."""
+    from browsing import chromium_started
+
+    with chromium_started() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def browser(_chromium: Browser) -> Iterator[Browser]:
+    """Without a page, before the test and after."""
+    yield _chromium
+    for context in _chromium.contexts:
+        context.close()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -16,6 +16,7 @@ from runs.asked import (
     start_facts,
 )
 from runs.record import StudyRecord
+from search.spec.rungs import RungSpec
 from search.spec.studies import STUDIES
 
 
@@ -37,14 +38,20 @@ def test_the_recipe_is_said_once_and_learning_rates_by_family_where_they_differ(
 
 def test_the_search_says_what_bounds_it_and_where_it_stops_trials() -> None:
     asked = {"trials": 120, "baselines": True, "stop_when_flat": 30}
-    facts = search_facts(recorded("mixer_cifar", asked=asked), [])
+    rungs = RungSpec().settled().model_dump(mode="json")
+    facts = search_facts(recorded("mixer_cifar", asked=asked, rungs=rungs), [])
     assert facts["families"] == "Mixers and ViTs"
     assert facts["configurations"] == "120"
     assert facts["baselines"] == "3, in published proportions"
-    assert facts["early stopping"] == "after epoch 4 and 13 of 40; 5% exempt"
+    assert (
+        facts["early stopping"]
+        == "after epoch 4 and 13 of 40; the first 4 and 15% of the others exempt"
+    )
     assert facts["ends early"] == "when the hypervolume has not grown over 30 trials"
     without = recorded("mixer_cifar", asked=asked | {"baselines": False})
     assert search_facts(without, [])["baselines"] == "none"
+    before = recorded("mixer_cifar", rungs={"eta": 3, "count": None, "spared": 0.05})
+    assert search_facts(before, [])["early stopping"] == "after epoch 4 and 13 of 40; 5% exempt"
 
 
 def test_a_narrowed_range_is_told_from_one_that_was_left_open() -> None:

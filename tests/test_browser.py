@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import csv
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from browsing import HOSTILE, PUBLIC_HOST, open_page, serving, wait_for_the_figure
+from playwright.sync_api import Browser, Page, expect
 from sample_study import write_study
 
 from runs.reader import open_reader
 from runs.record import TrialRecord
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL without a GPU
-]
-HOSTILE = (
-    "<img src=http://example.com/i.png onerror=document.title='owned'> **b** :red[x] www.x.com"
-)
-PATIENCE = 60_000
-"""Milliseconds; a loaded machine takes ten seconds to draw what an idle one draws in two."""
 
 # Where on the page a trial's point lies, by Plotly's own arithmetic
 WHERE = """
@@ -53,124 +35,57 @@ WHERE = """
 """
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path}/results.db"
-    write_study(url, HOSTILE, trials=14)
-    write_study(url, "sample", trials=40)
-    return url
-
-
-@contextmanager
-def serving(storage: str, *options: str) -> Iterator[str]:
-    """The address of a dashboard that runs."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "dashboard", "--port", str(port), "--no-browser", *options]
-    environment = os.environ | {"MIXER_STORAGE": storage}
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        assert f"http://127.0.0.1:{port}" in server.stdout.readline()
-        _wait_for(port, server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.communicate(timeout=60)  # it says goodbye, and stays if nobody listens
-
-
-@pytest.fixture
-def address(storage: str) -> Iterator[str]:
-    """Of a running dashboard."""
-    with serving(storage) as address:
-        yield address
-
-
-def _wait_for(port: int, server: subprocess.Popen[str]) -> None:
-    for _ in range(600):
-        assert server.poll() is None, "the dashboard ended"
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the dashboard did not listen within a minute")
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium here; install the Debian package chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.mark.parametrize(
-    ("options", "answer"), [((), 403), (("--public-host", "results.example.org"), 101)]
-)
+@pytest.mark.parametrize(("host", "answer"), [("other.example.org", 403), (PUBLIC_HOST, 101)])
 def test_a_page_served_by_a_proxy_is_alive_under_the_name_that_was_told(
-    storage: str, options: tuple[str, ...], answer: int
+    address: str, host: str, answer: int
 ) -> None:
     """A proxy passes on the name that the browser asked for, in both headers."""
     headers = {
-        "Host": "results.example.org",
-        "Origin": "https://results.example.org",
+        "Host": host,
+        "Origin": f"https://{host}",
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     }
-    with (
-        serving(storage, *options) as address,
-        closing(HTTPConnection(urlsplit(address).netloc, timeout=60)) as connection,
-    ):
+    with closing(HTTPConnection(urlsplit(address).netloc, timeout=60)) as connection:
         connection.request("GET", "/_stcore/stream", headers=headers)
         assert connection.getresponse().status == answer
 
 
 @pytest.mark.slow
 def test_a_database_that_goes_away_takes_the_old_numbers_with_it(
-    browser: Browser, address: str, tmp_path: Path
+    browser: Browser, tmp_path: Path
 ) -> None:
-    page = browser.new_page()
-    expect.set_options(timeout=PATIENCE)
-    page.goto(f"{address}/front?study=sample")
-    main = page.get_by_test_id("stMain")
-    expect(main.get_by_text("Best accuracy")).to_be_visible()
-    (tmp_path / "results.db").rename(tmp_path / "away.db")
-    expect(main.get_by_text("results.db does not exist")).to_be_visible()
-    expect(main.get_by_text("Best accuracy")).to_have_count(0)
-    (tmp_path / "away.db").rename(tmp_path / "results.db")
-    expect(main.get_by_text("Best accuracy")).to_be_visible()  # by itself
-
-
-def test_nothing_is_cut_off_and_no_row_empty(browser: Browser, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/few.db"
-    write_study(url, "few", trials=3)
+    url = f"sqlite:///{tmp_path}/results.db"
+    write_study(url, "sample", trials=14)
     with serving(url) as address:
-        page = browser.new_page(viewport={"width": 1000, "height": 1000})
-        expect.set_options(timeout=PATIENCE)
-        page.goto(f"{address}/front")
-        button = page.get_by_test_id("stButtonGroup").get_by_text("Images/s")
-        expect(button).to_be_visible()
-        group = page.get_by_test_id("stButtonGroup").bounding_box()
-        last = button.bounding_box()
-        assert group
-        assert last
-        assert last["x"] + last["width"] <= group["x"] + group["width"]
-        page.goto(f"{address}/table")
-        expect(page.get_by_text("3 trials of 3")).to_be_visible()
-        table = page.get_by_test_id("stDataFrame").bounding_box()
-        assert table
-        assert table["height"] < 5 * 40  # a heading, three rows
+        page = open_page(browser)
+        page.goto(f"{address}/front?study=sample")
+        main = page.get_by_test_id("stMain")
+        expect(main.get_by_text("Best accuracy")).to_be_visible()
+        (tmp_path / "results.db").rename(tmp_path / "away.db")
+        expect(main.get_by_text("results.db does not exist")).to_be_visible()
+        expect(main.get_by_text("Best accuracy")).to_have_count(0)
+        (tmp_path / "away.db").rename(tmp_path / "results.db")
+        expect(main.get_by_text("Best accuracy")).to_be_visible()  # by itself
 
 
-def wait_for_the_figure(page: Page) -> None:
-    drawn = "() => document.querySelector('.js-plotly-plot .legend')"
-    page.wait_for_function(drawn, timeout=PATIENCE)
+def test_nothing_is_cut_off_and_no_row_empty(browser: Browser, address: str) -> None:
+    page = open_page(browser, width=1000)
+    page.goto(f"{address}/front?study=few")
+    button = page.get_by_test_id("stButtonGroup").get_by_text("Images/s")
+    expect(button).to_be_visible()
+    group = page.get_by_test_id("stButtonGroup").bounding_box()
+    last = button.bounding_box()
+    assert group
+    assert last
+    assert last["x"] + last["width"] <= group["x"] + group["width"]
+    page.get_by_role("link", name="Table").click()
+    expect(page.get_by_text("3 trials of 3")).to_be_visible()
+    table = page.get_by_test_id("stDataFrame").bounding_box()
+    assert table
+    assert table["height"] < 5 * 40  # a heading, three rows
 
 
 def find_point(page: Page, trial: TrialRecord) -> tuple[float, float]:
@@ -188,11 +103,9 @@ def find_point(page: Page, trial: TrialRecord) -> tuple[float, float]:
 
 
 def test_a_visitor_clicks_a_point_and_sees_the_trial(
-    browser: Browser, address: str, storage: str
+    browser: Browser, address: str, samples: str
 ) -> None:
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
+    page = open_page(browser)
     hosts: set[str | None] = set()
     complaints: list[str] = []
     # What the page makes itself, a blob, has the host of the page that made it in its address
@@ -205,7 +118,7 @@ def test_a_visitor_clicks_a_point_and_sees_the_trial(
 
     page.goto(f"{address}/front")
     wait_for_the_figure(page)
-    with open_reader(storage) as store:
+    with open_reader(samples) as store:
         trial = store.trial("sample", 22)
     page.mouse.click(*find_point(page, trial))
     expect(page.get_by_role("heading", name=f"Trial {trial.number}")).to_be_visible()
@@ -241,17 +154,15 @@ def test_a_visitor_clicks_a_point_and_sees_the_trial(
 def test_ticked_rows_are_compared_and_back_leads_to_the_table(
     browser: Browser, address: str
 ) -> None:
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
+    page = open_page(browser)
     page.goto(f"{address}/table?study=sample")
     expect(page.get_by_text("40 trials of 40")).to_be_visible()
     for ticked, row in enumerate((0, 3), start=1):
         table = page.get_by_test_id("stDataFrame").bounding_box()
         assert table
         page.mouse.click(table["x"] + 15, table["y"] + 36 + 35 * row + 17)
-        expect(page.get_by_role("button", name=f"Compare {ticked}")).to_be_visible()
-    page.get_by_role("button", name="Compare 2").click()
+        expect(page.get_by_role("button", name=f"{ticked} side by side")).to_be_visible()
+    page.get_by_role("button", name="2 side by side").click()
     expect(page.get_by_role("heading", name="Trials side by side")).to_be_visible()
     expect(page.get_by_role("button", name="Open trial 39")).to_be_visible()
     expect(page.get_by_role("button", name="Open trial 36")).to_be_visible()

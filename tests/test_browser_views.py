@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from urllib.parse import parse_qs, urlsplit
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from browsing import open_page, serving, wait_for_the_figure
+from playwright.sync_api import Browser, Page, WebSocket, expect
 from records import at
-from test_browser import PATIENCE, address, browser, storage, wait_for_the_figure
+from sample_study import write_study
 
 from runs.writer import open_writer
-
-__all__ = ["address", "browser", "storage"]
 
 RANGES = """
 () => {
@@ -22,43 +21,57 @@ RANGES = """
 """
 
 
-def said(page: Page) -> dict[str, list[str]]:
-    """What stands in the link."""
-    return parse_qs(urlsplit(page.url).query)
+def listen(page: Page) -> list[WebSocket]:
+    """Of the pages that are opened from now on, how they talk to the server."""
+    sockets: list[WebSocket] = []
+
+    def note(socket: WebSocket) -> None:  # Playwright takes no bound method of a list
+        sockets.append(socket)
+
+    page.on("websocket", note)
+    return sockets
 
 
-def zoom_in(page: Page) -> list[float]:
-    """Drags a box over the middle of the figure; the ranges that it shows then."""
-    before = page.evaluate(RANGES)
+def drag(page: Page, start: float = 0.3, end: float = 0.7) -> None:
+    """Draws a box in the figure, from there to there, as shares of its width and height."""
     box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
     assert box
     x, y, width, height = box["x"], box["y"], box["width"], box["height"]
-    page.mouse.move(x + 0.3 * width, y + 0.3 * height)
+    page.mouse.move(x + start * width, y + start * height)
     page.mouse.down()
     page.mouse.move(x + 0.5 * width, y + 0.5 * height, steps=4)
-    page.mouse.move(x + 0.7 * width, y + 0.7 * height, steps=4)
+    page.mouse.move(x + end * width, y + end * height, steps=4)
     page.mouse.up()
-    page.wait_for_function(f"() => ({RANGES})()[0] > {before[0]} + 0.1", timeout=PATIENCE)
-    page.wait_for_timeout(1_000)  # told to the server
+
+
+def zoom_in(page: Page, socket: WebSocket) -> list[float]:
+    """Zooms into the middle of the figure; the ranges that it shows then."""
+    before = page.evaluate(RANGES)
+    with socket.expect_event(
+        "framesent", lambda sent: b"xaxis" in sent if isinstance(sent, bytes) else False
+    ):
+        drag(page)
+    page.wait_for_function(f"() => ({RANGES})()[0] > {before[0]} + 0.1")
     ranges: list[float] = page.evaluate(RANGES)
     return ranges
 
 
-def test_zoom_outlives_the_slider_and_back_returns_to_the_same_view(
+def test_zoom_and_limit_outlive_another_page_and_a_move_of_the_slider_sends_no_figure(
     browser: Browser, address: str
 ) -> None:
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
+    page = open_page(browser)
+    sockets = listen(page)
     page.goto(f"{address}/front?study=sample&front_axis=params")
     wait_for_the_figure(page)
-    zoomed = zoom_in(page)
-    slider = page.get_by_role("slider").first
-    slider.press("ArrowLeft")
+    zoomed = zoom_in(page, sockets[0])
+    received: list[str | bytes] = []
+    sockets[0].on("framereceived", lambda frame: received.append(frame))
+    page.get_by_role("slider").first.press("ArrowLeft")
     page.wait_for_url("**front_limit_params=**")
     link = page.url
-    page.wait_for_timeout(1_000)  # the figure would be drawn anew
-    assert page.evaluate(RANGES) == pytest.approx(zoomed)
+    page.wait_for_timeout(500)
+    assert received
+    assert not any(b"hovertemplate" in frame for frame in received if isinstance(frame, bytes))
 
     page.get_by_role("link", name="Table").click()
     expect(page.get_by_text("40 trials of 40")).to_be_visible()
@@ -73,33 +86,59 @@ def test_zoom_outlives_the_slider_and_back_returns_to_the_same_view(
     wait_for_the_figure(page)
     assert page.evaluate(RANGES) == pytest.approx(zoomed)
 
-    colleague = browser.new_page()
+    colleague = open_page(browser)
     colleague.goto(link)
     expect(colleague.get_by_text("Best Mixer of at most")).to_have_text(
-        page.get_by_text("Best Mixer of at most").inner_text(), timeout=PATIENCE
+        page.get_by_text("Best Mixer of at most").inner_text()
     )
 
 
 @pytest.mark.slow
 def test_zoom_outlives_a_new_trial_and_a_double_click_ends_it(
-    browser: Browser, address: str, storage: str
+    browser: Browser, tmp_path: Path
 ) -> None:
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
+    storage = f"sqlite:///{tmp_path}/results.db"
+    write_study(storage, "sample", trials=40)
+    with serving(storage) as address:
+        page = open_page(browser)
+        sockets = listen(page)
+        page.goto(f"{address}/front?study=sample")
+        wait_for_the_figure(page)
+        whole, zoomed = page.evaluate(RANGES), zoom_in(page, sockets[0])
+        with open_writer(storage) as store:
+            store.add_trial("sample", replace(at(90_000_000, 0.99), number=40))
+        expect(page.get_by_test_id("stMain").get_by_text("99.00 %").first).to_be_visible()
+        page.wait_for_timeout(1_000)
+        assert page.evaluate(RANGES) == pytest.approx(zoomed)
+        box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+        assert box
+        page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 0.9 * box["height"])
+        page.wait_for_function(f"() => ({RANGES})()[0] < {zoomed[0]} - 0.1")
+        assert page.evaluate(RANGES)[0] == pytest.approx(whole[0], abs=0.3)
+
+
+@pytest.mark.slow
+def test_a_box_around_points_opens_their_trials_and_the_zoom_stays(
+    browser: Browser, address: str
+) -> None:
+    page = open_page(browser)
+    sockets = listen(page)
     page.goto(f"{address}/front?study=sample")
     wait_for_the_figure(page)
-    whole, zoomed = page.evaluate(RANGES), zoom_in(page)
-    with open_writer(storage) as store:
-        store.add_trial("sample", replace(at(90_000_000, 0.99), number=40))
-    expect(page.get_by_test_id("stMain").get_by_text("99.00 %").first).to_be_visible()
-    page.wait_for_timeout(1_000)
+    zoomed = zoom_in(page, sockets[0])
+    select = page.locator("[data-title='Box Select']").first
+    select.click()
+    drag(page, 0.2, 0.6)
+    expect(page.get_by_role("heading", name="Trials side by side")).to_be_visible()
+    page.wait_for_url("**trials_numbers=**")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Accuracy against cost")).to_be_visible()
+    wait_for_the_figure(page)
     assert page.evaluate(RANGES) == pytest.approx(zoomed)
-    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-    assert box
-    page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 0.9 * box["height"])
-    page.wait_for_function(f"() => ({RANGES})()[0] < {zoomed[0]} - 0.1")
-    assert page.evaluate(RANGES)[0] == pytest.approx(whole[0], abs=0.3)
+    select.click()
+    drag(page, 0.02, 0.98)
+    expect(page.get_by_text("trials are selected, and at most 6")).to_be_visible()
+    assert page.evaluate(RANGES) == pytest.approx(zoomed)
 
 
 @pytest.mark.slow
@@ -109,8 +148,7 @@ def test_a_row_that_is_clicked_after_a_download_opens(
 ) -> None:
     """With a pointer that moves there: one that jumps and presses within a few milliseconds
     clicks before the table has seen it come."""
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(PATIENCE)
+    page = open_page(browser)
     page.goto(f"{address}/table?study=sample")
     table = page.get_by_test_id("stDataFrame")
     table.wait_for()
@@ -129,26 +167,27 @@ def test_a_row_that_is_clicked_after_a_download_opens(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [420, 1000, 1250])
-def test_curves_are_wide_enough_to_be_read(browser: Browser, address: str, width: int) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 1000})
+def test_curves_and_facts_are_wide_enough_to_be_read(
+    browser: Browser, address: str, width: int
+) -> None:
+    page = open_page(browser, width)
     page.goto(f"{address}/trial?study=sample&trial=22")
     page.wait_for_function(
-        "() => document.querySelectorAll('.st-key-row_curves .js-plotly-plot').length === 3",
-        timeout=PATIENCE,
+        "() => document.querySelectorAll('.st-key-row_curves .js-plotly-plot').length === 3"
     )
-    for chart in page.locator(".st-key-row_curves .js-plotly-plot").all():
-        box = chart.bounding_box()
+    tables = page.locator(".st-key-row_facts [data-testid=stDataFrame]").all()
+    assert len(tables) == 2  # in which a time of day needs room
+    for element in [*page.locator(".st-key-row_curves .js-plotly-plot").all(), *tables]:
+        box = element.bounding_box()
         assert box
         assert box["width"] >= 300
         assert box["x"] + box["width"] <= width
 
 
 def test_the_best_stand_above_the_fold(browser: Browser, address: str) -> None:
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page = open_page(browser)
     page.goto(f"{address}/front?study=sample")
-    page.wait_for_function(
-        "() => document.querySelector('.js-plotly-plot .legend')", timeout=PATIENCE
-    )
+    wait_for_the_figure(page)
     box = page.get_by_text("Best Mixer of at most").bounding_box()
     assert box
     assert box["y"] + 100 < 1000

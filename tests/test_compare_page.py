@@ -30,7 +30,7 @@ def test_choices_above_the_parallel_axes_filter_the_table_too(storage: str) -> N
     write_study(storage, trials=16)
     app = visit("parameters")
     assert heading(app) == "Which parameters matter"
-    assert "it takes 20 finished configurations, and the study has 8" in words(app)
+    assert "it takes 20 finished configurations of a family, and the study has 8" in words(app)
     assert len(numbers(app)) == 8
     app.button_group(key="parameters_mixer_patch_size").set_value([4]).run()
     left = numbers(app)

@@ -123,7 +123,7 @@ def test_networks_are_judged_cheapest_first_in_groups_of_their_own(store: Writer
     assert by_parent(found, found.groups) == {
         **dict.fromkeys((0, 1, 2, 5), "Mixer"),
         3: "ViT",
-        4: "given Mixer",
+        4: "Mixer baseline",
     }
     marks = by_parent(found, found.memberships)
     assert marks == {
@@ -132,7 +132,10 @@ def test_networks_are_judged_cheapest_first_in_groups_of_their_own(store: Writer
         3: Membership.ON,
         4: Membership.ON,  # alone in their groups
     }
-    assert [d.families for d in found.comparisons] == [("Mixer", "ViT"), ("Mixer", "given Mixer")]
+    assert [d.families for d in found.comparisons] == [
+        ("Mixer", "ViT"),
+        ("Mixer", "Mixer baseline"),
+    ]
 
 
 def test_validation_reports_until_test_is_read(store: Writer) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sample_study import HOSTILE, write_study
 from streamlit.testing.v1 import AppTest
-from visits import click_point, click_row, heading, visit, words
+from visits import click_point, click_row, heading, select_points, visit, words
 
 from runs.reader import open_reader
 from runs.snapshot import read_snapshot
@@ -104,7 +104,7 @@ def test_trials_that_never_trained_have_a_page_too() -> None:
 def test_ticked_rows_of_the_table_are_compared() -> None:
     app = visit("table", study="sample")
     tick(app, [0, 3])
-    assert app.button(key="compare").label == "Compare 2"
+    assert app.button(key="compare").label == "2 side by side"
     app.button(key="compare").click().run()
     assert heading(app) == "Trials side by side"
     assert shown(app) == ["Open trial 39", "Open trial 36"]
@@ -133,7 +133,22 @@ def test_ticks_stay_with_their_trials_when_the_rows_are_others() -> None:
     app.multiselect[2].select("vit").run()
     assert list(app.dataframe[0].value["Trial"]) == [3, 2, 1, 0]
     assert app.session_state["trials"]["selection"]["rows"] == [0]
-    assert app.button(key="compare").label == "Compare 1"
+    assert app.button(key="compare").label == "1 side by side"
+
+
+@pytest.mark.usefixtures("storage")
+def test_a_box_of_points_puts_their_trials_side_by_side() -> None:
+    app = select_points(visit("front", study="sample"), "front of FLOPs", [22, 3, 36])
+    assert heading(app) == "Trials side by side"
+    assert shown(app) == ["Open trial 22", "Open trial 3", "Open trial 36"]
+    assert app.query_params["trials_numbers"] == "22,3,36"
+
+
+@pytest.mark.usefixtures("storage")
+def test_a_box_of_too_many_points_gets_a_sentence_and_the_front_stays() -> None:
+    app = select_points(visit("front", study="sample"), "front of FLOPs", range(7))
+    assert heading(app) == "Accuracy against cost"
+    assert "7 trials are selected, and at most 6 can be told apart" in words(app)
 
 
 def tick(app: AppTest, rows: list[int]) -> None:

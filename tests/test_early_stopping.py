@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from search.schedule.stopping_rule import (
     Peer,
     TooFarBehind,
     gain_after,
+    rank_correlation,
     spread_of,
     stopping_decision,
 )
@@ -35,6 +37,47 @@ SPREADS = st.floats(0.01, 0.5)
 def band(peer: Peer) -> int:
     """Half a decade of FLOPs."""
     return math.floor(2 * math.log10(peer.cost))
+
+
+def test_a_trial_that_stands_for_a_hundred_counts_as_so_many_in_the_spread() -> None:
+    gains = Random(0).choices([0.1, 0.2, 0.3], k=500)
+    weighted = spread_of([*gains, 2.0, 2.1], [1.0] * 500 + [100.0] * 2)
+    assert weighted == pytest.approx(spread_of([*gains, *[2.0, 2.1] * 100]), rel=0.03)
+
+
+@given(st.lists(st.tuples(ACCURACIES, ACCURACIES), min_size=12, max_size=12, unique=True))
+def test_the_rank_correlation_of_trials_of_one_cost_is_goodman_and_kruskals_gamma(
+    trials: list[tuple[float, float]],
+) -> None:
+    """Nine trials are each other's neighbours: all pairs, by hand."""
+    early, final = zip(*trials[:9], strict=True)
+    signs = [
+        np.sign(a[0] - b[0]) * np.sign(a[1] - b[1])
+        for i, a in enumerate(trials[:9])
+        for b in trials[:i]
+    ]
+    found = rank_correlation([1e6] * 9, early, final)
+    pairs = np.count_nonzero(signs)
+    assert (found is None) == (pairs < 10)
+    if found is not None:
+        assert found == pytest.approx(sum(signs) / pairs)
+
+
+def test_trials_far_apart_in_cost_say_nothing_of_a_rung() -> None:
+    """The larger is better at every epoch; among equals the rung has them upside down."""
+    costs = [10.0**k * (1 + 0.01 * i) for k in (5, 6, 7) for i in range(6)]
+    early = [0.3 * k + 0.01 * i for k in range(3) for i in range(6)]
+    final = [0.3 * k - 0.01 * i for k in range(3) for i in range(6)]
+    assert rank_correlation(costs, early, final) == -1
+    assert rank_correlation(costs, early, early) == 1
+    assert rank_correlation(costs[:4], early[:4], final[:4]) is None
+
+
+def test_an_exempt_trial_counts_in_the_rank_correlation_for_those_it_stands_for() -> None:
+    early, final = [0.5, 0.51, 0.52, 0.53, 0.54, 0.2], [0.6, 0.61, 0.62, 0.63, 0.64, 0.9]
+    plain = rank_correlation([1e6] * 6, early, final)
+    weighted = rank_correlation([1e6] * 6, early, final, [1.0] * 5 + [4.0])
+    assert (plain, weighted) == (pytest.approx(5 / 15), pytest.approx(-10 / 30))
 
 
 @given(PEERS, st.lists(PEERS, max_size=30), SPREADS)
@@ -156,6 +199,15 @@ def curve(final: float) -> list[float]:
     return [final * epoch / 12 for epoch in range(1, 13)]
 
 
+UNWEIGHTED: dict[str, Any] = {"exempt": "unweighted"}
+"""As studies from before there was a choice."""
+
+
+def everyone(peer: Peer, others: Sequence[Peer], spread: float | None) -> TooFarBehind:
+    """A rule that would stop all."""
+    return TooFarBehind(Peer(1, 1.0), 0.1)
+
+
 def fresh(exempt: float = 0.0) -> EarlyStopping:
     return EarlyStopping(RungSpec(spared=exempt), epochs=12, seed=0)
 
@@ -168,7 +220,7 @@ def played(book: EarlyStopping, finals: list[float]) -> list[bool]:
         decision = book.decide(Candidate.of(config), 4, curve(final)[3])
         stops.append(decision.stops)
         if not decision.stops:
-            book.ended(config, curve(final))
+            book.ended(Candidate.of(config), curve(final))
     return stops
 
 
@@ -190,7 +242,7 @@ def test_each_rung_has_a_spread_of_its_own() -> None:
         config, first = mixer(hidden_dim=64 + i), 0.2 + 0.1 * i
         for epoch, accuracy in zip(book.rungs, (first, 0.79), strict=True):
             assert not book.decide(Candidate.of(config), epoch, accuracy).stops
-        book.ended(config, [first, 0.5, 0.7, *[0.79 + 0.001 * i] * 9])
+        book.ended(Candidate.of(config), [first, 0.5, 0.7, *[0.79 + 0.001 * i] * 9])
     late = mixer(hidden_dim=80)
     assert not book.decide(Candidate.of(late), 1, 0.35).stops
     assert book.decide(Candidate.of(late), 4, 0.7).stops
@@ -204,10 +256,65 @@ def test_an_exempt_trial_trains_on_and_is_told_apart() -> None:
     assert decision.reason
 
 
-def test_the_share_of_exempt_trials_is_what_was_asked_for() -> None:
-    book = fresh(exempt=0.05)
-    lots = [book._is_exempt(mixer(hidden_dim=h)) for h in range(1, 2001)]
-    assert 0.03 < sum(lots) / len(lots) < 0.07
+@pytest.mark.parametrize(("changes", "first", "share"), [({}, 4, 0.15), (UNWEIGHTED, 0, 0.05)])
+def test_the_first_to_be_stopped_are_exempt_and_the_others_by_lot(
+    changes: dict[str, Any], first: int, share: float
+) -> None:
+    book = EarlyStopping(RungSpec(**changes), epochs=12, seed=0, rule=everyone)
+    stops = [book.decide(Candidate.of(mixer(hidden_dim=h)), 4, 0.1).stops for h in range(1, 1001)]
+    assert not any(stops[:first])
+    assert stops[first:].count(False) / len(stops[first:]) == pytest.approx(share, abs=0.03)
+
+
+def test_whom_the_lot_exempts_depends_neither_on_when_nor_on_the_order() -> None:
+    """As after a resume, or where several workers train."""
+    asked = [Candidate.of(mixer(hidden_dim=h)) for h in range(1, 201)]
+
+    def stopped(candidates: Sequence[Candidate]) -> set[int]:
+        book = EarlyStopping(RungSpec(), epochs=12, seed=0, rule=everyone)
+        found = [c.config.hidden_dim for c in candidates if book.decide(c, 4, 0.1).stops]
+        return set(found) - {c.config.hidden_dim for c in [*asked[:4], *asked[-4:]]}
+
+    assert stopped(asked) == stopped(asked[::-1])
+
+
+def test_one_that_is_exempt_and_still_runs_counts_among_the_first() -> None:
+    history = [running(i, config=mixer(hidden_dim=64 + i), rung=4) for i in range(3)]
+    book = EarlyStopping(RungSpec(spared=1e-9), epochs=12, seed=0, history=history, rule=everyone)
+    stops = [book.decide(Candidate.of(mixer(hidden_dim=h)), 4, 0.1).stops for h in (80, 81)]
+    assert stops == [False, True]
+
+
+def stops_of_late_bloomers(spec: RungSpec) -> int:
+    """Of 30 that are far behind at a rung and level in the end, among 60."""
+    book = EarlyStopping(spec, epochs=12, seed=0)
+    rng, stops = Random(0), 0
+    for i in range(60):
+        candidate, end = Candidate.of(mixer(hidden_dim=64 + i)), 0.8 + 0.01 * rng.gauss(0, 1)
+        late = i > 7 and i % 2 == 0
+        at_rung = (0.45 if late else 0.75) + 0.01 * rng.gauss(0, 1)
+        decision = book.decide(candidate, 4, at_rung)
+        stops += decision.stops
+        if not decision.stops:
+            book.ended(candidate, [0.1, 0.2, 0.3, *[at_rung] * 7, end, end])
+    return stops
+
+
+def test_what_is_stopped_widens_the_spread_through_those_that_are_exempt() -> None:
+    assert stops_of_late_bloomers(RungSpec(**UNWEIGHTED, spared=0.0)) == 25
+    assert stops_of_late_bloomers(RungSpec()) == 0
+
+
+@pytest.mark.parametrize(("ranks", "stops"), [(True, True), (False, False)])
+def test_a_rung_that_does_not_rank_stops_nobody(ranks: bool, stops: bool) -> None:
+    book = EarlyStopping(RungSpec(spared=0.0), epochs=12, seed=0)
+    for i in range(8):
+        candidate, early = Candidate.of(mixer(hidden_dim=64 + i)), 0.80 + 0.001 * i
+        assert not book.decide(candidate, 4, early).stops
+        book.ended(
+            candidate, [0.1, 0.2, 0.3, *[early] * 8, early + (0.1 if ranks else -2 * (early - 0.8))]
+        )
+    assert book.decide(Candidate.of(mixer(hidden_dim=80)), 4, 0.3).stops is stops
 
 
 def test_a_book_rebuilt_from_records_decides_as_the_first_would() -> None:
@@ -257,7 +364,7 @@ def test_a_book_rebuilt_from_trials_of_every_fate_decides_as_the_first_would() -
                     state, reached = State.PRUNED, epoch
                     break
         if state is State.COMPLETE:
-            first.ended(config, whole)
+            first.ended(Candidate.of(config), whole)
         history.append(trial(i, config=config, state=state, rung=judged))
         curves[i] = whole[:reached]
     assert {(t.state, t.rung, len(curves[t.number])) for t in history} >= {

@@ -121,3 +121,14 @@ def test_an_export_that_cannot_be_written_leaves_what_was_there(
     assert out.read_text() == "before"
     assert main(["export", "none", "--out", str(out), "--storage", storage]) == 2
     assert out.read_text() == "before"
+
+
+def test_show_takes_its_study_by_an_option_too(
+    capsys: pytest.CaptureFixture[str], storage: str
+) -> None:
+    asked = printed(capsys, storage, "show", "--study", "sample")
+    assert asked == printed(capsys, storage, "show", "sample")
+    assert main(["show", "sample", "--study", "other", "--storage", storage]) == 2
+    assert "studies 'sample' and 'other' are named; name one of them" in capsys.readouterr().err
+    assert main(["show", "--storage", storage]) == 2
+    assert "no study is named" in capsys.readouterr().err

@@ -407,7 +407,13 @@ def test_a_configuration_one_of_whose_seeds_fails_is_a_failure_to_the_sampler(
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
-@pytest.mark.parametrize("stops", [[1], [11], [12, 13], [5, 14, 20]])
+@pytest.mark.parametrize(
+    "stops",
+    [
+        *(pytest.param(stops, marks=pytest.mark.slow) for stops in ([1], [11], [12, 13])),
+        [5, 14, 20],
+    ],
+)
 def test_a_study_taken_up_again_goes_as_if_never_interrupted(
     store: Writer, tmp_path: Path, sampler: str, stops: list[int]
 ) -> None:
@@ -761,8 +767,17 @@ class Kept(Learning):
                     self.kept[first] = list(curve)
 
 
-@pytest.mark.parametrize("seeds", [1, 2])
-@pytest.mark.parametrize("exempt", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(
+    ("exempt", "seeds"),
+    [
+        (0.0, 1),
+        (0.5, 2),
+        *(
+            pytest.param(exempt, seeds, marks=pytest.mark.slow)
+            for exempt, seeds in [(0.0, 2), (0.5, 1), (1.0, 1), (1.0, 2)]
+        ),
+    ],
+)
 def test_interrupted_in_any_epoch_a_study_decides_what_it_would_have(
     tmp_path: Path, exempt: float, seeds: int
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from records import study, trial
 
 from runs.lease import Holder
-from runs.next_steps import confirm_further, next_steps
+from runs.next_steps import confirm_further, next_steps, search_until
 from runs.record import Origin, StudyRecord, TrialRecord
 from runs.snapshot import Snapshot
 
@@ -56,3 +56,23 @@ def test_more_seeds_are_another_confirmation_where_test_was_read() -> None:
     found = confirm_further("my study", None, seeds=7, again=False)
     assert found == "python -m search.confirm --study 'my study' --seeds 7"
     assert confirm_further("s", None, seeds=7, again=True).endswith("--seeds 7 --again")
+
+
+def test_enough_configurations_of_a_family_are_asked_for_at_the_rate_they_came() -> None:
+    spec = study().spec | {"asked": {"trials": 12}}
+    asked = study(spec=spec)
+    found = [trial(i) for i in range(4)]
+    given = [trial(9, origin=Origin.BASELINE)]
+    snapshot = Snapshot(asked, [*found, *given])
+    more = search_until(snapshot, "mixer", 20, None)
+    assert more == "python -m search.run --resume digits --trials 57"  # 19 of them a third
+    assert search_until(Snapshot(study(), found), "mixer", 20, None) is None
+    tuned = study(spec=spec | {"start_from": {"preset": "mixer_s"}})
+    assert search_until(Snapshot(tuned, found), "mixer", 20, None) is None
+
+
+def test_what_was_asked_to_search_nothing_is_not_told_to_search_on() -> None:
+    asked = study(spec=study().spec | {"asked": {"trials": 0}, "baselines": 1})
+    given = [trial(0, origin=Origin.BASELINE)]
+    assert commands(asked, given) == []
+    assert commands(asked, []) == ["python -m search.run --resume digits"]

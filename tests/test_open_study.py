@@ -21,10 +21,10 @@ from search import data as images
 from search.data import DataError, ImageData
 from search.spec.data_spec import DataSpec
 from search.spec.recipe import Recipe
-from search.spec.rungs import NO_RUNGS
+from search.spec.rungs import NO_RUNGS, RungSpec
 from search.spec.start_from import StartFrom
 from search.spec.studies import STUDIES, StudyError, StudySpec, with_changes
-from search.study.open_study import study_of
+from search.study.open_study import as_it_began, study_of
 from search.study.plan import plan, reachable
 from search.study.run_study import run_study
 from search.study.study_images import images_of
@@ -526,3 +526,20 @@ def test_no_more_trials_can_be_reached_than_there_are_configurations(data: Image
     planned = plan(SPEC, data.task)
     assert reachable(with_changes(SPEC, trials=1000), planned, data.task) == 24
     assert reachable(with_changes(SPEC, trials=5), planned, data.task) == 5
+
+
+def test_a_study_from_before_exempt_trials_counted_keeps_its_rule(
+    store: Writer, data: ImageData
+) -> None:
+    new = study_of(store, SPEC, plan(SPEC, data.task), data)
+    assert as_it_began(SPEC, new).rungs == RungSpec().settled()
+    assert new.spec["rungs"] == RungSpec().settled().model_dump(mode="json")
+    rungs = {"eta": 3, "count": None, "spared": 0.05}
+    old = replace(new, name="old", spec=new.spec | {"rungs": rungs})
+    store.add_study(old)
+    as_before = RungSpec(exempt="unweighted", spared=0.05)
+    assert as_it_began(SPEC, old).rungs == as_before
+    for asked in (RungSpec(), as_before):
+        opened(store, with_changes(SPEC, name="old", rungs=asked), data)
+    with pytest.raises(StudyError, match=r"rungs\.exempt is unweighted there, weighted asked"):
+        opened(store, with_changes(SPEC, name="old", rungs=RungSpec(exempt="weighted")), data)

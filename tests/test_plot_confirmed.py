@@ -13,17 +13,22 @@ from test_confirmed import store as store
 from runs.confirmation.membership import Membership
 from runs.confirmed import Confirmed, read_confirmed
 from runs.confirmed_words import (
+    by_families,
     confirmed_table,
     decisive_seeds,
     failed_lines,
     front_sentence,
+    further_sentence,
+    marks_sentence,
     optimism_sentence,
     split_sentence,
+    to_publish,
     undecided_sentence,
 )
 from runs.plot.figures.confirmed import confirmed_figure, difference_figure, optimism_figure
 from runs.record import State
 from runs.writer import Writer
+from space.quantities import format_seconds
 
 
 def trace(figure: go.Figure, **of: Any) -> Any:
@@ -97,7 +102,7 @@ def test_optimism_joins_what_the_search_saw_with_what_fresh_seeds_say(found: Con
 
 def test_the_table_has_a_row_a_network_group_by_group(found: Confirmed) -> None:
     table = confirmed_table(found)
-    assert list(table["Group"].drop_duplicates()) == ["Mixer", "ViT", "given Mixer"]
+    assert list(table["Group"].drop_duplicates()) == ["Mixer", "ViT", "Mixer baseline"]
     row = table[table["Trial"] == 1].iloc[0]
     assert (row["Front"], row["Seeds"], row["To decide"]) == ("on", 3, "")
     assert row["Optimism"] == pytest.approx(5, abs=2)
@@ -145,3 +150,38 @@ def test_the_undecided_are_counted_with_what_would_decide_them(
     if lost:
         assert f"too close for {N:,} validation images" in said
     assert sum(confirmed_table(found)["To decide"] != "") == len(found.seeds_to_decide) > 0
+
+
+def test_the_sentence_to_publish_is_chosen_before_its_result_is_known(found: Confirmed) -> None:
+    first = found.comparisons[0]
+    said = to_publish(found)
+    assert said is not None
+    last = found.sentences_of(first)[-1]
+    assert said == f"On cifar10, at{last.removeprefix('At')}."
+    groups = by_families(found)
+    assert list(groups) == ["Mixer and ViT", "Mixer and Mixer baseline"]
+    assert [line for lines in groups.values() for line in lines] == [
+        f"{one}." for one in found.sentences()
+    ]
+
+
+def test_a_caption_says_which_images_decided_where_two_kinds_are_mixed(store: Writer) -> None:
+    record = confirm(store)
+    assert "test split" not in marks_sentence(read_confirmed(store, "digits"))
+    read_test(store, record)
+    assert "shape and the line were decided on fresh validation" in marks_sentence(
+        read_confirmed(store, "digits")
+    )
+
+
+def test_more_seeds_cost_what_those_there_are_cost(store: Writer) -> None:
+    record = confirm(store)
+    found = read_confirmed(store, "digits")
+    each = [t.wall_seconds for n in found.networks for t in n.trials]
+    assert all(each)
+    further = format_seconds(4 / 3 * sum(filter(None, each)))
+    assert further_sentence(found, 7) == (
+        f"It takes 24 more trainings, {further} at the pace of those there are"
+    )
+    read_test(store, record)  # all of another confirmation
+    assert further_sentence(read_confirmed(store, "digits"), 7).startswith("It takes 42 more")

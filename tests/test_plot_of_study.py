@@ -116,10 +116,10 @@ def test_confirmed_fronts_and_their_difference_are_of_fresh_seeds(
     read_test(store, confirm(store))
     confirmed = runs.plot.front("digits", url, view="confirmed")
     assert confirmed.layout.yaxis.title.text == "Test accuracy (%)"
-    first, given = (runs.plot.difference("digits", url, other=o) for o in (None, "given Mixer"))
+    first, given = (runs.plot.difference("digits", url, other=o) for o in (None, "Mixer baseline"))
     assert [figure.data[2].name for figure in (first, given)] == [
         "Mixer less ViT",
-        "Mixer less given Mixer",
+        "Mixer less Mixer baseline",
     ]
     with pytest.raises(NothingToDrawError, match="no ResNet to compare with; there are: ViT, "):
         runs.plot.difference("digits", url, other="ResNet")

@@ -9,15 +9,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from browsing import open_page
 from playwright.sync_api import Browser
 from records import study, trial
 from sample_study import write_study
-from test_browser import browser, serving  # noqa: F401, the fixture
 from test_confirmed import confirm, read_test
 from test_confirmed import store as store
 
 from runs.confirmed import read_confirmed
-from runs.confirmed_words import front_sentence
+from runs.confirmed_words import front_sentence, to_publish
 from runs.reader import open_reader
 from runs.record import Note, Origin
 from runs.report import command
@@ -103,6 +103,7 @@ def test_a_confirmed_study_begins_with_its_sentences(store: Writer, tmp_path: Pa
     page = report_html("digits", f"sqlite:///{tmp_path}/t.db", now=NOW)
     found = read_confirmed(store, "digits")
     result, _, rest = page.partition("<h2>Confirmed front</h2>")
+    assert str(to_publish(found)) in unescape(result)
     for sentence in found.sentences():
         assert f"{sentence}." in unescape(result)
     assert f"{front_sentence(found)}." in rest
@@ -186,7 +187,7 @@ def test_a_report_that_cannot_be_made_leaves_the_one_before(
 def test_in_a_browser_all_is_drawn_nothing_fetched_and_no_dialog_opens(
     storage: str,
     tmp_path: Path,
-    browser: Browser,  # noqa: F811
+    browser: Browser,
 ) -> None:
     out = tmp_path / "report.html"
     out.write_text(report_html(SCRIPT, storage, now=NOW))
@@ -206,16 +207,14 @@ def test_in_a_browser_all_is_drawn_nothing_fetched_and_no_dialog_opens(
 
 @pytest.mark.slow
 def test_the_dashboard_makes_the_report_when_it_is_asked_for(
-    storage: str,
-    browser: Browser,  # noqa: F811
+    browser: Browser, address: str
 ) -> None:
-    with serving(storage) as address:
-        page = browser.new_page(accept_downloads=True)
-        page.goto(f"{address}/?study=sample")
-        button = page.get_by_role("button", name="Download report")
-        button.wait_for(timeout=60_000)
-        with page.expect_download(timeout=60_000) as download:
-            button.click()
+    page = open_page(browser)
+    page.goto(f"{address}/?study=sample")
+    button = page.get_by_role("button", name="Download report")
+    button.wait_for()
+    with page.expect_download() as download:
+        button.click()
     assert download.value.suggested_filename == "sample.html"
     assert "<h1>sample</h1>" in Path(download.value.path()).read_text()
 

@@ -31,7 +31,7 @@ from runs.shown import (
     unfinished_table,
 )
 from runs.snapshot import Snapshot
-from runs.wording import memory, stopping_sentence, training_flops
+from runs.wording import memory, stopping_sentence
 from search.spec.rungs import RungSpec
 from space.cost import cost
 from space.costs import FLOPS, IMAGES_PER_SECOND
@@ -257,20 +257,6 @@ def test_stopped_and_exempt_trials_say_so() -> None:
         "Stopped early, after epoch 4 of 12. Accuracy and loss are those after that epoch."
     )
     assert "would have been stopped after epoch 4 of 12" in (stopping_sentence(exempt) or "")
-
-
-@pytest.mark.parametrize(
-    ("flops", "text"),
-    [
-        (0, "0"),
-        (412e12, "412 T"),
-        (999.6e12, "1.00 P"),
-        (75.9e15, "75.9 P"),
-        (3.4e18, "3.40 E"),
-    ],
-)
-def test_training_flops_go_beyond_trillions(flops: float, text: str) -> None:
-    assert training_flops(flops) == text
 
 
 def test_baselines_are_compared_with_by_their_mean_too() -> None:

@@ -58,7 +58,8 @@ def test_a_replay_is_the_recorded_trainings_and_their_cost(table: Recorded) -> N
     shares = [point.above_guessing for point in done.points]
     assert shares == sorted(shares)
     assert done.points[-1].seconds - sum(done.ask_seconds) == pytest.approx(
-        sum(t.timing.train_seconds + t.timing.compile_seconds for t in done.trials if t.timing)
+        sum(t.timing.train_seconds + t.timing.compile_seconds for t in done.trials if t.timing),
+        abs=0.01,  # an ask is timed twice, from a little outside too
     )
 
 

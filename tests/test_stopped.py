@@ -22,7 +22,7 @@ def test_saved_is_what_the_epochs_not_trained_would_have_cost() -> None:
     assert found.spent_flops == pytest.approx(whole.training_flops + cut.training_flops)
 
 
-def test_regret_is_the_share_of_the_exempt_that_are_on_the_front() -> None:
+def test_the_exempt_on_the_front_are_counted() -> None:
     trials = [
         at(1_000_000, 0.8, 0),
         at(2_000_000, 0.9, 1, rung=4),
@@ -30,8 +30,7 @@ def test_regret_is_the_share_of_the_exempt_that_are_on_the_front() -> None:
         at(4_000_000, 0.1, 3, state=State.PRUNED, rung=1),
     ]
     found = stopped(trials)
-    assert (found.exempt, found.exempt_on_front, found.regret) == (2, 1, 0.5)
-    assert stopped(trials[:1]).regret is None
+    assert (found.exempt, found.exempt_on_front) == (2, 1)
 
 
 def test_an_exempt_trial_that_is_useless_is_no_regret() -> None:

@@ -281,7 +281,7 @@ def test_early_stopping_is_summed_up_in_a_line() -> None:
     line = stopping_line(now)
     assert line is not None
     assert line.startswith("early stopping: 2 stopped, ")
-    assert line.endswith("; 1 more trained on to see whether that is right, 0 of them on the front")
+    assert "; 1 more trained on to see whether that is right, 0 of them on the front; how" in line
 
 
 def test_a_study_that_ends_because_its_front_is_flat_says_so() -> None:

@@ -7,7 +7,7 @@ from records import at
 
 from runs.plot.figures.front import Series, front_figure
 from runs.points import Floats, Points, points_of
-from runs.thinning import MOST_DRAWN, drawn, thinned_sentence
+from runs.thinning import MOST_DRAWN, drawn, sampled, thinned_sentence
 from space.costs import FLOPS
 
 TRIAL = at(2, 0.5)
@@ -78,3 +78,11 @@ def test_a_figure_of_a_hundred_thousand_trials_draws_what_a_browser_bears() -> N
     figure = front_figure([Series(name="Mixer", color="#0072B2", points=points)])
     assert len(points.trials) > MOST_DRAWN
     assert len(figure.data[0].x) == MOST_DRAWN
+
+
+def test_of_a_sample_none_is_drawn_twice_and_few_are_all_in_it() -> None:
+    assert sampled(3, 3).tolist() == [0, 1, 2]
+    found = sampled(1_000, 100)
+    assert len(set(found.tolist())) == 100
+    assert np.all(np.diff(found) > 0)
+    assert np.array_equal(found, sampled(1_000, 100))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -35,8 +36,15 @@ def words(app: AppTest) -> str:
 
 def click_point(app: AppTest, chart: str, trial: int) -> AppTest:
     """What the browser sends after a click on a point."""
-    selection = {"points": [{"customdata": [trial, 0, 0]}], "box": [], "lasso": []}
-    app.session_state[chart] = {"selection": selection | {"point_indices": [0]}}
+    return select_points(app, chart, [trial])
+
+
+def select_points(app: AppTest, chart: str, trials: Sequence[int]) -> AppTest:
+    """What the browser sends after a click, or a box or a lasso around points: a trial on the front
+    is there as a point of the cloud too, and a rim has no trial."""
+    points = [{"customdata": [trial, 0, 0]} for trial in [*trials, *trials]]
+    selection = {"points": [{"x": 0}, *points], "box": [], "lasso": [], "point_indices": []}
+    app.session_state[chart] = {"selection": selection}
     return app.run()
 
 

@@ -17,8 +17,11 @@ from runs.compare_studies import (
     histories,
     only_what_differs,
     reached_table,
+    searches_nothing,
     within_budgets_table,
 )
+from runs.compare_verdict import ONE_SEARCH, confirmed_verdicts, search_verdict
+from runs.confirmed import Confirmed
 from runs.plot.figures.compare import fronts_figure, hypervolumes_figure
 from runs.points import axes_of
 from runs.snapshot import Snapshot
@@ -30,25 +33,46 @@ _MOST = 10
 
 def page() -> None:
     st.header("Studies side by side")
-    studies = _chosen()
+    studies, confirmed = _chosen()
     if len(studies) < 2:
         return
     found = comparable(studies)
     first = next(iter(studies))
     for name, reason in found.left_out.items():
-        st.warning("One is not compared with the first:")
+        st.warning("One is not compared:")
         st.text(f"{name}: {reason}.")
     for name, remark in found.remarks.items():
         st.warning("Differences are not those of the search alone:")
         st.text(f"{name}: {remark} than {first}.")
-    _reached(found)
+    _verdict(found, confirmed)
+    _reached(found, confirmed)
     _hypervolume(found)
     _specifications(studies)
 
 
-def _chosen() -> dict[str, Snapshot]:
-    """The studies that are chosen, by the names they are shown under; fewer than two where it is
-    said what to do."""
+def _verdict(found: Comparable, confirmed: Mapping[str, Confirmed]) -> None:
+    """The first against every other: which is better, or that it cannot be told."""
+    first, *others = found.kept
+    if not others:
+        st.info("Nothing is left to compare it with: choose another study that searched.")
+        return
+    lines = []
+    for other in others:
+        if other in found.other_costs:
+            continue
+        lines.append(f"Searches: {search_verdict(found.kept, first, other)}")
+        if first in confirmed and other in confirmed:
+            fresh = confirmed_verdicts(confirmed, first, other)
+            lines += [f"Confirmed: {said}" for said in fresh]
+    if lines:
+        with st.container(border=True):
+            st.text("\n".join(lines))
+            st.caption(ONE_SEARCH)
+
+
+def _chosen() -> tuple[dict[str, Snapshot], dict[str, Confirmed]]:
+    """The studies that are chosen, by the names they are shown under, and what fresh seeds say of
+    those that were confirmed; fewer than two where it is said what to do."""
     known: dict[str, also.Listed] = {}
     for place, read in enumerate(also.listed()):
         if isinstance(read, StorageError):
@@ -61,20 +85,23 @@ def _chosen() -> dict[str, Snapshot]:
             "There is one study only. To compare it with those of another database, start the "
             "dashboard with that one's URL too: `python -m dashboard --storage URL --also URL`"
         )
-        return {}
+        return {}, {}
     picked = _picked(known)
     if len(picked) < 2:
         st.info("Choose two studies or more.")
-        return {}
+        return {}, {}
     names = also.labels(known.values())
-    return {names[key]: also.snapshot(known[key]) for key in picked}
+    studies = {names[key]: also.snapshot(known[key]) for key in picked}
+    fresh = {names[key]: also.confirmed(known[key], studies[names[key]]) for key in picked}
+    return studies, {name: one for name, one in fresh.items() if one is not None}
 
 
 def _picked(known: Mapping[str, also.Listed]) -> list[str]:
-    """At first the study that is looked at, and the newest other one."""
+    """At first the study that is looked at, and the newest other one that searches."""
     here = f"0#{chosen.now().snapshot.study.name}"
     here = here if here in known else next(iter(known))
-    other = next(key for key in known if key != here)
+    others = [key for key in known if key != here]
+    other = next((key for key in others if _searches(known[key])), others[0])
     names = also.labels(known.values())
     key = choices("compare_studies", known, [here, other], most=_MOST)
     picked: list[str] = st.multiselect(
@@ -88,7 +115,15 @@ def _picked(known: Mapping[str, also.Listed]) -> list[str]:
     return picked
 
 
-def _reached(found: Comparable) -> None:
+def _searches(study: also.Listed) -> bool:
+    try:
+        found = also.snapshot(study)
+    except StorageError:
+        return False
+    return found.study.fine_tunes is None and not searches_nothing(found)
+
+
+def _reached(found: Comparable, confirmed: Mapping[str, Confirmed]) -> None:
     st.subheader("Accuracy against cost")
     with_front = {name: one for name, one in found.kept.items() if one.found}
     if not with_front:
@@ -101,8 +136,11 @@ def _reached(found: Comparable) -> None:
         "a family. Studies that validate on the same images share their luck; with one seed a "
         "configuration, differences of a point are mostly noise."
     )
-    st.dataframe(reached_table(found.kept), hide_index=True, height="content")
-    st.caption("What each has reached, and the training FLOPs its search took.")
+    st.dataframe(reached_table(found.kept, confirmed), hide_index=True, height="content")
+    st.caption(
+        "What each has reached, and the training FLOPs its search took. Of a search the best is "
+        "partly luck; over fresh seeds stands what to expect."
+    )
     budgets = within_budgets_table(found.kept, axis)
     if axis.direction == "minimize" and len(budgets):
         st.dataframe(budgets, hide_index=True, height="content")

@@ -16,6 +16,7 @@ from dashboard.controls import (
     trials_dataframe,
 )
 from dashboard.theme import palette
+from runs.confirmed_best import best_confirmed
 from runs.convergence import Unconverged, sentence, train_losses, unconverged
 from runs.front_words import front_caption
 from runs.noise import places_sentence
@@ -26,7 +27,7 @@ from runs.record import State, TrialRecord
 from runs.shown import equal_cost_table, front_table
 from runs.snapshot import Snapshot
 from runs.thinning import thinned_sentence
-from runs.wording import mean_of_seeds, percent, state_word, with_arm
+from runs.wording import luckiest, mean_of_seeds, percent, state_word, with_arm
 from space.costs import FLOPS, PARAMS, Cost
 from space.families import find_family, labels
 from space.quantities import counted, format_count
@@ -66,11 +67,13 @@ def page() -> None:
     number = None if here.trial is None else snapshot.seeds_of(here.trial)[0].number
     stopped = stopped_series(snapshot, axis)
     figure = front_figure([*series, *stopped], chosen=number, palette=palette())
-    trials_chart(figure, key=f"front of {axis.label}")
+    trials_chart(figure, key=f"front of {axis.label}", several=True)
     said = [front_caption(snapshot, has_crosses=bool(stopped))]
     if thinned := thinned_sentence([one.points for one in [*series, *stopped]]):
         said.append(f"{thinned}.")
-    st.caption(" ".join([*said, "Click a point, or a row below, to open the trial."]))
+    said.append("Click a point, or a row below, to open the trial.")
+    said.append("A box or a lasso around two to six points puts their trials side by side.")
+    st.caption(" ".join(said))
     st.fragment(_best_within)(snapshot, series)  # the slider moves, the figure above stays
     _table(snapshot, axis, marks)
     _equal_cost(snapshot, marks)
@@ -108,8 +111,11 @@ def _metrics(snapshot: Snapshot) -> None:
     best = max((t.accuracy or 0.0 for t in snapshot.found), default=None)
     interrupted = snapshot.counts[State.RUNNING] and not snapshot.is_run
     under_way = "Interrupted" if interrupted else "Running"
+    confirmed = reading.confirmed(snapshot)
+    fresh = None if confirmed is None else best_confirmed(confirmed)
     values = {
         "Best accuracy": percent(best),
+        **({} if fresh is None else {"Best, fresh seeds": percent(fresh.interval.value)}),
         "On the front": f"{len(snapshot.front):,}",
         "Hypervolume": f"{snapshot.hypervolume:.3f}",
         "Finished": f"{snapshot.counts[State.COMPLETE]:,}",
@@ -120,7 +126,9 @@ def _metrics(snapshot: Snapshot) -> None:
     }
     searched = labels(snapshot.study.families)
     meanings = {
-        "Best accuracy": f"Of the searched {searched}, on the validation split.",
+        "Best accuracy": f"Of the searched {searched}, on the validation split: "
+        f"{'none yet' if best is None else luckiest(best, len(snapshot.found))}.",
+        "Best, fresh seeds": "" if fresh is None else f"Trial {fresh.trial}: {fresh.said}.",
         "On the front": f"Searched {searched} that no other beats in both accuracy and {unit}.",
         "Hypervolume": f"Area the front dominates, in accuracy × decades of {unit}.",
         "Finished": "Trials, baselines included; each seed of a configuration is one.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import chosen
+from dashboard import chosen, reading
 from dashboard.brush import brush
 from dashboard.controls import chart, trials_chart, trials_dataframe
 from dashboard.kept import choice
@@ -15,6 +15,7 @@ from dashboard.theme import palette
 from runs import winners
 from runs.confirmation.intervals import Interval
 from runs.importance import FEWEST, MOST, Importance, importance
+from runs.next_steps import search_until
 from runs.parameters import FamilyTrials, brushed, family_trials, parameters_table
 from runs.plot.figures.cost_shares import cost_shares_figure, drawn_sentence
 from runs.plot.figures.front import Series, front_figure
@@ -80,9 +81,13 @@ def _importance(snapshot: Snapshot, found: FamilyTrials) -> None:
     st.subheader(f"Importance, at equal {label} and on the whole")
     if len(found.trials) < FEWEST:
         st.info(
-            f"Not known yet: it takes {FEWEST} finished configurations, and the study has "
-            f"{len(found.trials):,}. With fewer, chance would speak."
+            f"Not known yet: it takes {FEWEST} finished configurations of a family, and the study "
+            f"has {len(found.trials):,}. With fewer, chance would speak."
         )
+        more = search_until(snapshot, found.family, FEWEST, reading.storage())
+        if more is not None:
+            st.caption("About as many trials as that takes, those there are counted:")
+            st.code(more, language="bash", wrap_lines=True)
         return
     with st.spinner("Growing forests…", show_time=True):
         of = tuple((trial.number, trial.accuracy) for trial in found.trials)

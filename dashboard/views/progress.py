@@ -16,6 +16,7 @@ from dashboard.style import row
 from dashboard.theme import palette
 from dashboard.timeline import show_timeline
 from runs.accounting import Account, account
+from runs.hypervolume_lost import hypervolume_lost
 from runs.plot.figures.progress import (
     endings_figure,
     hypervolume_figure,
@@ -23,12 +24,11 @@ from runs.plot.figures.progress import (
     wall_figure,
 )
 from runs.record import State, TrialRecord
-from runs.shown import endings, running_table
+from runs.shown import endings, endings_sentence, running_table
 from runs.snapshot import Snapshot
 from runs.stopped import stopped
-from runs.wording import training_flops
 from space.families import labels
-from space.quantities import counted, format_seconds
+from space.quantities import counted, format_count, format_seconds
 
 _SECONDS_BETWEEN_SIGNS = 10.0
 """Of life of who runs the study: fewer are nothing to speak of."""
@@ -64,9 +64,10 @@ def _search(snapshot: Snapshot) -> None:
     st.subheader("Early stopping")
     _early_stopping(snapshot)
     st.subheader("Trials ended")
-    times = endings(snapshot.searched)
+    times = endings(snapshot.trials)
     if times:
         chart(endings_figure(times, palette=palette()), key="endings")
+        st.caption(f"{endings_sentence(snapshot.trials)}.")
     else:
         st.text("None yet.")
     st.subheader("Where the time went")
@@ -132,12 +133,14 @@ def _early_stopping(snapshot: Snapshot) -> None:
     if not (snapshot.rungs or found.stopped or found.exempt):
         st.text("This study trains every configuration to the end.")
         return
+    lost = hypervolume_lost(snapshot.study, snapshot.trials)
     values = {
         "Configurations stopped": f"{found.stopped:,}",
         "Training compute saved": f"{100 * found.saved_share:.1f} %",
-        "Training FLOPs saved": training_flops(found.saved_flops),
+        "Training FLOPs saved": format_count(found.saved_flops),
         "Exempt": f"{found.exempt:,}",
         "Of those on the front": f"{found.exempt_on_front:,}" if found.exempt else "–",
+        "Hypervolume lost": f"{100 * lost.share.value:.1f} %" if lost.share else "–",
     }
     meanings = {
         "Configurations stopped": "Too far behind others of no more "
@@ -145,18 +148,20 @@ def _early_stopping(snapshot: Snapshot) -> None:
         "Training compute saved": "Of the training FLOPs the search would have taken without "
         "stopping.",
         "Training FLOPs saved": "What the stopped trials would have taken on top.",
-        "Exempt": "Trained to the end although they would have been stopped; drawn by lot.",
+        "Exempt": "Trained to the end although they would have been stopped.",
         "Of those on the front": "What stopping would have lost of them.",
+        "Hypervolume lost": "By an estimate: what the stopped ones would have added, if they were "
+        "like the exempt ones.",
     }
     with st.container(horizontal=True, gap="large"):
         for label, value in values.items():
             st.metric(label, value, help=meanings[label], width="content")
-    regret = "" if found.regret is None else f": {100 * found.regret:.0f} % so far"
+    verdict = f" So far: {lost.sentence}." if lost.sentence else ""
     st.caption(
         f"{_where_compared(snapshot)}Some configurations that would have been stopped are exempt, "
-        "that is trained to the end all the same, to see whether stopping is right. Regret is the "
-        f"share of them that come to lie on the front{regret}. About that share of the stopped "
-        "ones can be expected to be missing there."
+        "that is trained to the end all the same, to see whether stopping is right. What the "
+        "hypervolume would be without them says how much the stopped ones may be missing there."
+        f"{verdict}"
     )
 
 
@@ -197,7 +202,7 @@ def _confirming(trials: Sequence[TrialRecord]) -> str:
     flops = sum(trial.training_flops or 0.0 for trial in trials)
     return (
         f"Besides, {counted(len(trials), 'trial')} with fresh seeds took "
-        f"{format_seconds(spent.wall_seconds)} and {training_flops(flops)} training FLOPs to "
+        f"{format_seconds(spent.wall_seconds)} and {format_count(flops)} training FLOPs to "
         "confirm what the search found: no figure of the search has them in it."
     )
 

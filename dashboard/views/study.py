@@ -13,6 +13,7 @@ from dashboard.notes import notes_text
 from dashboard.report import report_button
 from dashboard.theme import palette
 from runs.asked import data_facts, recipe_facts, search_facts, searched_ranges, start_facts
+from runs.confirmed_words import to_publish
 from runs.next_steps import next_steps
 from runs.pace import confirmation_pace, pace_of
 from runs.plot.figures.spent import spent_figure
@@ -21,12 +22,13 @@ from runs.shown import moment, two_columns
 from runs.shown_study import ranges_table, rates_table
 from runs.snapshot import Snapshot
 from runs.spent import family_shares, spent_by_family, where_facts
+from runs.study_kind import kind_sentence, result_lines
 from runs.test_readings import readings_line
 from space.families import find_family
 from space.quantities import counted
 
-_FACTS_PIXELS = 455
-"""Width of a table of facts: two stand side by side where there is room."""
+_FACTS_PIXELS = 448
+"""Width of a table of facts: two stand side by side in windows of 1,280 pixels and more."""
 _MOST_READINGS = 10
 """Of the test split that are shown, the newest; all are counted."""
 
@@ -35,6 +37,7 @@ def page() -> None:
     snapshot = chosen.now().snapshot
     study = snapshot.study
     st.header("Study")
+    st.text(study.name)
     _purpose(snapshot)
     _status(snapshot)
     _confirmed(snapshot)
@@ -48,12 +51,12 @@ def page() -> None:
             _facts("Data", data_facts(study, snapshot.trials))
             if study.fine_tunes is not None:
                 _facts("Start", start_facts(study))
-            elif study.rates_of is None:
+            elif kind_sentence(snapshot) is None:
                 _facts("Search", search_facts(study, snapshot.trials))
         with st.container(width=_FACTS_PIXELS):
             _facts("Recipe", recipe_facts(study))
             _facts("Where", where_facts(snapshot.trials))
-    if study.fine_tunes is None and study.rates_of is None:
+    if kind_sentence(snapshot) is None:
         _space(snapshot)
     _rates(snapshot)
     st.subheader("Compute a family")
@@ -63,18 +66,12 @@ def page() -> None:
 
 
 def _purpose(snapshot: Snapshot) -> None:
-    """What sets this study apart from a search, where something does."""
-    study = snapshot.study
-    if study.rates_of is not None:
-        st.text(
-            f"Tries one learning rate for study {study.rates_of}, which chooses among several; its "
-            "accuracies are of shortened trainings."
-        )
-    elif study.fine_tunes is not None:
-        st.text(
-            f"Fine-tunes preset {study.fine_tunes}: its weights are trained on with these images. "
-            "It searches nothing."
-        )
+    """What sets this study apart from a search, where something does, and what came out."""
+    if (kind := kind_sentence(snapshot)) is not None:
+        st.text(kind)
+    if lines := result_lines(snapshot):
+        with st.container(border=True):
+            st.text("\n".join(lines))
 
 
 def _status(snapshot: Snapshot) -> None:
@@ -102,10 +99,12 @@ def _status(snapshot: Snapshot) -> None:
 def _confirmed(snapshot: Snapshot) -> None:
     """What fresh seeds say, in full on Front."""
     found = reading.confirmed(snapshot)
-    if found is not None and (said := found.sentences()):
+    if found is not None and (said := to_publish(found)) is not None:
         with st.container(border=True):
-            st.text("\n".join(said))
-            st.caption("By fresh seeds; Front has the figures, under Confirmed.")
+            st.text(said)
+            st.caption(
+                "By fresh seeds; Front has the other budgets and the figures, under Confirmed."
+            )
 
 
 def _next(snapshot: Snapshot) -> None:

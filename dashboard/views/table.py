@@ -75,7 +75,7 @@ def _columns(place: DeltaGenerator, snapshot: Snapshot) -> dict[str, str]:
 def _compare_button(place: DeltaGenerator, ticked: list[int]) -> None:
     fits = 2 <= len(ticked) <= MOST
     hint = f"Tick two to {MOST} rows, in the boxes at the left." if not fits else None
-    label = f"Compare {len(ticked)}" if ticked else "Compare"
+    label = f"{len(ticked)} side by side" if ticked else "Side by side"
     if place.button(label, disabled=not fits, help=hint, key="compare"):
         chosen.open_trials(ticked)
 

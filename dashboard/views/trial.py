@@ -15,6 +15,7 @@ from dashboard.notes import notes_text
 from dashboard.style import row
 from dashboard.theme import palette
 from runs import winners
+from runs.confirmed_best import FreshAccuracy, fresh_accuracy
 from runs.convergence import unconverged
 from runs.noise import longer_arm
 from runs.plot.figures.curves import curves_figure
@@ -104,16 +105,34 @@ def _metrics(snapshot: Snapshot, trial: TrialRecord) -> None:
             help=None if arm is None else "95 % for one training; of the images only.",
             width="content",
         )
+        fresh = _fresh(snapshot, trial)
+        if fresh is not None:
+            st.metric(
+                f"Fresh seeds, {fresh.split}",
+                with_arm(fresh.interval.value, longer_arm(fresh.interval)),
+                help="The mean of trainings that the search did not choose by.",
+                width="content",
+            )
         st.metric(
             "FLOPs", format_count(trial.flops), help="2 × MACs, one image, forward", width="content"
         )
         st.metric("Parameters", format_count(trial.params), width="content")
         if cost not in (FLOPS, PARAMS) and value is not None:
             st.metric(cost.label, format_count(value), help=cost.title, width="content")
+    if fresh is not None and trial.number == fresh.trial:
+        st.caption(
+            "The search saw one accuracy and chose by it, so part of it is luck; what to expect is "
+            f"{fresh.said}."
+        )
     seeds = snapshot.seeds_of(trial)
     if len(seeds) > 1:
         st.caption(seeds_sentence(seeds, is_run=snapshot.is_run))
     _comparison(snapshot, trial)
+
+
+def _fresh(snapshot: Snapshot, trial: TrialRecord) -> FreshAccuracy | None:
+    confirmed = reading.confirmed(snapshot)
+    return None if confirmed is None else fresh_accuracy(confirmed, trial)
 
 
 def _comparison(snapshot: Snapshot, trial: TrialRecord) -> None:

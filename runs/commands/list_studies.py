@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from runs.commands.names import say
+from runs.confirmed import find_confirmed
 from runs.foreign_tables import foreign_tables
 from runs.options import Storage
 from runs.reader import Reader, open_reader
 from runs.record import State, StudyRecord
-from runs.wording import state_word
+from runs.wording import luckiest, state_word
 from space.command import Json, Version, make_app, print_json, run_app, visible
-from space.families import find_family
 from space.quantities import counted
+
+if TYPE_CHECKING:
+    from runs.confirmed_best import FreshAccuracy
 
 app = make_app()
 
@@ -26,10 +29,16 @@ class Listed:
     """A study in a list."""
 
     study: StudyRecord
+    kind: str
+    """What it is, in words."""
     trials: int
     states: Counter[State]
     best: float | None
     """The highest accuracy on validation of a configuration, in [0, 1]."""
+    found: int
+    """Configurations that the search finished."""
+    fresh: FreshAccuracy | None
+    """The best of a confirmation; None where there is none."""
     run_by: str | None
     """The process that runs it, as far as can be told."""
 
@@ -46,6 +55,7 @@ class Listed:
             "trials": self.trials,
             "states": {state.value: count for state, count in self.states.items()},
             "best_accuracy": self.best,
+            "confirmed_accuracy": None if self.fresh is None else self.fresh.interval.value,
             "run_by": self.run_by,
         }
 
@@ -79,15 +89,21 @@ def list_all(
 
 
 def _listed(store: Reader, study: StudyRecord) -> Listed:
+    from runs.confirmed_best import best_confirmed
     from runs.snapshot import Snapshot  # here: most verbs need no pandas
+    from runs.study_kind import kind_words
 
     reading = store.read(study.name)
+    confirmed = find_confirmed(store, study.name)
     found = Snapshot(reading.study, reading.trials, reading.holder)
     return Listed(
         study=study,
+        kind=kind_words(found),
         trials=len(found.sought),
         states=found.counts,
         best=max((trial.accuracy or 0.0 for trial in found.found), default=None),
+        found=len(found.found),
+        fresh=None if confirmed is None else best_confirmed(confirmed),
         run_by=str(found.holder) if found.is_run else None,
     )
 
@@ -95,17 +111,18 @@ def _listed(store: Reader, study: StudyRecord) -> Listed:
 def _lines(one: Listed) -> str:
     """The name, and below it what fits a terminal of 80 characters."""
     study = one.study
-    families = ", ".join(find_family(name).label for name in study.families)
-    kind = f"fine-tunes {study.fine_tunes}" if study.fine_tunes else families
-    facts = [str(study.spec.get("dataset")), kind, f"since {study.created_at:%Y-%m-%d %H:%M} UTC"]
+    began = f"since {study.created_at:%Y-%m-%d %H:%M} UTC"
+    facts = [str(study.spec.get("dataset")), one.kind, began]
     states = ", ".join(
         f"{count} {state_word(state, is_run=one.run_by is not None)}"
         for state, count in one.states.most_common()
     )
     trials = counted(one.trials, "trial") + (f": {states}" if states else "")
     lines = [study.name, "    " + ", ".join(facts), "    " + trials]
+    if one.fresh is not None:
+        lines.append(f"    {one.fresh.said} (trial {one.fresh.trial})")
     if one.best is not None:
-        lines.append(f"    best {100 * one.best:.1f} % on validation")
+        lines.append(f"    {luckiest(one.best, one.found)}, on validation")
     if one.run_by:
         lines.append(f"    run by {one.run_by}")
     return "\n".join(lines)

@@ -14,9 +14,37 @@ import typer
 from runs.storage import StorageError, exists, parse_storage
 from runs.writer import Writer, open_writer
 from space.command import visible
+from space.errors import MixerSearchError
 from space.wrapped import wrapped
 
 Study = Annotated[str, typer.Argument(help="The study's name.", metavar="STUDY")]
+
+StudyWord = Annotated[
+    str | None, typer.Argument(help="The study's name.", metavar="STUDY", show_default=False)
+]
+StudyFlag = Annotated[
+    str | None,
+    typer.Option("--study", help="The same, by an option.", metavar="NAME", show_default=False),
+]
+"""Of a verb that takes either; `named` tells which was given."""
+
+
+class StudyNameError(MixerSearchError):
+    """No study is named, or two are."""
+
+
+def named(word: str | None, flag: str | None) -> str:
+    """The study that a verb is for.
+
+    Raises:
+        StudyNameError: none is named, or two different ones are.
+    """
+    if word is not None and flag is not None and word != flag:
+        raise StudyNameError(f"studies {word!r} and {flag!r} are named; name one of them")
+    name = word if flag is None else flag
+    if name is None:
+        raise StudyNameError("no study is named; `python -m runs list` shows which there are")
+    return name
 
 
 @contextmanager

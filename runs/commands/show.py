@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from runs.asked import started_from
-from runs.commands.names import Study, say, tell
+from runs.commands.names import StudyFlag, StudyWord, named, say, tell
 from runs.confirmed import find_confirmed
 from runs.foreign_tables import foreign_tables
 from runs.noise import longer_arm
@@ -34,11 +34,16 @@ app = make_app()
     no_args_is_help=True,
 )
 def show(
-    study: Study, storage: Storage = None, as_json: Json = False, version: Version = False
+    study: StudyWord = None,
+    study_flag: StudyFlag = None,
+    storage: Storage = None,
+    as_json: Json = False,
+    version: Version = False,
 ) -> None:
     """Parses, calls, returns."""
     from runs.snapshot import read_snapshot  # here: the other verbs need no pandas
 
+    study = named(study, study_flag)
     with open_reader(storage) as store:
         if stranger := foreign_tables(storage):
             say(f"note: {stranger}")

@@ -29,8 +29,6 @@ def seeds_to_decide(
     cost: npt.ArrayLike,
     undecided: Sequence[int],
     *,
-    seed: int = 0,
-    most: int = MOST_SEEDS,
     num_draws: int = NUM_DRAWS,
 ) -> dict[int, int | None]:
     """By index of each undecided configuration, how many seeds of each of them would decide it.
@@ -39,18 +37,16 @@ def seeds_to_decide(
         validation: the estimate from fresh validation, of configurations of one group.
         cost: (m,) exact.
         undecided: indices of those asked about.
-        seed: of the draws.
-        most: more seeds than that are not looked at.
         num_draws: joint draws of the accuracies.
 
     Returns:
         The least number of seeds, of all configurations together with those there are; None where
-        `most` would not decide: the means are too close for the seeds, or for the images.
+        `MOST_SEEDS` would not decide: the means are too close for the seeds, or for the images.
     """
 
     @cache
     def shares(num_seeds: int) -> Floats:
-        draws = draw(with_seeds(validation, num_seeds), np.random.default_rng(seed), num_draws)
+        draws = draw(with_seeds(validation, num_seeds), np.random.default_rng(0), num_draws)
         return support(draws, cost)
 
     def decides(index: int, num_seeds: int) -> bool:
@@ -58,7 +54,7 @@ def seeds_to_decide(
         return bool(share >= ON or share <= OFF)
 
     fewest = int(validation.num_seeds.min())
-    return {index: _least(partial(decides, index), fewest, most) for index in undecided}
+    return {index: _least(partial(decides, index), fewest, MOST_SEEDS) for index in undecided}
 
 
 def with_seeds(validation: Estimate, num_seeds: int) -> Estimate:

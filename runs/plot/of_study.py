@@ -88,7 +88,7 @@ def difference(
     Args:
         study: its name, or a snapshot, whose confirmation is read from the database too.
         storage: as of `front`.
-        other: the group it is compared with, such as `ViT` or `given Mixer`; by default the first.
+        other: the group it is compared with, `ViT` or `Mixer baseline`, say; by default the first.
         palette: of the theme it is drawn in.
 
     Raises:

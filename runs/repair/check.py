@@ -32,7 +32,7 @@ from runs.storage import (
 )
 from runs.tables import StudyRow
 from runs.weights_folder import weights_folder
-from runs.writer import Writer, open_writer
+from runs.writer import WAIT, Writer, open_writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def _put_back(
     study = pending(store, path).study
     if study is None:
         return
-    with store.hold(study.name, DatabaseRetry(seconds=0, say=say), advice="wait until that ends"):
+    with store.hold(study.name, DatabaseRetry(seconds=0, say=say), advice=WAIT):
         found = pending(store, path)  # now that no other process writes
         assert found.study is not None, "a study cannot become another one"
         try:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from runs.options import Storage, StudyName
+from runs.commands.names import StudyFlag, StudyWord, named
+from runs.options import Storage
 from space.command import Json, Version, make_app, print_json, run_app
 from space.paths import as_path
 
@@ -21,8 +22,9 @@ app = make_app()
     no_args_is_help=True,
 )
 def report(
-    study: StudyName,
     out: Annotated[Path, typer.Option(parser=as_path, help="An .html file.", metavar="FILE")],
+    study: StudyWord = None,
+    study_flag: StudyFlag = None,
     storage: Storage = None,
     as_json: Json = False,
     version: Version = False,
@@ -30,6 +32,7 @@ def report(
     """Parses, calls, returns."""
     from runs.report.written import write_report  # it loads Plotly
 
+    study = named(study, study_flag)
     size = write_report(study, out, storage)
     if as_json:
         print_json({"study": study, "file": str(out), "size_bytes": size})

@@ -7,6 +7,7 @@ from runs.confirmed_words import (
     confirmed_table,
     failed_lines,
     front_sentence,
+    marks_sentence,
     optimism_sentence,
     split_sentence,
     undecided_sentence,
@@ -21,8 +22,7 @@ def confirmed_section(found: Confirmed) -> Section:
     parts: list[Part] = [
         Figure(
             figure=confirmed_figure(found),
-            caption="Filled points are on the front of their group, open ones undecided, crosses "
-            "off; lines go through what validation chose.",
+            caption=f"{marks_sentence(found)}.",
         )
     ]
     for each in found.comparisons:

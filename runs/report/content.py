@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from runs.compare_studies import searches_nothing
 from runs.confirmed import Confirmed, find_confirmed, of_kind
+from runs.confirmed_best import best_confirmed
+from runs.confirmed_words import published
 from runs.convergence import read_unconverged
 from runs.pace import confirmation_pace
 from runs.rates import read_rates
@@ -15,8 +18,9 @@ from runs.report.parameters import parameters_section
 from runs.report.progress import progress_section
 from runs.report.section import Content, Facts, Section
 from runs.snapshot import Snapshot, read_snapshot
+from runs.study_kind import kind_sentence, result_lines
 from runs.test_readings import readings_line
-from runs.wording import percent, state_word
+from runs.wording import luckiest, state_word
 from space.families import labels
 from space.quantities import counted
 
@@ -59,6 +63,8 @@ def _subtitle(snapshot: Snapshot) -> str:
     study = snapshot.study
     data = str(study.spec.get("dataset", "an unnamed data set"))
     what = f"Search for {labels(study.families)}"
+    if searches_nothing(snapshot):
+        what = f"Baselines of {labels(study.families)}"
     if study.fine_tunes is not None:
         what = f"Fine-tuning of preset {study.fine_tunes}"
     elif study.rates_of is not None:
@@ -69,8 +75,10 @@ def _subtitle(snapshot: Snapshot) -> str:
 def _result(snapshot: Snapshot, confirmed: Confirmed | None) -> Section:
     """The sentence of the study, or why it has none yet; and its numbers."""
     study = snapshot.study
-    if confirmed is not None:
-        said = confirmed.sentences()
+    if confirmed is None and (kind := kind_sentence(snapshot)) is not None:
+        said = [kind, *result_lines(snapshot)]
+    elif confirmed is not None:
+        said = published(confirmed)
     elif snapshot.comparisons:
         said = [
             "Not confirmed yet: what stands below was chosen for its accuracy by the search, and "
@@ -90,7 +98,10 @@ def _result(snapshot: Snapshot, confirmed: Confirmed | None) -> Section:
         facts["With fresh seeds"] = counted(len(snapshot.confirming), "trial")
     if snapshot.found:
         best = max(t.accuracy or 0.0 for t in snapshot.found)
-        facts["Best accuracy (validation)"] = percent(best)
+        fresh = None if confirmed is None else best_confirmed(confirmed)
+        if fresh is not None:
+            facts["Best accuracy"] = f"{fresh.said} (trial {fresh.trial})"
+        facts["Best of the search (validation)"] = luckiest(best, len(snapshot.found))
         facts["On the front"] = f"{len(snapshot.front):,}"
         facts["Hypervolume"] = f"{snapshot.hypervolume:.3f} accuracy × decades of {study.cost.unit}"
     facts["Test split"] = readings_line(snapshot.readings)

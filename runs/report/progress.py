@@ -5,19 +5,20 @@ from __future__ import annotations
 import pandas as pd
 
 from runs.accounting import account
+from runs.hypervolume_lost import hypervolume_lost
 from runs.plot.figures.progress import endings_figure, wall_figure
 from runs.plot.figures.spent import spent_figure
 from runs.plot.figures.timeline import timeline_figure
 from runs.plot.of_study import hypervolume
 from runs.reasons import by_reason
 from runs.report.section import Facts, Figure, Part, Section, Table
-from runs.shown import endings
+from runs.shown import endings, endings_sentence
 from runs.snapshot import Snapshot
 from runs.spent import spent_by_family
+from runs.stopped import stopped
 from runs.timeline import thinned, timeline
-from runs.wording import training_flops
 from space.families import labels
-from space.quantities import format_seconds
+from space.quantities import format_count, format_seconds
 
 _MOST_BARS = 600
 """Of the timeline: more make a file large, and cannot be told apart on paper."""
@@ -30,6 +31,7 @@ def progress_section(snapshot: Snapshot) -> list[Section]:
         return []
     parts: list[Part] = [
         *_spent(snapshot),
+        *_stopped(snapshot),
         *_gained(snapshot),
         *_times(snapshot),
         *_reasons(snapshot),
@@ -44,10 +46,25 @@ def _spent(snapshot: Snapshot) -> list[Facts]:
     flops = sum(t.training_flops or 0.0 for t in snapshot.sought)
     facts = {
         "wall clock": format_seconds(spent.wall_seconds),
-        "training FLOPs": training_flops(flops),
+        "training FLOPs": format_count(flops),
         "trials per hour": f"{spent.trials_per_hour or 0.0:,.1f}",
         "device busy": f"{100 * (spent.busy_share or 0.0):.1f} %",
         "programs from the cache": f"{spent.cache_hits:,} of {spent.programs:,}",
+    }
+    return [Facts(facts=facts)]
+
+
+def _stopped(snapshot: Snapshot) -> list[Facts]:
+    """What early stopping saved, and what it may have cost."""
+    found = stopped(snapshot.trials, snapshot.study.min_accuracy, snapshot.study.cost)
+    if not found.stopped:
+        return []
+    lost = hypervolume_lost(snapshot.study, snapshot.trials).sentence
+    facts = {
+        "stopped early": f"{found.stopped:,}; {found.exempt:,} exempt, trained to the end "
+        f"nevertheless, of which {found.exempt_on_front:,} on the front",
+        "training compute saved by that": f"{100 * found.saved_share:.1f} %",
+        "hypervolume lost": lost or "",
     }
     return [Facts(facts=facts)]
 
@@ -71,8 +88,8 @@ def _gained(snapshot: Snapshot) -> list[Figure]:
 def _times(snapshot: Snapshot) -> list[Figure]:
     """What happened when, and where the wall clock went."""
     parts = []
-    if ends := endings(snapshot.sought):
-        caption = "How many trials had ended in each state, over time."
+    if ends := endings(snapshot.trials):
+        caption = f"{endings_sentence(snapshot.trials)}."
         parts.append(Figure(figure=endings_figure(ends), caption=caption))
     stretches = timeline(snapshot.trials)
     drawn = thinned(stretches, _MOST_BARS)

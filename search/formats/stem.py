@@ -9,9 +9,7 @@ import numpy as np
 
 from search.formats.proof import FormatError
 from space.config import Config
-
-_STEMS = {"mixer": "stem", "vit": "embedding"}
-"""Its name, by family."""
+from space.expansion import STEMS
 
 
 def with_pixels(
@@ -31,20 +29,20 @@ def with_pixels(
     Raises:
         FormatError: its family is none whose first layer is known.
     """
-    if config.family not in _STEMS:
+    if config.family not in STEMS:
         raise FormatError(
             f"family {config.family!r} has no first layer that is known here, only "
-            f"{' and '.join(_STEMS)} have; export it without --format"
+            f"{' and '.join(STEMS)} have; export it without --format"
         )
     (mean, std), (new_mean, new_std) = (
         np.asarray(moments, np.float64) for moments in (before, after)
     )
-    stem = params[_STEMS[config.family]]
+    stem = params[STEMS[config.family]]
     kernel = np.asarray(stem["kernel"], np.float64)  # p, p, channels, hidden_dim
     scale, shift = new_std / std, (new_mean - mean) / std
     bias = stem["bias"] + np.einsum("pqch,c->h", kernel, shift)
     folded = {"kernel": kernel * scale[:, None], "bias": bias}
     return {
         **params,
-        _STEMS[config.family]: {name: array.astype(np.float32) for name, array in folded.items()},
+        STEMS[config.family]: {name: array.astype(np.float32) for name, array in folded.items()},
     }

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from runs.accounting import account
 from runs.convergence import Unconverged
+from runs.hypervolume_lost import hypervolume_lost
 from runs.noise import Noise, undecided
 from runs.record import Failure, Origin, State, TrialRecord
 from runs.seeds import by_configuration, over_seeds
@@ -208,7 +209,8 @@ def stopping_line(status: StudyStatus) -> str | None:
             f"; {found.exempt} more trained on to see whether that is right, "
             f"{found.exempt_on_front} of them on the front"
         )
-    return line
+    lost = hypervolume_lost(status.study, status.trials).sentence
+    return f"{line}; {lost}" if lost else line
 
 
 def time_line(status: StudyStatus) -> str | None:

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 from runs.record import Origin, State, TrialRecord
+from runs.rungs import FIRST_EXEMPT, stands_for
 from runs.seeds import by_configuration, mean_curve
 from search.schedule.candidate import Candidate
 from search.schedule.stopping_rule import (
+    MIN_RANK_CORRELATION,
     Peer,
     StoppingRule,
     gain_after,
+    rank_correlation,
     spread_of,
     stopping_decision,
 )
@@ -49,6 +52,14 @@ class RungDecision:
         return self.reason is not None and not self.stops
 
 
+@dataclass(frozen=True)
+class _Ended:
+    """A configuration that was trained to the end."""
+
+    cost: float
+    curve: tuple[float, ...]
+
+
 class EarlyStopping:
     """Decides at every rung of a study; the same decisions for the same history.
 
@@ -76,18 +87,26 @@ class EarlyStopping:
         rule: StoppingRule = stopping_decision,
         cost: Cost = FLOPS,
     ) -> None:
+        spec = spec.settled()
         self._cost = cost
         self.rungs = spec.epochs(epochs)
         """The epochs after which trials are compared."""
-        self._exempt_share = spec.spared
+        self._exempt_share = spec.spared or 0.0
+        self._is_weighted = spec.exempt == "weighted"
+        self._first_exempt = FIRST_EXEMPT if self._is_weighted and self._exempt_share else 0
         self._rule = rule
         self._epochs = epochs
         self._seed = seed
         self._peers: dict[int, dict[Config, Peer]] = defaultdict(dict)
-        self._gains: dict[int, dict[Config, float]] = defaultdict(dict)
-        """Of those trained to the end, by rung."""
+        self._ended: dict[Config, _Ended] = {}
+        self._to_be_stopped: dict[Config, bool] = {}
+        """In the order they were; whether each is exempt."""
         for (config, origin), trials in by_configuration(history).items():
-            if origin is Origin.SEARCH and all(t.state is not State.RUNNING for t in trials):
+            if origin is not Origin.SEARCH:
+                continue
+            if any(t.rung is not None for t in trials):  # those that run count in what is exempt
+                self._to_be_stopped[config] = all(t.state is not State.PRUNED for t in trials)
+            if all(t.state is not State.RUNNING for t in trials):
                 self.recall(config, trials, curves or {})
 
     def decide(self, candidate: Candidate, epoch: int, accuracy: float) -> RungDecision:
@@ -102,19 +121,18 @@ class EarlyStopping:
         others = self._peers[epoch]
         others.pop(config, None)
         peer = Peer(candidate.cost, accuracy)
-        spread = spread_of(list(self._gains[epoch].values()))
-        behind = self._rule(peer, list(others.values()), spread)
+        behind = self._rule(peer, list(others.values()), self._spread(epoch))
         others[config] = Peer(peer.cost, accuracy, goes_on=behind is None)
         if behind is None:
             return RungDecision()
-        action = Action.CONTINUE if self._is_exempt(config) else Action.STOP
+        exempt = self._to_be_stopped.setdefault(config, self._is_exempt(config))
+        action = Action.CONTINUE if exempt else Action.STOP
         return RungDecision(action, behind.in_words(peer, epoch, self._epochs, self._cost.unit))
 
-    def ended(self, config: Config, curve: Sequence[float]) -> None:
+    def ended(self, candidate: Candidate, curve: Sequence[float]) -> None:
         """A configuration has trained to the end, with this curve (the mean of its seeds)."""
         if len(curve) == self._epochs:
-            for epoch in self.rungs:
-                self._gains[epoch][config] = gain_after(curve, epoch)
+            self._ended[candidate.config] = _Ended(candidate.cost, tuple(curve))
 
     def recall(
         self, config: Config, trials: Sequence[TrialRecord], curves: Mapping[int, Sequence[float]]
@@ -122,14 +140,45 @@ class EarlyStopping:
         """What was decided of a configuration before: it continued at all rungs it trained past."""
         curve = mean_curve([curves.get(t.number, ()) for t in trials])
         last = trials[0].rung
-        cost = Candidate.recorded(trials[0], self._cost).cost
+        candidate = Candidate.recorded(trials[0], self._cost)
         for epoch in self.rungs:
             if epoch <= len(curve) and (last is None or epoch <= last):
-                self._peers[epoch][config] = Peer(cost, curve[epoch - 1], epoch != last)
+                self._peers[epoch][config] = Peer(candidate.cost, curve[epoch - 1], epoch != last)
         if all(t.state is State.COMPLETE for t in trials):
-            self.ended(config, curve)
+            self.ended(candidate, curve)
+
+    def _spread(self, epoch: int) -> float | None:
+        """Of what trials gain after a rung; None where too little is known, or the rung says too
+        little, to stop any."""
+        ended = list(self._ended.values())
+        weights = self._weights() if self._is_weighted else None
+        spread = spread_of([gain_after(e.curve, epoch) for e in ended], weights)
+        if spread is None or not self._is_weighted:
+            return spread
+        correlation = rank_correlation(
+            [e.cost for e in ended],
+            [e.curve[epoch - 1] for e in ended],
+            [e.curve[-1] for e in ended],
+            weights,
+        )
+        ranks = correlation is None or correlation >= MIN_RANK_CORRELATION
+        return spread if ranks else None
+
+    def _weights(self) -> list[float]:
+        """How many configurations each that was trained to the end stands for.
+
+        Those that were stopped are like the exempt ones, and unlike all others: without weights
+        what is stopped would never widen the spread that decides about stopping.
+        """
+        exempt = [c for c, exempt in self._to_be_stopped.items() if exempt and c in self._ended]
+        num_stopped = sum(not exempt for exempt in self._to_be_stopped.values())
+        shares = stands_for(len(exempt), num_stopped, self._first_exempt)
+        weights = dict.fromkeys(self._ended, 1.0) | dict(zip(exempt, shares, strict=True))
+        return list(weights.values())
 
     def _is_exempt(self, config: Config) -> bool:
-        """Drawn by lot, the same for a configuration every time."""
+        """The first to be stopped, then by lot: drawn alike for a configuration every time."""
+        if len(self._to_be_stopped) < self._first_exempt:
+            return True
         lot = random.Random(f"{self._seed}/spared/{config.model_dump_json()}")
         return lot.random() < self._exempt_share

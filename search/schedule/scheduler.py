@@ -269,7 +269,7 @@ class Scheduler:
         """All trials of a suggestion have ended, with this curve (the mean of the seeds)."""
         is_complete = all(trial.state is State.COMPLETE for trial in trials)
         if suggestion.origin is Origin.SEARCH and is_complete:
-            self._family_of(suggestion).early_stopping.ended(suggestion.config, curve)
+            self._family_of(suggestion).early_stopping.ended(suggestion.candidate, curve)
         self._tell(suggestion, trials, curve)
 
     def _tell(

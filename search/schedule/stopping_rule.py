@@ -3,7 +3,8 @@
 The cost of a trial is known before it starts, so the only question is whether its accuracy at a
 rung, after so many epochs, is too far behind that of trials that cost no more. How far is too far
 is measured: an accuracy at a rung predicts the final one with an error, and a trial that is behind
-by less than that error is not behind. Pure functions.
+by less than that error is not behind. Where a rung does not even rank trials of about the same cost
+as their ends do, none is behind. Pure functions.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import stdev
 
+import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtr
 
 from search.schedule.probit import probit
@@ -26,6 +28,13 @@ _SPREADS = 2.0
 _BANDS_PER_DECADE = 2
 _SURVIVORS = 2
 """So many trials of every band of cost, the first, continue whatever their accuracy."""
+
+
+MIN_RANK_CORRELATION = 0.3
+"""A rung at which accuracies rank the final ones less well stops no trial."""
+
+_NEIGHBOURS = 8
+_MIN_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -99,17 +108,61 @@ def gain_after(curve: Sequence[float], epoch: int) -> float:
     return float(probit(curve[-1]) - probit(curve[epoch - 1]))
 
 
-def spread_of(gains: Sequence[float]) -> float | None:
+def spread_of(gains: Sequence[float], weights: Sequence[float] | None = None) -> float | None:
     """The standard deviation of what trials gain after an epoch.
 
     It does not depend on their order. None before enough trials have been trained to the end.
 
     Args:
         gains: as `gain_after` has them, of trials that were.
+        weights: how many trials each stands for; None for itself alone.
     """
     if len(gains) < MIN_FINISHED:
         return None
-    return stdev(gains)
+    gain = np.asarray(gains, dtype=np.float64)
+    weight = np.ones(len(gain)) if weights is None else np.asarray(weights, dtype=np.float64)
+    order = np.lexsort((weight, gain))  # sums in floating point depend on it
+    gain, weight = gain[order], weight[order]
+    total = weight.sum()
+    squares = weight @ (gain - weight @ gain / total) ** 2
+    return math.sqrt(squares / (total - weight @ weight / total))
+
+
+def rank_correlation(
+    costs: Sequence[float],
+    early: Sequence[float],
+    final: Sequence[float],
+    weights: Sequence[float] | None = None,
+) -> float | None:
+    """How well accuracies at a rung rank the final ones of trials of about the same cost.
+
+    Goodman & Kruskal's gamma (J. Am. Stat. Assoc. 49, 1954) over pairs of trials that are near in
+    cost, each with its next eight within half a decade: 1 where all are in the same order, 0 where
+    the rung says nothing. Pairs that tie have no order. None where there are too few pairs.
+
+    Args:
+        costs: of trials that were trained to the end.
+        early: their accuracies at the rung.
+        final: after the last epoch.
+        weights: how many trials each stands for; None for itself alone.
+    """
+    order = np.lexsort((final, early, costs))
+    place, start, end = (np.asarray(v)[order] for v in (np.log10(costs), early, final))
+    weight = np.ones(len(order)) if weights is None else np.asarray(weights)[order]
+    agreed = compared = 0.0
+    pairs = 0
+    for apart in range(1, min(_NEIGHBOURS, len(order) - 1) + 1):
+        signs = np.sign(_differences(start, apart)) * np.sign(_differences(end, apart))
+        signs *= _differences(place, apart) <= 1 / _BANDS_PER_DECADE
+        pair = weight[apart:] * weight[:-apart]
+        agreed += float(pair @ signs)
+        compared += float(pair @ np.abs(signs))
+        pairs += int(np.count_nonzero(signs))
+    return agreed / compared if pairs >= _MIN_PAIRS else None
+
+
+def _differences(values: npt.NDArray[np.float64], apart: int) -> npt.NDArray[np.float64]:
+    return values[apart:] - values[:-apart]
 
 
 def _band(cost: float) -> int:

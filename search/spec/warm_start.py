@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from runs.storage import without_password
 from runs.study_name import check_name
 from space.errors import MixerSearchError
 
@@ -26,8 +26,7 @@ class EarlierStudy:
         """From what a user writes.
 
         Raises:
-            StorageError: what stands before the `#` is no database URL.
-            WarmStartError: what stands after it is no name of a study.
+            WarmStartError: what stands after the `#`, if there is one, is no name of a study.
         """
         storage, _, name = text.rpartition("#")
         try:
@@ -35,10 +34,13 @@ class EarlierStudy:
         except ValueError as error:
             hint = "write STUDY, or URL#STUDY for a study of another database"
             raise WarmStartError(f"{error}; {hint}") from None
-        if storage:
-            without_password(storage)
         return cls(storage or None, name)
 
     def __str__(self) -> str:
         """As it may be printed and kept: without a password."""
-        return f"{without_password(self.storage)}#{self.name}" if self.storage else self.name
+        if self.storage is None:
+            return self.name
+        # What trains reads specifications too, and may import no SQL to parse a URL
+        url = re.sub(r"(://[^/:@]*):.*@", r"\1:***@", self.storage)
+        url = re.sub(r"(password=)[^&]*", r"\1***", url)
+        return f"{url}#{self.name}"

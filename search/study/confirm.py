@@ -67,7 +67,7 @@ def train(
     say = partial(print_line, console)
     spec, _ = stored_study(name, storage, trials=1)
     refuse_given_weights(spec)
-    with held_study(name, storage, say, check_stop=check_stop, advice=WAIT) as (store, _):
+    with held_study(name, storage, say, check_stop=check_stop, advice=WAIT) as store:
         record = unfinished(store, name, settings.kind)
         done = of_kind(store, name, settings.kind)
         if record is None and done and not settings.again:
@@ -80,7 +80,7 @@ def train(
         planned = plan(spec, images.task)
         study = study_of(store, spec, planned, images)
         state = StudyState.read(store, name)
-        wanted = record.plan if record else _new_plan(study, state, settings)
+        wanted = record.plan if record else new_plan(study, state, settings)
         steps = epoch_steps(spec, len(images.train_labels))
         tasks = partial(
             _task,
@@ -147,7 +147,7 @@ def unfinished(store: Reader, study: str, kind: str = "front") -> ConfirmationRe
     return None if is_tested else records[-1]
 
 
-def _new_plan(
+def new_plan(
     study: StudyRecord, state: StudyState, settings: ConfirmationSettings
 ) -> dict[str, Any]:
     """What is frozen before the first training."""

@@ -144,7 +144,7 @@ def finetune(
     if data is not None:
         name = data.name if isinstance(data, ImageData) else "arrays"
         spec = spec.model_copy(update={"dataset": name})
-    with held_study(spec.name, storage, say, check_stop=check_stop) as (store, _):
+    with held_study(spec.name, storage, say, check_stop=check_stop) as store:
         images = images_of(store, spec, data_dir=data_dir, archive=archive, given=data, report=say)
         config, start = network_for(images.task)
         planned = plan(spec, images.task, given=(config,))
@@ -197,10 +197,7 @@ def _try_rates(
     trials: dict[float, list[TrialRecord]] = {}
     for rate, spec in tried.items():
         say(f"learning rate {rate:g}: one training, to choose a rate by")
-        with held_study(spec.name, trainer.storage, say, check_stop=trainer.check_stop) as (
-            store,
-            _,
-        ):
+        with held_study(spec.name, trainer.storage, say, check_stop=trainer.check_stop) as store:
             study = study_of(store, spec, trainer.planned, trainer.images)
             study = replace(study, spec=study.spec | {"rate_of": parent.name})
             study = store.put_study(study)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from runs.database_retry import DatabaseRetry
 from runs.spool import refuse_spooled, spooled
-from runs.study_mirror import StudyMirror
 from runs.writer import RENAME, Writer, open_writer
 
 
@@ -19,7 +18,7 @@ def held_study(
     *,
     check_stop: Callable[[], None] = lambda: None,
     advice: str = RENAME,
-) -> Iterator[tuple[Writer, StudyMirror]]:
+) -> Iterator[Writer]:
     """The database of a study, which the study holds while the block runs.
 
     Args:
@@ -30,7 +29,7 @@ def held_study(
         advice: what to do where another process runs the study.
 
     Yields:
-        The database, and all that is known of the study, also what could not be written.
+        The database.
 
     Raises:
         SpoolError: results wait to be put back.
@@ -43,4 +42,4 @@ def held_study(
         store.hold(name, DatabaseRetry(say=say, check_stop=check_stop), advice) as mirror,
         spooled(mirror, storage),
     ):
-        yield store, mirror
+        yield store

@@ -9,17 +9,20 @@ from typing import Any
 
 from runs.reader import Reader, UnknownStudyError
 from runs.record import StudyRecord
+from runs.rungs import SPARED
 from search.data import ImageData
 from search.data.sources import source_of, tfds_name
-from search.spec.rungs import NO_RUNGS
+from search.spec.rungs import NO_RUNGS, RungSpec
 from search.spec.studies import StudyError, StudySpec
 from search.study.plan import Plan
 from search.study.study_images import DATA_BEFORE, agree, dataset_of
 from space.costs import FLOPS
 from space.families import DEFAULT_FAMILIES
 
+RUNGS_BEFORE = {"exempt": "unweighted", "spared": SPARED["unweighted"]}
+
 BEFORE_THE_FIELD = {
-    "rungs": NO_RUNGS.model_dump(mode="json"),
+    "rungs": NO_RUNGS.model_dump(mode="json") | RUNGS_BEFORE,
     "split": "random",
     "data": DATA_BEFORE,
 }
@@ -53,6 +56,7 @@ def study_of(
         for family, space in plan.spaces.items()
     }
     fixed = spec.fixed() | {"space": ranges, "split": data.split}
+    fixed["rungs"] = spec.rungs.settled().model_dump(mode="json")
     fixed["data"] |= {"validation": data.validation}
     read = {
         "dataset_version": data.version,
@@ -79,6 +83,9 @@ def study_of(
         there["space"] = dict.fromkeys(DEFAULT_FAMILIES, study.spec.get("space"))
     there = {name: value for name, value in there.items() if name not in NOTES}
     there["recipe"] = _filled_up(there["recipe"], defaults["recipe"])
+    there["rungs"] = RUNGS_BEFORE | there["rungs"]
+    rungs = RungSpec.model_validate(there["rungs"])
+    fixed["rungs"] = spec.rungs.settled(rungs).model_dump(mode="json")
     if not spec.learning_rates:  # not said: as it began
         fixed["learning_rates"] = there["learning_rates"]
     asked_name, began = tfds_name(spec.dataset), dataset_of(study)
@@ -100,6 +107,14 @@ def study_of(
         return study
     noted = {"num_validation": len(data.validation_labels), "asked": asked}
     return replace(study, spec=study.spec | noted)
+
+
+def as_it_began(spec: StudySpec, study: StudyRecord) -> StudySpec:
+    """A specification with what it leaves open as the study has it: rates and exempt trials."""
+    rungs = study.spec.get("rungs")
+    began = RungSpec.model_validate(RUNGS_BEFORE | rungs) if rungs else None
+    rates = study.spec.get("learning_rates", {})
+    return spec.model_copy(update={"learning_rates": rates, "rungs": spec.rungs.settled(began)})
 
 
 def check_images(study: StudyRecord, data: ImageData) -> None:

@@ -169,7 +169,7 @@ def tune_rates(
     trials: dict[float, list[TrialRecord]] = {}
     for rate, study in studies.items():
         say(f"learning rate {rate:g}: {counted(len(networks), 'network')}, to choose a rate by")
-        with held_study(study.name, storage, say, check_stop=check_stop) as (store, _):
+        with held_study(study.name, storage, say, check_stop=check_stop) as store:
             record = study_of(store, study, planned, images)
             record = replace(record, spec=record.spec | {"rate_of": spec.name})
             store.put_study(record)

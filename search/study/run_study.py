@@ -43,7 +43,7 @@ from search.study.earlier_studies import earlier_of, take_earlier
 from search.study.held import held_study
 from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
-from search.study.open_study import study_of
+from search.study.open_study import as_it_began, study_of
 from search.study.plan import epoch_steps, plan, reachable, refuse_given_weights
 from search.study.rate_tuning import is_to_be_tuned, spent_on_rates, tune_rates
 from search.study.state import StudyState
@@ -99,7 +99,7 @@ def run_study(
     if data is not None:
         name = data.name if isinstance(data, ImageData) else "arrays"
         spec = spec.model_copy(update={"dataset": name})
-    with held_study(spec.name, storage, say, check_stop=check_stop) as (store, mirror):
+    with held_study(spec.name, storage, say, check_stop=check_stop) as store:
         images = images_of(store, spec, data_dir=data_dir, archive=archive, given=data, report=say)
         planned = plan(spec, images.task)
         num_train, num_validation = len(images.train_labels), len(images.validation_labels)
@@ -113,8 +113,7 @@ def run_study(
         study = study_of(store, spec, planned, images, asked)
         if spec.warm_start and "earlier" not in study.spec:  # it begins
             study = replace(study, spec=study.spec | {"earlier": take_earlier(spec, store)})
-        rates = study.spec.get("learning_rates", {})  # as it began
-        spec = spec.model_copy(update={"learning_rates": rates})
+        spec = as_it_began(spec, study)
         baselines = planned.baselines if with_baselines else ()
         what = (
             f"{planned.num_affordable(images.task):,} configurations of at most "
@@ -196,7 +195,7 @@ def run_study(
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
         noise = noise_of(study, status.trials)
-        marks = unconverged(study, shown(status), train_losses(mirror.epochs), noise)
+        marks = unconverged(study, shown(status), train_losses(store.mirror.epochs), noise)
         if status.front:
             console.print(front_table(status, noise, marks))
         for line in [

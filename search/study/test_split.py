@@ -78,7 +78,7 @@ def read_test(
         WeightsError: weights of a training are missing.
         DataError: the images cannot be read.
     """
-    with held_study(name, storage, say, advice=WAIT) as (store, _):
+    with held_study(name, storage, say, advice=WAIT) as store:
         record = unfinished(store, name)
         if record is None:
             return False

@@ -12,6 +12,7 @@ from runs.confirmation.families import FamilyDifference
 from runs.confirmation.membership import Membership
 from runs.confirmation.steps import choose
 from runs.confirmed import Confirmed
+from runs.confirmed_networks import is_baselines
 from runs.plot.figures.axes import dress, for_plotly, log_axis
 from runs.plot.palette import LIGHT, Palette
 from runs.wording import percent
@@ -22,7 +23,7 @@ _SYMBOLS = {
     Membership.UNDECIDED: "circle-open",
     Membership.OFF: "x-thin-open",
 }
-_GIVEN = {
+_BASELINE = {
     Membership.ON: "square",
     Membership.UNDECIDED: "square-open",
     Membership.OFF: "x-thin-open",
@@ -54,7 +55,7 @@ def confirmed_figure(
     accuracy = np.array([one.value for one in found.accuracies])
     for group, members in found.members.items():
         color = palette.family(found.networks[members[0]].parent.family)
-        is_given = group.startswith("given ")
+        is_baseline = is_baselines(group)
         steps = choose(found.validation.accuracy, found.costs, members)
         figure.add_trace(
             go.Scatter(
@@ -65,7 +66,7 @@ def confirmed_figure(
                     "color": color,
                     "shape": "hv",
                     "width": 2,
-                    "dash": "dot" if is_given else "solid",
+                    "dash": "dot" if is_baseline else "solid",
                 },
                 name=group,
                 legendgroup=group,
@@ -73,7 +74,7 @@ def confirmed_figure(
                 hoverinfo="skip",
             )
         )
-        figure.add_trace(_networks(found, members, group, color, is_given=is_given))
+        figure.add_trace(_networks(found, members, group, color, is_baseline=is_baseline))
     for i, network in enumerate(found.networks):
         if network.parent.number == chosen:
             figure.add_trace(
@@ -206,10 +207,10 @@ def optimism_figure(found: Confirmed, *, palette: Palette = LIGHT) -> go.Figure:
 
 
 def _networks(
-    found: Confirmed, members: Sequence[int], group: str, color: str, *, is_given: bool
+    found: Confirmed, members: Sequence[int], group: str, color: str, *, is_baseline: bool
 ) -> go.Scatter:
     intervals = [found.accuracies[i] for i in members]
-    symbols = _GIVEN if is_given else _SYMBOLS
+    symbols = _BASELINE if is_baseline else _SYMBOLS
     return go.Scatter(
         x=found.costs[members],
         y=np.array([100 * one.value for one in intervals]),

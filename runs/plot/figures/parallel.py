@@ -12,6 +12,7 @@ from runs.parameters import FamilyTrials, Parameter
 from runs.plot.figures.axes import dress, for_plotly, log_ticks
 from runs.plot.palette import LIGHT, SCALE, Palette
 from runs.points import Floats
+from runs.thinning import sampled
 from space.quantities import format_count
 
 MOST = 5_000
@@ -32,9 +33,7 @@ def parallel_figure(
 
     What does not pass the filters, those of `runs.parameters.brushed`, is grey.
     """
-    kept = np.arange(len(found.trials))
-    if len(kept) > MOST:
-        kept = np.sort(np.random.default_rng(0).choice(kept, MOST, replace=False))
+    kept = sampled(len(found.trials), MOST)
     trials, costs = [found.trials[i] for i in kept.tolist()], found.costs[kept]
     percent = 100 * found.accuracy[kept]
     axes = [

@@ -12,6 +12,7 @@ from runs.plot.figures.axes import dress, for_plotly
 from runs.plot.palette import LIGHT, Palette
 from runs.points import Floats
 from runs.slices import Means, means
+from runs.thinning import sampled
 
 MOST = 2_000
 """Points that are drawn, at random where there are more; means are of all."""
@@ -66,9 +67,7 @@ def _add_points(
     palette: Palette,
     unit: str,
 ) -> None:
-    drawn = np.arange(len(x))
-    if len(drawn) > MOST:
-        drawn = np.sort(np.random.default_rng(0).choice(drawn, MOST, replace=False))
+    drawn = sampled(len(x), MOST)
     trials = [found.trials[i] for i in drawn.tolist()]
     figure.add_trace(
         go.Scatter(

@@ -10,9 +10,8 @@ from runs.plot.figures.axes import dress, for_plotly
 from runs.plot.palette import LIGHT, Palette
 from runs.record import Origin
 from runs.spent import Spent
-from runs.wording import training_flops
 from space.families import find_family
-from space.quantities import counted, format_seconds
+from space.quantities import counted, format_count, format_seconds, unit_of
 
 WORDS = {
     Origin.SEARCH: "search",
@@ -32,7 +31,7 @@ _HEIGHT = 44
 
 def spent_figure(spent: Sequence[Spent], *, palette: Palette = LIGHT) -> go.Figure:
     """A bar a family, in parts by what the trainings were for; of at least one entry."""
-    scale, unit = _unit(max(_total(spent, one.family) for one in spent))
+    unit, scale = unit_of(max(_total(spent, one.family) for one in spent))
     figure = go.Figure()
     for origin in dict.fromkeys(one.origin for one in spent):
         parts = [one for one in spent if one.origin is origin]
@@ -56,7 +55,7 @@ def spent_figure(spent: Sequence[Spent], *, palette: Palette = LIGHT) -> go.Figu
                 customdata=[
                     [
                         counted(one.trials, "trial"),
-                        training_flops(one.training_flops),
+                        format_count(one.training_flops),
                         format_seconds(one.device_seconds),
                     ]
                     for one in parts
@@ -66,9 +65,8 @@ def spent_figure(spent: Sequence[Spent], *, palette: Palette = LIGHT) -> go.Figu
             )
         )
     families = len({one.family for one in spent})
-    dress(
-        figure, height=80 + _HEIGHT * families, x=f"Training FLOPs ({unit})", y="", palette=palette
-    )
+    title = f"Training FLOPs ({unit}FLOPs)"
+    dress(figure, height=80 + _HEIGHT * families, x=title, y="", palette=palette)
     figure.update_layout(barmode="stack", showlegend=False, margin={"t": 10})
     figure.update_yaxes(autorange="reversed", ticksuffix="  ")
     return figure
@@ -76,11 +74,3 @@ def spent_figure(spent: Sequence[Spent], *, palette: Palette = LIGHT) -> go.Figu
 
 def _total(spent: Sequence[Spent], family: str) -> float:
     return sum(one.training_flops for one in spent if one.family == family)
-
-
-def _unit(most: float) -> tuple[float, str]:
-    """What an axis of training FLOPs counts in: `PFLOPs`."""
-    for size, name in ((1e18, "EFLOPs"), (1e15, "PFLOPs"), (1e12, "TFLOPs"), (1e9, "GFLOPs")):
-        if most >= size:
-            return size, name
-    return 1e6, "MFLOPs"

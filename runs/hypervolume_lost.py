@@ -1,0 +1,129 @@
+"""How much hypervolume early stopping has lost, by the trials that were exempt from it.
+
+An exempt trial was trained to the end although it was to be stopped, so what the front would lose
+without it is known. Those that were stopped are taken to have been worth as much on the average;
+where the lot has drawn enough exempt trials, only these speak for them. Of two stopped trials that
+would have widened the front in the same place each counts in full: rather too much than too little.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t
+
+from runs import pareto
+from runs.confirmation.image_results import Floats
+from runs.confirmation.intervals import Interval
+from runs.record import Origin, State, StudyRecord, TrialRecord
+from runs.rungs import first_exempt, stands_for
+from runs.seeds import by_configuration
+from runs.winners import candidates, objectives, reference_of
+
+_FEWEST = 5
+"""Exempt configurations before anything is estimated."""
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class HypervolumeLost:
+    """An estimate, and what it rests on: configurations of the search."""
+
+    num_stopped: int
+    num_exempt: int
+    """So many exempt ones stand for those that were stopped."""
+    num_adding: int
+    """So many of them widen the front."""
+    share: Interval | None
+    """Of the hypervolume there would be without stopping; 95 %. None where too few were exempt, or
+    where none of them widens the front: that says how often stopping is wrong, not by how much."""
+
+    @property
+    def sentence(self) -> str | None:
+        """In words; None where nothing was stopped."""
+        if not self.num_stopped:
+            return None
+        if self.num_exempt < _FEWEST:
+            return (
+                "how much hypervolume stopping has lost cannot be said yet: "
+                f"{self.num_exempt or 'none'} of those to be stopped "
+                f"{'was' if self.num_exempt == 1 else 'were'} trained to the end, and {_FEWEST} "
+                "are the fewest"
+            )
+        if self.share is None:
+            most = 1 - (1 - _LEVEL) ** (1 / self.num_exempt)
+            return (
+                f"none of the {self.num_exempt} exempt configurations widens the front, so that of "
+                f"the {self.num_stopped} stopped {'one' if self.num_stopped == 1 else 'ones'} at "
+                f"most {100 * most:.0f} % would have (95 % confidence)"
+            )
+        low, high = 100 * self.share.low, 100 * self.share.high
+        return (
+            f"stopping has lost {100 * self.share.value:.1f} % of the hypervolume (95 % interval "
+            f"{low:.1f} to {high:.1f} %), as far as {self.num_exempt} exempt configurations tell, "
+            f"of which {self.num_adding} {'widens' if self.num_adding == 1 else 'widen'} the front"
+        )
+
+
+def hypervolume_lost(study: StudyRecord, trials: Sequence[TrialRecord]) -> HypervolumeLost:
+    """By all trials of a study.
+
+    The exempt are a sample of all that were to be stopped, each standing for as many of the stopped
+    as `runs.rungs.stands_for` says. The interval is Student's for what so many more would have
+    added: it covers how the exempt differ, and that the stopped ones may differ from them.
+    """
+    searched = [trial for trial in trials if trial.origin is Origin.SEARCH]
+    found = [
+        trial
+        for trial in candidates(searched)
+        if (trial.accuracy or 0.0) >= study.min_accuracy and trial.cost(study.cost) is not None
+    ]
+    whole = _hypervolume(study, found)
+    num_stopped = 0
+    gains: list[float] = []
+    stand_for: list[float] = []
+    for family in dict.fromkeys(trial.family for trial in searched):
+        mine = by_configuration([trial for trial in searched if trial.family == family])
+        stopped = [c for c, g in mine.items() if any(t.state is State.PRUNED for t in g)]
+        exempt = [
+            config
+            for (config, _), group in mine.items()
+            if all(t.state is State.COMPLETE and t.rung is not None for t in group)
+        ]
+        num_stopped += len(stopped)
+        shares = stands_for(len(exempt), len(stopped), first_exempt(study.spec))
+        for config, share in zip(exempt, shares, strict=True):
+            if share > 1:
+                without = [trial for trial in found if trial.config != config]
+                gains.append(max(0.0, whole - _hypervolume(study, without)))
+                stand_for.append(share - 1)
+    return HypervolumeLost(
+        num_stopped=num_stopped,
+        num_exempt=len(gains),
+        num_adding=sum(gain > 0 for gain in gains),
+        share=share_lost(whole, np.array(gains), np.array(stand_for))
+        if len(gains) >= _FEWEST and any(gains)
+        else None,
+    )
+
+
+def share_lost(whole: float, gains: Floats, stand_for: Floats) -> Interval:
+    """Of the hypervolume there would be, given what each exempt trial adds to what there is, and
+    how many of the stopped ones each stands for."""
+    num = stand_for.sum()
+    mean = stand_for @ gains / num
+    effective = max(2.0, num**2 / (stand_for @ stand_for))  # all but one may stand for next to none
+    variance = stand_for @ (gains - mean) ** 2 / num * effective / (effective - 1)
+    error = math.sqrt(variance * (num**2 / effective + num))
+    half = float(t.ppf((1 + _LEVEL) / 2, effective - 1)) * error
+    low, value, high = (max(0.0, num * mean + k * half) for k in (-1, 0, 1))
+    return Interval(
+        value=value / (whole + value), low=low / (whole + low), high=high / (whole + high)
+    )
+
+
+def _hypervolume(study: StudyRecord, trials: Sequence[TrialRecord]) -> float:
+    return pareto.hypervolume(*objectives(trials, study.cost), reference_of(study))
