@@ -104,7 +104,7 @@ def measure(
     jobs: dict[str, list[Future[Course]]] = {
         method: [pool.submit(_course, name, method, seed) for seed in seeds]
         for method in methods
-        if method not in RECORDED
+        if method not in RECORDED and METHODS[method].is_for(table)
     }
     rungs = [pool.submit(rung_effect, name, seed) for seed in seeds]
     workers = {w: [pool.submit(_after, name, w, seed) for seed in seeds] for w in WORKERS}

@@ -12,11 +12,13 @@ from functools import partial
 from typing import Any
 
 from course import Course
+from find_table import find_table
 from joint_sampler import SPREAD_STARTS, JointSampler, ListSampler, cheapest_first, mostly_cheap
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from own_study import OwnStudySampler
 from simulator import Replay, replay
 from table import Table
+from warm_from import trials_on
 
 from search.schedule.candidate_space import CandidateSpace
 from search.schedule.optuna_adapter import SAMPLERS, SamplerSpec
@@ -44,20 +46,36 @@ class Method:
     rungs: RungSpec = NO_RUNGS
     is_ours: bool = False
     """Ours, or a part of it: no baseline."""
+    warm_from: str | None = None
+    """The table that an earlier study searched."""
     is_recorded: bool = False
     """Needs the extra `peers`, so its courses were recorded once."""
 
     def replay(self, table: Table, seed: int, **limits: Any) -> Replay:
         """A study of that seed on the table."""
         sampler = SAMPLERS[self.sampler] if isinstance(self.sampler, str) else _once(self.sampler)
-        return replay(table, seed=seed, sampler=sampler, rungs=self.rungs, **limits)
+        earlier = trials_on(self.warm_from, seed) if self.warm_from else ()
+        return replay(
+            table, seed=seed, sampler=sampler, rungs=self.rungs, earlier=earlier, **limits
+        )
+
+    def is_for(self, table: Table) -> bool:
+        """Whether it can be compared there: a warm start is from another table of the same
+        families."""
+        if self.warm_from is None:
+            return True
+        source = find_table(self.warm_from)
+        shared = set(source.spec.families) & set(table.spec.families)
+        return source.name != table.name and bool(shared)
 
 
 def _once(build: Build) -> SamplerSpec:
     """A sampler with a state: the same one for every ask of a study."""
     made: list[JointSampler] = []
 
-    def make(seed: int, candidates: CandidateSpace, guess_accuracy: float) -> BaseSampler:
+    def make(
+        seed: int, candidates: CandidateSpace, guess_accuracy: float, warm_start: object
+    ) -> BaseSampler:
         if not made:
             made.append(build(seed, candidates, guess_accuracy))
         made[0].ask_seed = seed
@@ -139,10 +157,13 @@ METHODS: dict[str, Method] = {
     "random, our rungs": Method("random", RungSpec(), is_ours=True),
     "ours, no rungs": Method("cost_aware", is_ours=True),
     "ours": Method("cost_aware", RungSpec(), is_ours=True),
+    "ours, warm from digits": Method("cost_aware", RungSpec(), is_ours=True, warm_from="digits"),
+    "ours, warm from large": Method("cost_aware", RungSpec(), is_ours=True, warm_from="large"),
 }
 """By name. TPE is multivariate, with constant liar and the ceiling as a constraint."""
 
 OURS = "ours"
+WARM = [name for name, method in METHODS.items() if method.warm_from]
 BASELINES = [name for name, method in METHODS.items() if not method.is_ours]
 RECORDED = [name for name, method in METHODS.items() if method.is_recorded]
 

@@ -31,6 +31,7 @@ from search.protocol import (
     TrialRequest,
     WorkerDied,
 )
+from search.schedule.earlier_trials import EarlierTrials
 from search.schedule.optuna_adapter import SAMPLERS, SamplerSpec
 from search.schedule.scheduler import New, Resume, Scheduler
 from search.schedule.stopping_rule import StoppingRule, stopping_decision
@@ -67,6 +68,7 @@ def replay(
     above: Sequence[Floor] = FLOORS,
     rule: StoppingRule = stopping_decision,
     sampler: SamplerSpec | str | None = None,
+    earlier: Sequence[EarlierTrials] = (),
     **changes: Any,
 ) -> Replay:
     """A study on the table.
@@ -80,6 +82,7 @@ def replay(
         above: the accuracies above which it must be.
         rule: decides who stops at a rung.
         sampler: proposes; one of `search.run` by its name, or another. None: the specification's.
+        earlier: trials that the search is warm-started from.
         changes: fields of the study's specification.
     """
     if isinstance(sampler, str):
@@ -134,7 +137,7 @@ def replay(
         store=store,
         workers=crew,
         reporter=Watch(),
-        scheduler=partial(TimedScheduler, rule=rule, sampler=sampler),
+        scheduler=partial(TimedScheduler, rule=rule, sampler=sampler, earlier=earlier),
     )
     with contextlib.suppress(_ReachedError):
         search.go(num_trials=num_trials or len(table.members) + len(table.failed))

@@ -10,7 +10,7 @@ import numpy as np
 from estimates import Estimate, ratio
 from find_table import TUNING
 from measured import TRIALS, Measured
-from methods import BASELINES, OURS
+from methods import BASELINES, OURS, WARM
 
 Tables = Mapping[str, Measured]
 
@@ -58,7 +58,8 @@ def targets(tables: Tables, asks: Mapping[int, float]) -> list[Target]:
         *(_trials_to_90(name, tables) for name in ("noisy", "many")),
         _late(tables),
         _saved({name: table for name, table in reporting.items() if name != "late"}),
-        Target("a warm start from another table", "trials to 95 % without / with", "1.3"),
+        _warm_start(reporting),
+        _harm(reporting),
         *(_workers(count, reporting) for count in (4, 16)),
         *(_ask(trials, limit, asks) for trials, limit in ((200, 0.1), (2_000, 0.5), (10_000, 1))),
         Target(
@@ -143,6 +144,39 @@ def _saved(tables: Tables) -> Target:
         return row
     least = min(saved, key=lambda name: saved[name])
     return _with(row, f"{100 * saved[least]:.0f} % ({least})", saved[least] >= 0.2)
+
+
+def _warm_ratios(tables: Tables) -> dict[str, Estimate]:
+    """By warm start and table, trials to 95 % without it over those with it."""
+    return {
+        f"{method.removeprefix('ours, warm ')} on {name}": ratio(
+            table.spent(OURS, 0.95, "trials"), table.spent(method, 0.95, "trials")
+        )
+        for name, table in tables.items()
+        for method in WARM
+        if {OURS, method} <= table.courses.keys()
+    }
+
+
+def _warm_start(tables: Tables) -> Target:
+    row = Target(
+        "a warm start from another table", "trials to 95 %: without / with, the median", "1.3"
+    )
+    found = {k: e.value for k, e in _warm_ratios(tables).items() if not math.isnan(e.value)}
+    if not found:
+        return row
+    median = float(np.median(list(found.values())))
+    each = ", ".join(f"{name} {value:.2g}" for name, value in found.items())
+    return _with(row, f"{median:.3g} ({each})".replace("inf", "∞"), median >= 1.3)
+
+
+def _harm(tables: Tables) -> Target:
+    row = Target("a warm start, the worst", "trials to 95 %: without / with", "0.91")
+    found = {k: e for k, e in _warm_ratios(tables).items() if not math.isnan(e.value)}
+    if not found:
+        return row
+    worst = min(found, key=lambda name: found[name].value)
+    return _at_least(row, found[worst], 0.91, f" ({worst})")
 
 
 def _workers(count: int, tables: Tables) -> Target:

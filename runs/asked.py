@@ -14,6 +14,7 @@ from runs.record import StudyRecord, TrialRecord
 from runs.rungs import first_exempt, rungs_of
 from space.config import ImageTask
 from space.costs import FLOPS
+from space.errors import listed
 from space.families import find_family, labels
 from space.quantities import counted
 from space.search_space import fitted
@@ -117,6 +118,9 @@ def search_facts(study: StudyRecord, trials: Sequence[TrialRecord]) -> dict[str,
         facts["baselines"] = _baselines(spec["baselines"], is_on=bool(asked.get("baselines", True)))
     if "sampler" in spec:
         facts["sampler"] = _SAMPLERS.get(spec["sampler"], str(spec["sampler"]))
+    if earlier := started_from(study):
+        said = (f"from {name}: {what}" for name, what in earlier.items())
+        facts["warm start"] = "; and ".join(said)
     if "seeds" in spec:
         facts["seeds"] = f"{spec['seeds']} a configuration, from seed {spec.get('seed', 0)} on"
     if "rungs" in spec:
@@ -124,6 +128,37 @@ def search_facts(study: StudyRecord, trials: Sequence[TrialRecord]) -> dict[str,
     if flat := asked.get("stop_when_flat"):
         facts["ends early"] = f"when the hypervolume has not grown over {counted(flat, 'trial')}"
     return facts
+
+
+def started_from(study: StudyRecord) -> dict[str, str]:
+    """By the name of an earlier study whose trials the sampler learns from, how many it took of
+    which images, and where its recipe differs."""
+    found = {}
+    for earlier in study.spec.get("earlier", ()):
+        counts = [
+            counted(len(one["accuracies"]), find_family(one["family"]).label)
+            for one in earlier["trials"]
+        ]
+        facts = [" and ".join(counts), f"of {earlier['dataset']}"]
+        other = _flat(earlier.get("recipe") or {})
+        own = _flat(study.spec.get("recipe") or {})
+        differs = [
+            f"{name} {other[name]} (here {value})"
+            for name, value in own.items()
+            if name in other and other[name] != value
+        ]
+        if differs:
+            facts.append(f"trained with {listed(differs, 4)}")
+        found[earlier["study"]] = ", ".join(facts)
+    return found
+
+
+def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a table and of the tables in it."""
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        found |= _flat(value) if isinstance(value, Mapping) else {name: value}
+    return found
 
 
 def start_facts(study: StudyRecord) -> dict[str, str]:

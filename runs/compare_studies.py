@@ -23,8 +23,8 @@ from space.quantities import format_count
 MISSING = "–"
 """Where a specification has no such entry."""
 
-_NOTES = {"first_name", "rate_of", "rate_studies"}
-"""Entries that are names of studies, and ask for nothing."""
+_NOTES = {"earlier", "first_name", "rate_of", "rate_studies"}
+"""Entries that are names of studies, or what was taken from them, and ask for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

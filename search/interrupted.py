@@ -12,6 +12,7 @@ from rich.console import Console
 
 from runs.storage import without_password
 from search.report.lines import print_line
+from search.spec.warm_start import EarlierStudy
 from search.study.stop_signals import Terminated
 
 
@@ -38,5 +39,9 @@ def same_command(module: str, argv: Sequence[str]) -> str:
             word = without_password(word)
         elif option == "--storage" and equals:
             word = f"--storage={without_password(value)}"
+        elif shown[-1] == "--warm-start":
+            word = str(EarlierStudy.parse(word))
+        elif option == "--warm-start" and equals:
+            word = f"--warm-start={EarlierStudy.parse(value)}"
         shown.append(word)
     return shlex.join(shown)

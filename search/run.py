@@ -135,6 +135,16 @@ def run(
             show_default="where families are compared by 20 trials or more",
         ),
     ] = None,
+    warm_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--warm-start",
+            help="Learn from the trials of an earlier study, of this database or another; "
+            "repeatable.",
+            metavar="STUDY|URL#STUDY",
+            show_default=False,
+        ),
+    ] = None,
     assignments: options.Set = None,
     repeats: Annotated[
         bool,
@@ -205,6 +215,7 @@ def run(
         train_limit=train_limit,
         skip_broken=skip_broken,
         sampler=sampler,
+        warm_start=tuple(warm_start) if warm_start else None,
         rungs=None if rungs else NO_RUNGS,
     )
     with_baselines = asked.get("baselines", True) if baselines is None else baselines

@@ -2,5 +2,6 @@
 
 from search.schedule.candidate_space import CandidateSpace
 from search.schedule.sampler import CostAwareSampler
+from search.schedule.warm_start import RankPrior
 
-__all__ = ["CandidateSpace", "CostAwareSampler"]
+__all__ = ["CandidateSpace", "CostAwareSampler", "RankPrior"]

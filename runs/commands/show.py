@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from runs.asked import started_from
 from runs.commands.names import StudyFlag, StudyWord, named, say, tell
 from runs.confirmed import find_confirmed
 from runs.foreign_tables import foreign_tables
@@ -71,6 +72,8 @@ def _lines(
     yield f"  asked     {study.spec.get('dataset')}, {study.num_classes} classes, {families}"
     yield f"            accuracy against {cost.label}, at most {cost.shortly(study.cost_ceiling)}"
     yield f"            {recipe.get('epochs', '?')} epochs, sampler {study.spec.get('sampler')}"
+    for name, what in started_from(study).items():
+        yield f"  warm start from {name}: {what}"
     yield f"  began     {study.created_at:%Y-%m-%d %H:%M:%S} UTC"
     if study.first_name != study.name:
         yield f"            under the name {study.first_name}"
@@ -118,6 +121,7 @@ def _facts(
         "created_at": study.created_at.isoformat(),
         "run_by": str(snapshot.holder) if snapshot.is_run else None,
         "cost": study.cost.name,
+        "warm_start": [one["study"] for one in study.spec.get("earlier", ())],
         "trials": len(snapshot.sought),
         "states": dict(Counter(trial.state.value for trial in snapshot.sought)),
         "test_readings": len(snapshot.readings),

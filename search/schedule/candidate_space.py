@@ -81,10 +81,11 @@ class CandidateSpace:
         self.max_flops = max_flops
         self._log_ceiling = float(np.log10(max_flops)) + 1e-12  # what lies at it is under it
         self._choices = {name: _choices(name, given) for name, given in space.items()}
-        self._scales = [
-            _unit(np.asarray((scales or {}).get(name, _natural_scale(choices)), dtype=np.float64))
+        self._given_scales = {
+            name: np.asarray((scales or {}).get(name, _natural_scale(choices)), dtype=np.float64)
             for name, choices in self._choices.items()
-        ]
+        }
+        self._scales = [_unit(scale, scale) for scale in self._given_scales.values()]
         self._sizes = [len(choices) for choices in self._choices.values()]
         self._known: dict[tuple[int, ...], float] = {}
         """log10 FLOPs of the members that were asked for by index."""
@@ -126,9 +127,30 @@ class CandidateSpace:
 
     def _described(self, indices: Indices, log_flops: Floats) -> Candidates:
         columns = [scale[indices[:, i]] for i, scale in enumerate(self._scales)]
-        low, high = self._extent
-        columns.append((log_flops - low) / max(high - low, 1e-3))
+        columns.append(self._unit_cost(log_flops))
         return Candidates(indices, np.stack(columns, axis=1), log_flops)
+
+    def features_of(self, places: Mapping[str, Floats], log_flops: Floats) -> Floats:
+        """Features of what need not be members, such as trials of another space, a row each.
+
+        Args:
+            places: parameter name to where they lie, in the numbers of `scales`.
+            log_flops: log10 FLOPs.
+
+        Returns:
+            Columns as `Candidates.features` has them, beyond [0, 1] where they lie beyond the
+            space, and NaN for parameters that are not among the places.
+        """
+        unknown = np.full(len(log_flops), np.nan)
+        columns = [
+            _unit(places[name], scale) if name in places else unknown
+            for name, scale in self._given_scales.items()
+        ]
+        return np.stack([*columns, self._unit_cost(log_flops)], axis=1)
+
+    def _unit_cost(self, log_flops: Floats) -> Floats:
+        low, high = self._extent
+        return np.asarray((log_flops - low) / max(high - low, 1e-3))
 
     def candidate_pool(self, good: Indices, rng: np.random.Generator) -> Candidates:
         """The candidates for one choice, none of them over the ceiling.
@@ -212,8 +234,9 @@ def _natural_scale(choices: Sequence[Any]) -> Sequence[float]:
     return range(len(choices))
 
 
-def _unit(scale: Floats) -> Floats:
-    return np.asarray((scale - scale.min()) / max(float(np.ptp(scale)), 1e-9))
+def _unit(places: Floats, scale: Floats) -> Floats:
+    """Where they lie between the ends of a scale, from 0 to 1; a scale of one number has a unit."""
+    return np.asarray((places - scale.min()) / (float(np.ptp(scale)) or 1.0))
 
 
 def _unit_steps(axis: int, count: int) -> list[list[int]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from runs.record import State, TrialRecord
 from runs.seeds import by_configuration
 from search.schedule.candidate import Candidate
+from search.schedule.earlier_trials import EarlierTrials
 from search.schedule.early_stopping import EarlyStopping
 from search.schedule.optuna_adapter import OptunaAdapter, Proposal, SamplerSpec
 from search.schedule.stopping_rule import StoppingRule
@@ -42,6 +43,7 @@ class FamilySearch:
         rule: decides who stops at a rung.
         sampler: proposes.
         spent_before: FLOPs x epochs trained before the search, to find the family's learning rate.
+        earlier: the family's trials in other studies, which the search is warm-started from.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class FamilySearch:
         rule: StoppingRule,
         sampler: SamplerSpec,
         spent_before: int = 0,
+        earlier: Sequence[EarlierTrials] = (),
     ) -> None:
         self.early_stopping = EarlyStopping(
             spec.rungs,
@@ -82,6 +85,7 @@ class FamilySearch:
             history=history,
             curves=curves,
             pending=pending,
+            earlier=earlier,
         )
         self.untried = Untried(
             space,

@@ -71,7 +71,7 @@ class Covariance:
         """√5 times the distances in length scales."""
         a, b = features / self.lengths, others / self.lengths
         squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
-        return np.sqrt(5 * np.maximum(squares, 0.0))
+        return np.asarray(np.sqrt(5 * np.maximum(squares, 0.0)))
 
 
 def matern(distances: Floats) -> Floats:

@@ -28,9 +28,11 @@ from runs.record import State, TrialRecord
 from runs.seeds import mean_curve
 from search.schedule.candidate import Candidate
 from search.schedule.candidate_space import CandidateSpace
+from search.schedule.earlier_trials import EarlierTrials
 from search.schedule.known_trials import CURVE, PROPOSED
 from search.schedule.optuna_internals import parents, recall_parents, reopened, set_param
 from search.schedule.sampler import CostAwareSampler
+from search.schedule.warm_start import RankPrior
 from space.config import Config, ImageTask
 from space.costs import FLOPS, Cost
 from space.search_space import SearchSpace
@@ -43,8 +45,9 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 class SamplerSpec:
     """How to make one of Optuna's samplers, and what it needs."""
 
-    make: Callable[[int, CandidateSpace, float], BaseSampler]
-    """From a seed, the candidates and the accuracy of guessing."""
+    make: Callable[[int, CandidateSpace, float, Sequence[RankPrior]], BaseSampler]
+    """From a seed, the candidates, the accuracy of guessing, and what earlier studies let
+    expect."""
     random_trials: float
     """Until so many trials are complete the sampler itself draws at random."""
     learns_from_stopped: bool = False
@@ -54,8 +57,8 @@ class SamplerSpec:
 
 SAMPLERS = {
     "cost_aware": SamplerSpec(
-        lambda seed, candidates, guess: CostAwareSampler(
-            candidates, guess_accuracy=guess, seed=seed
+        lambda seed, candidates, guess, warm_start: CostAwareSampler(
+            candidates, guess_accuracy=guess, seed=seed, warm_start=warm_start
         ),
         random_trials=0,
         learns_from_stopped=True,
@@ -109,6 +112,7 @@ class OptunaAdapter:
         history: Sequence[TrialRecord] = (),
         curves: Mapping[int, Sequence[float]] | None = None,
         pending: Collection[Config] = (),
+        earlier: Sequence[EarlierTrials] = (),
     ) -> None:
         """An Optuna study that holds what the records say.
 
@@ -124,6 +128,7 @@ class OptunaAdapter:
             history: the search's trials so far by number, one or several a configuration.
             curves: their accuracies by epoch, by number.
             pending: configurations of the history whose end is told later; see the attribute.
+            earlier: trials of the family in other studies, which the search is warm-started from.
         """
         self._space = space
         self._task = task
@@ -141,6 +146,7 @@ class OptunaAdapter:
             max_flops=min(max_flops, max_cost) if cost is FLOPS else max_cost,
             scales={name: np.log2(values).tolist() for name, values in space.ranges.items()},
         )
+        self._warm_start = [trials.prior(self._candidates, space, task) for trials in earlier]
         self._study = optuna.create_study(directions=["maximize", "minimize"])
         groups = _by_proposal(history)
         frozen = [self._frozen(group, curves or {}, pending) for group in groups]
@@ -249,7 +255,7 @@ class OptunaAdapter:
     def _sampler(self) -> BaseSampler:
         seed = random.Random(f"{self._seed}/{self._num_asked}").getrandbits(31)
         guess = max(1 / self._task.num_classes, self._min_accuracy or 0.0)
-        return self._spec.make(seed, self._candidates, guess)
+        return self._spec.make(seed, self._candidates, guess, self._warm_start)
 
     def _frozen(
         self,

@@ -45,10 +45,15 @@ from search.schedule.observations import observed
 from search.schedule.one_blas_thread import one_blas_thread
 from search.schedule.optuna_internals import set_system_attr
 from search.schedule.starts import start
+from search.schedule.warm_start import RankPrior, expected_start, with_expectations
 
 Floats = npt.NDArray[np.float64]
 
 _DIRECTIONS = ["maximize", "minimize"]
+
+_EXPECTED_STARTS = (1, 3, 5)
+"""Trials of a warm-started study that come from the front that earlier studies let expect; those
+between them are spread over log FLOPs as in any study, lest all be lost where that is wrong."""
 
 _ONE_AT_A_TIME = threading.Lock()
 """Held while a thread proposes: each must know what the others were given."""
@@ -78,6 +83,7 @@ class CostAwareSampler(BaseSampler):
             learnt nothing, over what lies above these.
         cost_exponent: what is expected to be gained is divided by FLOPs to this power: 0 minds
             only the number of trials, 1 only the compute they take.
+        warm_start: what earlier studies let expect, see `search.schedule.warm_start`.
 
     Raises:
         ValueError: from the study, where its directions are others, an accuracy is none, or the
@@ -92,11 +98,13 @@ class CostAwareSampler(BaseSampler):
         seed: int | None = None,
         startup_trials: int = 6,
         cost_exponent: float = 0.5,
+        warm_start: Sequence[RankPrior] = (),
     ) -> None:
         self._candidates = candidates
         self._learnt = guess_accuracy + _CLEARLY * (1 - guess_accuracy)
         self._startup_trials = startup_trials
         self._cost_exponent = cost_exponent
+        self._warm_start = warm_start
         self._set_seed(seed)
 
     def _set_seed(self, seed: int | None) -> None:
@@ -162,10 +170,14 @@ class CostAwareSampler(BaseSampler):
         )
         rng = np.random.default_rng([self._seed, trial.number])
         pool = self._candidates.candidate_pool(known.members.indices[known.front], rng)
+        known.members = with_expectations(known.members, self._warm_start)
+        pool = with_expectations(pool, self._warm_start)
         tried = set(known.indices)
         fresh = np.array([tuple(row) not in tried for row in pool.indices.tolist()], dtype=bool)
         if fresh.any():
             pool = pool.where(fresh)
+        if self._warm_start and len(known) in _EXPECTED_STARTS:
+            return expected_start(pool, len(self._warm_start), len(known) // 2)
         if len(known) < self._startup_trials or not known.is_complete.any():
             return start(pool, known, self._learnt, rng)
         return np.asarray(pool.indices[int(self._acquisition_values(pool, known).argmax())])

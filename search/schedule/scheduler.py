@@ -22,6 +22,7 @@ from typing import Protocol
 from runs.record import Failure, Origin, State, TrialRecord
 from runs.seeds import by_configuration, mean_curve
 from search.schedule.candidate import Candidate
+from search.schedule.earlier_trials import EarlierTrials
 from search.schedule.early_stopping import Action, RungDecision
 from search.schedule.family_search import FamilySearch
 from search.schedule.optuna_adapter import SAMPLERS, Proposal, SamplerSpec
@@ -142,6 +143,7 @@ class Scheduler:
         rule: decides who stops at a rung.
         sampler: proposes in the place of the one that the specification names.
         spent: by family, FLOPs x epochs of training before the search.
+        earlier: trials of other studies, which the search is warm-started from.
     """
 
     def __init__(
@@ -160,6 +162,7 @@ class Scheduler:
         rule: StoppingRule = stopping_decision,
         sampler: SamplerSpec | None = None,
         spent: Mapping[str, int] = MappingProxyType({}),
+        earlier: Sequence[EarlierTrials] = (),
     ) -> None:
         self._cost = find_cost(spec.cost)
         groups = by_configuration([t for t in history if t.in_search])
@@ -186,6 +189,7 @@ class Scheduler:
                 rule=rule,
                 sampler=sampler or SAMPLERS[spec.sampler],
                 spent_before=spent.get(name, 0),
+                earlier=[trials for trials in earlier if trials.family == name],
             )
             for name, space in spaces.items()
         }

@@ -16,6 +16,7 @@ from search.spec.recipe import Augmentation, Positive, Recipe
 from search.spec.rungs import RungSpec
 from search.spec.spaces import Families, RangesByFamily, check_families, ranges_by_family
 from search.spec.start_from import StartFrom
+from search.spec.warm_start import EarlierStudy
 from space.config import Frozen
 from space.costs import FLOPS, find_objective
 from space.errors import MixerSearchError, explain_one
@@ -82,6 +83,9 @@ class StudySpec(Frozen):
     """Only the first so many training images."""
     start_from: Annotated[StartFrom | None, Field(validate_default=True)] = None
     """Weights that are fine-tuned; `search.finetune` fills this in."""
+    warm_start: tuple[str, ...] = ()
+    """Earlier studies whose trials the sampler learns from: `STUDY`, or `URL#STUDY` of another
+    database. They are read once, when the study begins."""
 
     @pydantic.field_validator("name")
     @classmethod
@@ -175,6 +179,24 @@ class StudySpec(Frozen):
     def _baselines_as_tuple(cls, given: Any) -> Any:
         return tuple(given) if isinstance(given, list) else given
 
+    @pydantic.field_validator("warm_start")
+    @classmethod
+    def _earlier_studies_are_named(
+        cls, given: tuple[str, ...], others: pydantic.ValidationInfo
+    ) -> tuple[str, ...]:
+        sampler = others.data.get("sampler", "cost_aware")
+        if given and sampler != "cost_aware":
+            raise ValueError(
+                f"the sampler {sampler} learns from no earlier study; use cost_aware, or leave "
+                "warm_start out"
+            )
+        try:
+            for text in given:
+                EarlierStudy.parse(text)
+        except MixerSearchError as error:
+            raise ValueError(str(error)) from None
+        return tuple(dict.fromkeys(given))
+
     @property
     def flops_limit(self) -> int | None:
         """`max_flops`, or `max_cost` where that is the same."""
@@ -191,6 +213,7 @@ class StudySpec(Frozen):
         del fields["data"]["skip_broken"]
         if self.cost == FLOPS.name:  # a limit of FLOPs has two names
             fields |= {"max_cost": None, "max_flops": self.flops_limit}
+        fields["warm_start"] = [str(EarlierStudy.parse(text)) for text in self.warm_start]
         return fields
 
 
@@ -290,7 +313,10 @@ _OPTIONS: dict[tuple[int | str, ...], str] = {
     ("max_cost",): "--max-cost",
     **{
         (field,): f"--{field.replace('_', '-')}"
-        for field in ("trials", "seed", "seeds", "min_accuracy", "train_limit", "sampler")
+        for field in (
+            *("trials", "seed", "seeds", "min_accuracy", "train_limit", "sampler"),
+            "warm_start",
+        )
     },
 }
 """What sets a field from the command line."""

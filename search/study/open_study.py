@@ -30,7 +30,7 @@ BEFORE_THE_FIELD = {
 
 NOTES = frozenset(
     {
-        *("asked", "cost_ceiling", "dataset_version", "decoder", "first_name"),
+        *("asked", "cost_ceiling", "dataset_version", "decoder", "earlier", "first_name"),
         *("num_validation", "rate_of", "rate_studies"),
     }
 )

@@ -70,6 +70,7 @@ def rate_studies(spec: StudySpec) -> dict[float, StudySpec]:
             baselines=0,
             seeds=1,
             rungs=NO_RUNGS,
+            warm_start=(),
             recipe=spec.recipe.model_copy(update={"epochs": epochs, "learning_rate": rate}),
         )
         for rate in rates

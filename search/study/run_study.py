@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
+from runs.asked import started_from
 from runs.convergence import sentence as unconverged_line
 from runs.convergence import train_losses, unconverged
 from runs.lease import LeaseLostError
@@ -33,9 +35,11 @@ from search.report.summary import (
     stopping_line,
     time_line,
 )
+from search.schedule.scheduler import Scheduler
 from search.spec.retry import RetryPolicy
 from search.spec.studies import StudySpec
 from search.study.checkpoint_folder import Checkpoints
+from search.study.earlier_studies import earlier_of, take_earlier
 from search.study.held import held_study
 from search.study.kept_weights import WeightsOptions
 from search.study.loop import Search
@@ -107,6 +111,8 @@ def run_study(
             "tune_rate": tune_rate,
         }
         study = study_of(store, spec, planned, images, asked)
+        if spec.warm_start and "earlier" not in study.spec:  # it begins
+            study = replace(study, spec=study.spec | {"earlier": take_earlier(spec, store)})
         spec = as_it_began(spec, study)
         baselines = planned.baselines if with_baselines else ()
         what = (
@@ -121,6 +127,8 @@ def run_study(
         )
         if not images.has_test:
             say(f"{images.name} has no test images: nothing can be confirmed on test")
+        for name, what in started_from(study).items():
+            say(f"warm start from {name}: {what}")
         shares = shares_line(images.train_labels, images.validation_labels, images.class_names)
         if shares:
             say(shares)
@@ -183,6 +191,7 @@ def run_study(
                 retry=retry,
                 spent=spent_on_rates(store, study),
                 enough=partial(status.is_flat, stop_when_flat),
+                scheduler=partial(Scheduler, earlier=earlier_of(study)),
             ).go(num_trials=spec.trials, deadline=deadline)
         console.print()
         noise = noise_of(study, status.trials)
