@@ -64,7 +64,8 @@ class HypervolumeLost:
         return (
             f"stopping is estimated to have lost {100 * self.share.value:.1f} % of the hypervolume "
             f"(95 % interval {low:.1f} to {high:.1f} %), as far as {self.num_exempt} exempt "
-            f"configurations tell, of which {self.num_adding} {'widens' if self.num_adding == 1 else 'widen'} the front"
+            f"configurations tell, of which {self.num_adding} "
+            f"{'widens' if self.num_adding == 1 else 'widen'} the front"
         )
 
 
