@@ -305,6 +305,31 @@ def test_what_is_stopped_widens_the_spread_through_those_that_are_exempt() -> No
     assert stops_of_late_bloomers(RungSpec()) == 0
 
 
+@pytest.mark.parametrize(("changes", "weight"), [({"spared": 1e-9}, 6.0), (UNWEIGHTED, None)])
+def test_an_exempt_trial_counts_in_the_spread_for_the_stopped_ones_it_stands_for(
+    changes: dict[str, Any], weight: float | None
+) -> None:
+    """Of 24 that were to be stopped, four were trained to the end: each stands for six."""
+    seen: list[float | None] = []
+
+    def rule(peer: Peer, others: Sequence[Peer], spread: float | None) -> TooFarBehind | None:
+        seen.append(spread)
+        return everyone(peer, others, spread) if peer.accuracy < 0.5 else None
+
+    book, gains, weights = EarlyStopping(RungSpec(**changes), epochs=12, seed=0, rule=rule), [], []
+    for i in range(44):
+        candidate, at_rung = Candidate.of(mixer(hidden_dim=64 + i)), 0.7 + 0.01 * i
+        at_rung = at_rung if i < 20 else 0.3
+        if not book.decide(candidate, 4, at_rung).stops:
+            whole = [at_rung] * 11 + [at_rung + 0.05 if i < 20 else 0.8]
+            book.ended(candidate, whole)
+            gains.append(gain_after(whole, 4))
+            weights.append((weight or 1.0) if i >= 20 else 1.0)
+    book.decide(Candidate.of(mixer(hidden_dim=120)), 4, 0.9)
+    assert (weights.count(6.0) == 4) == (weight is not None)
+    assert seen[-1] == pytest.approx(spread_of(gains, weights))
+
+
 @pytest.mark.parametrize(("ranks", "stops"), [(True, True), (False, False)])
 def test_a_rung_that_does_not_rank_stops_nobody(ranks: bool, stops: bool) -> None:
     book = EarlyStopping(RungSpec(spared=0.0), epochs=12, seed=0)
