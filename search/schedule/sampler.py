@@ -53,7 +53,6 @@ _DIRECTIONS = ["maximize", "minimize"]
 _ONE_AT_A_TIME = threading.Lock()
 """Held while a thread proposes: each must know what the others were given."""
 
-
 _CLEARLY = 0.1
 """A network that is better than guessing by this share of what guessing misses has learnt."""
 
@@ -90,8 +89,8 @@ class CostAwareSampler(BaseSampler):
         *,
         guess_accuracy: float = 0.0,
         seed: int | None = None,
-        startup_trials: int = 6,
-        cost_exponent: float = 0.5,
+        startup_trials: int = 4,
+        cost_exponent: float = 0.25,
     ) -> None:
         self._candidates = candidates
         self._learnt = guess_accuracy + _CLEARLY * (1 - guess_accuracy)
