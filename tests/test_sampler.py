@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def test_twenty_trials_find_nearly_the_whole_front_above_the_median() -> None:
     def area(params: list[dict[str, Any]]) -> float:
         return hypervolume([flops(p) for p in params], [accuracy(p) for p in params], reference)
 
-    assert area(params_of(searched(20))) > 0.95 * area(allowed)
+    assert area(params_of(searched(20))) > 0.9 * area(allowed)
 
 
 def test_the_first_trials_are_spread_over_log_flops() -> None:
@@ -124,7 +125,7 @@ def test_trials_that_run_are_not_proposed_again_and_spread_the_next_ones() -> No
     assert len({str(params) for params in asked}) == 6
 
 
-@pytest.mark.parametrize("num_jobs", [1, 4])
+@pytest.mark.parametrize("num_jobs", [1, 8])
 def test_side_by_side_nothing_is_proposed_twice(num_jobs: int) -> None:
     study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=0))
 
@@ -154,7 +155,7 @@ def test_it_proposes_on_one_thread_and_leaves_the_others_as_they_were(
     with threadpool_limits(2, user_api="blas"):
         searched(8)
         assert threads() == {2}
-    assert seen == [{1}, {1}]
+    assert seen == [{1}] * 4
 
 
 def test_a_lucky_trial_does_not_end_the_search() -> None:
@@ -186,7 +187,7 @@ def test_where_cheap_networks_have_learnt_nothing_the_first_trials_look_up() -> 
         return 0.1 + 0.8 * float(ndtr((math.log10(flops(params)) - 4.4) / 0.1))
 
     study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=0))
-    for _ in range(6):
+    for _ in range(4):
         trial = study.ask(SPACE)
         study.tell(trial, [steep(trial.params), flops(trial.params)])
     costs = [math.log10(flops(params)) for params in params_of(study)]
@@ -247,6 +248,44 @@ def test_a_space_too_large_to_list_is_searched_by_draws_and_neighbours() -> None
     )
     assert len({str(t.params) for t in study.trials}) == 14
     assert all(t.values[1] <= 1e5 for t in study.trials)
+
+
+def test_steps_logarithms_and_categories_are_proposed_as_the_study_has_them() -> None:
+    """Integers of a logarithmic range are its members too; categories need be no numbers."""
+    space = {
+        "width": IntDistribution(8, 40, step=8),
+        "depth": IntDistribution(1, 4, log=True),
+        "norm": CategoricalDistribution(["layer", "none"]),
+    }
+
+    def cost(params: Any) -> float:
+        return float(params["width"] * params["depth"] * (2 if params["norm"] == "layer" else 1))
+
+    study = study_of(CostAwareSampler(CandidateSpace(space, cost, max_flops=200), seed=0))
+
+    def trained(trial: optuna.Trial) -> tuple[float, float]:
+        params = {
+            "width": trial.suggest_int("width", 8, 40, step=8),
+            "depth": trial.suggest_int("depth", 1, 4, log=True),
+            "norm": trial.suggest_categorical("norm", ["layer", "none"]),
+        }
+        return float(ndtr(math.log10(cost(params)) - 1)), cost(params)
+
+    study.optimize(trained, n_trials=15)
+    assert len({str(params) for params in params_of(study)}) == 15
+    assert all(cost(params) <= 200 for params in params_of(study))
+    assert {params["norm"] for params in params_of(study)} == {"layer", "none"}
+
+
+def test_the_page_about_the_sampler_runs_as_it_stands() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "sampler.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    for code in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(code, names)
+    complete = names["study"].get_trials(states=[TrialState.COMPLETE])
+    assert len({str(t.params) for t in names["study"].trials}) == len(names["study"].trials) == 40
+    assert any(t.state is TrialState.PRUNED for t in names["study"].trials)
+    assert all(t.values[1] <= names["candidates"].max_flops for t in complete)
 
 
 def test_a_continuous_parameter_is_refused_with_a_sentence() -> None:

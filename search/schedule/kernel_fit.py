@@ -25,8 +25,8 @@ _TYPICAL = (1.0, 0.3, 0.05, 0.02)
 
 _LEAST, _MOST = (1e-2, 1e-3, 1e-3, 1e-4), (1e2, 1e1, 1.0, 1.0)
 
-_LENGTH = 1.0
-"""The same of the length scales: accuracies change little between neighbours."""
+_LENGTH = 3.0
+"""The same of the length scales, in extents of the space: accuracies change little and steadily."""
 
 _ALMOST_ZERO = 1e-8
 
@@ -76,9 +76,9 @@ class Covariance:
 
 def matern(distances: Floats) -> Floats:
     """Correlation with smoothness 5/2 over √5 times the distances in length scales."""
-    found = np.asarray(np.exp(-distances))
+    found = np.exp(-distances)
     found *= 1 + distances * (1 + distances / 3)
-    return found
+    return np.asarray(found)
 
 
 def most_probable(

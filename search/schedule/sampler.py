@@ -58,7 +58,6 @@ between them are spread over log FLOPs as in any study, lest all be lost where t
 _ONE_AT_A_TIME = threading.Lock()
 """Held while a thread proposes: each must know what the others were given."""
 
-
 _CLEARLY = 0.1
 """A network that is better than guessing by this share of what guessing misses has learnt."""
 
@@ -96,8 +95,8 @@ class CostAwareSampler(BaseSampler):
         *,
         guess_accuracy: float = 0.0,
         seed: int | None = None,
-        startup_trials: int = 6,
-        cost_exponent: float = 0.5,
+        startup_trials: int = 4,
+        cost_exponent: float = 0.25,
         warm_start: Sequence[RankPrior] = (),
     ) -> None:
         self._candidates = candidates
