@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard import also, chosen
+from dashboard import also, chosen, reading
 from dashboard.controls import chart
+from dashboard.errors import errors_shown
 from dashboard.kept import choice, choices
 from dashboard.style import row
 from dashboard.theme import palette
@@ -91,9 +92,25 @@ def _chosen() -> tuple[dict[str, Snapshot], dict[str, Confirmed]]:
         st.info("Choose two studies or more.")
         return {}, {}
     names = also.labels(known.values())
-    studies = {names[key]: also.snapshot(known[key]) for key in picked}
-    fresh = {names[key]: also.confirmed(known[key], studies[names[key]]) for key in picked}
+    follow = chosen.follows()
+    found = {key: also.snapshot(known[key], follow=follow) for key in picked}
+    fresh = {names[key]: also.confirmed(known[key], found[key]) for key in picked}
+    if follow:
+        _watch({known[key]: one for key, one in found.items()})
+    studies = {names[key]: one for key, one in found.items()}
     return studies, {name: one for name, one in fresh.items() if one is not None}
+
+
+@st.fragment(run_every=reading.SECONDS)
+def _watch(shown: Mapping[also.Listed, Snapshot]) -> None:
+    """Draws the page again when there is news of any of the studies."""
+    with errors_shown():
+        try:
+            fresh = any(also.snapshot(one, follow=True) is not was for one, was in shown.items())
+        except StorageError:
+            return  # what is shown stays until its database answers again
+        if fresh:
+            st.rerun()
 
 
 def _picked(known: Mapping[str, also.Listed]) -> list[str]:
@@ -117,7 +134,7 @@ def _picked(known: Mapping[str, also.Listed]) -> list[str]:
 
 def _searches(study: also.Listed) -> bool:
     try:
-        found = also.snapshot(study)
+        found = also.snapshot(study, follow=chosen.follows())
     except StorageError:
         return False
     return found.study.fine_tunes is None and not searches_nothing(found)
