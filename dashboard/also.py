@@ -11,13 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import streamlit as st
-
 from dashboard import reading
 from dashboard.other_storages import other_storages
-from runs.confirmed import Confirmed, find_confirmed
-from runs.reader import open_reader
-from runs.snapshot import Snapshot, read_snapshot
+from runs.confirmed import Confirmed
+from runs.snapshot import Snapshot
 from runs.storage import StorageError, describe, parse_storage
 
 
@@ -63,14 +60,13 @@ def labels(studies: Iterable[Listed]) -> dict[str, str]:
     }
 
 
-def snapshot(study: Listed) -> Snapshot:
-    """The study as it is now; the same object while nothing was written to its database.
+def snapshot(study: Listed, *, follow: bool) -> Snapshot:
+    """The study as `reading.latest` has it, the same object as other pages show.
 
     Raises:
         StorageError: it is not there any more, or its database cannot be read.
     """
-    storage = _storages()[study.place]
-    return _snapshot(storage, study.name, reading.changed_marker(storage))
+    return reading.latest(study.name, _storages()[study.place], follow=follow)
 
 
 def confirmed(study: Listed, snapshot: Snapshot) -> Confirmed | None:
@@ -79,23 +75,9 @@ def confirmed(study: Listed, snapshot: Snapshot) -> Confirmed | None:
     Raises:
         StorageError: its database cannot be read.
     """
-    states = tuple((t.number, t.state) for t in snapshot.confirming)
-    marker = (snapshot.study.created_at, hash(states), len(snapshot.readings))
-    return _confirmed(_storages()[study.place], study.name, marker)
+    return reading.confirmed(snapshot, _storages()[study.place])
 
 
 def _storages() -> list[str | None]:
     """The URLs of all databases; None for the dashboard's own, which is the first."""
     return [None, *other_storages()]
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _snapshot(storage: str | None, study: str, marker: reading.Marker) -> Snapshot:
-    with open_reader(storage) as store:
-        return read_snapshot(store, study)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _confirmed(storage: str | None, study: str, so_far: reading.Marker) -> Confirmed | None:
-    with open_reader(storage) as store:
-        return find_confirmed(store, study)

@@ -7,10 +7,13 @@ from typing import TypedDict
 
 import streamlit as st
 
-from dashboard.kept import choices, number, span
+from dashboard.bounds import least_accuracy, most_cost
+from dashboard.kept import choices, span
 from runs.parameters import FamilyTrials, Parameter
 from runs.plot.figures.parallel import FEW
-from space.costs import FLOPS
+
+_WIDTH = 190
+"""Of a box, in pixels."""
 
 
 class Filters(TypedDict):
@@ -28,20 +31,9 @@ def brush(found: FamilyTrials) -> Filters:
     """
     with st.container(horizontal=True, gap="medium"):
         values = {p.name: _values(found, p) for p in found.parameters}
-        max_cost = _max_cost(found)
-        at_least = st.number_input(
-            "At least so accurate (%)",
-            0.0,
-            100.0,
-            value=None,
-            key=number("parameters_min_accuracy", 0.0, 100.0),
-            width=190,
-        )
-    return {
-        "values": values,
-        "max_cost": max_cost,
-        "min_accuracy": None if at_least is None else at_least / 100,
-    }
+        max_cost = most_cost("parameters", found.cost, _WIDTH)
+        min_accuracy = least_accuracy("parameters_min_accuracy", _WIDTH)
+    return {"values": values, "max_cost": max_cost, "min_accuracy": min_accuracy}
 
 
 def _values(found: FamilyTrials, parameter: Parameter) -> Collection[float | str]:
@@ -60,15 +52,3 @@ def _values(found: FamilyTrials, parameter: Parameter) -> Collection[float | str
     if (low, high) == ends:
         return []
     return [value for value in values if float(low) <= float(value) <= float(high)]
-
-
-def _max_cost(found: FamilyTrials) -> float | None:
-    unit, size = ("M FLOPs", 1e6) if found.cost is FLOPS else (found.cost.unit, 1.0)
-    most = st.number_input(
-        f"At most so many {unit}",
-        min_value=0.0,
-        value=None,
-        key=number("parameters_max_cost", 0.0),
-        width=190,
-    )
-    return None if not most else most * size

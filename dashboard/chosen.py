@@ -76,6 +76,11 @@ def now() -> Chosen:
     return chosen
 
 
+def follows() -> bool:
+    """Whether what is shown is to change when there is news."""
+    return bool(st.session_state["follow"])
+
+
 def open_trial(number: int) -> None:
     """Goes to the page of a trial of the chosen study; does not return."""
     parameters = _url(now().snapshot.study.name, str(number))

@@ -154,7 +154,7 @@ def _undecided(snapshot: Snapshot, found: Confirmed) -> None:
     if sentence is not None:
         st.text(f"{sentence}.")
     if seeds is not None:
-        study, storage = snapshot.study.name, reading.storage()
+        study, storage = snapshot.study.name, reading.own_storage()
         command = confirm_further(study, storage, seeds=seeds, again=found.is_tested)
         st.code(command, language="bash", wrap_lines=True)
         anew = "The test split was read, so more seeds are another confirmation. "

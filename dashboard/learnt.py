@@ -42,7 +42,7 @@ def _learnt_of(study: str, trial: TrialRecord) -> Learnt | None:
     Raises:
         WeightsError: their file is missing or damaged.
     """
-    storage = reading.storage()
+    storage = reading.own_storage()
     record = _weights(storage, study, reading.changed_marker()).get(trial.number)
     return None if record is None else _learnt(storage, record.digest, record, trial.config)
 

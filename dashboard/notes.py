@@ -10,9 +10,12 @@ from runs.record import Note
 from runs.shown import moment
 
 
-def notes_text(notes: Sequence[Note]) -> None:
-    """Each under the moment it was written; nothing where there are none."""
+def notes_text(notes: Sequence[Note], trial: int | None = None) -> None:
+    """Of a study's notes those on one of its trials, or on the whole study, each under the moment
+    it was written; nothing where there are none."""
     for note in notes:
+        if note.trial != trial:
+            continue
         with st.container(border=True, gap=None):
             st.caption(f"Note of {moment(note.written_at)}")
             st.text(note.text)

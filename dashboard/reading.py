@@ -14,13 +14,16 @@ from runs.confirmed import Confirmed, find_confirmed, of_kind
 from runs.lease import Holder, Watch
 from runs.rates import TriedRate, read_rates
 from runs.reader import Reading, open_reader
-from runs.record import ConfirmationRecord, EpochRecord, Note
+from runs.record import ConfirmationRecord, EpochRecord
 from runs.snapshot import Snapshot
 from runs.storage import parse_storage
 from runs.test_readings import all_readings
 
 SECONDS = 2.0
 """How often to look for news."""
+
+_MOST_HELD = 12
+"""Studies that a browser tab holds: those compared, and the one that is looked at."""
 
 Marker = tuple[object, ...]
 
@@ -30,7 +33,7 @@ _WATCH = Watch()
 
 @dataclass(frozen=True)
 class _Held:
-    """What one browser tab shows."""
+    """What one browser tab shows of a study."""
 
     snapshot: Snapshot
     reading: Reading
@@ -40,34 +43,44 @@ class _Held:
     """Not to be read again before, in the seconds of `time.monotonic`."""
 
 
+def own_storage() -> str | None:
+    """The database as it was named to the dashboard; None for the default."""
+    return os.environ.get("MIXER_STORAGE")
+
+
 def study_names(storage: str | None = None) -> list[str]:
     """The studies of the dashboard's database, or of another one, newest first.
 
     Raises:
         StorageError: the database cannot be read.
     """
-    return _study_names(storage or _storage(), changed_marker(storage))
+    return _study_names(storage or own_storage(), changed_marker(storage))
 
 
-def latest(study: str, *, follow: bool = True) -> Snapshot:
+def latest(study: str, storage: str | None = None, *, follow: bool = True) -> Snapshot:
     """The study, at most `SECONDS` old; the same object as before while there is no news.
 
     Reading takes no more than a tenth of the time, however many trials there are. Without
     `follow` the study stays as this browser tab has seen it last.
 
+    Args:
+        study: its name.
+        storage: the database; None for the dashboard's own.
+        follow: whether to look for news.
+
     Raises:
         StorageError: there is no such study, or the database cannot be read.
     """
-    held: _Held | None = st.session_state.get("held")
-    if held is not None and held.snapshot.study.name != study:
-        held = None
+    storage = storage or own_storage()
+    tab: dict[tuple[str | None, str], _Held] = st.session_state.setdefault("held", {})
+    held = tab.get((storage, study))
     begin = time.monotonic()
     if held is not None and (begin < held.next_look or not follow):
         return held.snapshot
-    marker = (*changed_marker(), _lives(held))
+    marker = (*changed_marker(storage), _lives(held))
     if held is not None and marker == held.marker:
         return held.snapshot
-    new, snapshot = _read(_storage(), study, marker, held.reading if held else None)
+    new, snapshot = _read(storage, study, marker, held.reading if held else None)
     is_silent = False
     if new.holder:
         _WATCH.saw(new.holder)
@@ -78,49 +91,48 @@ def latest(study: str, *, follow: bool = True) -> Snapshot:
         snapshot = held.snapshot
     end = time.monotonic()
     wait = max(SECONDS, 10 * (end - begin))
-    st.session_state["held"] = _Held(snapshot, new, marker, end + wait)
+    tab.pop((storage, study), None)  # to the end: what was read longest ago goes first
+    tab[storage, study] = _Held(snapshot, new, marker, end + wait)
+    while len(tab) > _MOST_HELD:
+        tab.pop(next(iter(tab)))
     return snapshot
 
 
 def curves(study: str, trials: Sequence[int]) -> list[list[EpochRecord]]:
     """The learning curve of each of the trials as it is now."""
-    return _curves(_storage(), study, tuple(trials), changed_marker())
+    return _curves(own_storage(), study, tuple(trials), changed_marker())
 
 
 def rates(snapshot: Snapshot) -> list[TriedRate]:
     """The learning rates tried for the study, as they are now."""
     if not snapshot.study.spec.get("rate_studies"):
         return []
-    return _rates(_storage(), snapshot.study.name, changed_marker())
+    return _rates(own_storage(), snapshot.study.name, changed_marker())
 
 
 def confirmation(snapshot: Snapshot) -> ConfirmationRecord | None:
     """The newest confirmation of the study's front, finished or not; None where there is none."""
-    return _confirmation(_storage(), snapshot.study.name, _confirmed_so_far(snapshot))
+    return _confirmation(own_storage(), snapshot.study.name, _confirmed_so_far(snapshot))
 
 
-def confirmed(snapshot: Snapshot) -> Confirmed | None:
+def confirmed(snapshot: Snapshot, storage: str | None = None) -> Confirmed | None:
     """What fresh seeds say of the study's front; None where none or one has ended yet.
 
     Read again when a training with a fresh seed has ended or the test split was read.
+
+    Args:
+        snapshot: of the study.
+        storage: its database; None for the dashboard's own.
+
+    Raises:
+        StorageError: the database cannot be read.
     """
-    return _confirmed(_storage(), snapshot.study.name, _confirmed_so_far(snapshot))
-
-
-def storage() -> str | None:
-    """The database as it was named to the dashboard; None for the default."""
-    return _storage()
+    return _confirmed(storage or own_storage(), snapshot.study.name, _confirmed_so_far(snapshot))
 
 
 def _confirmed_so_far(snapshot: Snapshot) -> Marker:
     states = tuple((t.number, t.state) for t in snapshot.confirming)
     return snapshot.study.created_at, hash(states), len(snapshot.readings)
-
-
-def notes(study: str, trial: int | None = None) -> list[Note]:
-    """The notes on the whole study, or on one of its trials, as this browser tab has read them."""
-    found = latest(study, follow=False).notes
-    return [note for note in found if note.trial == trial]
 
 
 def changed_marker(storage: str | None = None) -> Marker:
@@ -129,7 +141,7 @@ def changed_marker(storage: str | None = None) -> Marker:
 
     Of SQLite the files' sizes and times; of a server, which would have to be asked, the clock.
     """
-    url = parse_storage(storage or _storage())
+    url = parse_storage(storage or own_storage())
     if url.get_backend_name() != "sqlite":
         return (time.monotonic() // max(SECONDS, 0.1),)
     return tuple(_stamp(Path(f"{url.database}{suffix}")) for suffix in ("", "-wal"))
@@ -155,17 +167,13 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return (found.st_size, found.st_mtime_ns) if found.st_size else None
 
 
-def _storage() -> str | None:
-    return os.environ.get("MIXER_STORAGE")
-
-
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _study_names(storage: str | None, marker: Marker) -> list[str]:
     with open_reader(storage) as store:
         return [study.name for study in store.studies() if study.rates_of is None]
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _read(
     storage: str | None, study: str, marker: Marker, _before: Reading | None
 ) -> tuple[Reading, Snapshot]:
@@ -196,7 +204,7 @@ def _confirmation(storage: str | None, study: str, so_far: Marker) -> Confirmati
     return kept[-1] if kept else None
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _confirmed(storage: str | None, study: str, so_far: Marker) -> Confirmed | None:
     with open_reader(storage) as store:
         return find_confirmed(store, study)

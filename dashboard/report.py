@@ -11,7 +11,7 @@ from dashboard import reading
 
 def report_button(study: str) -> None:
     """Downloads the report that `python -m runs report` would write; it is made when clicked."""
-    storage = reading.storage()
+    storage = reading.own_storage()
 
     def made() -> str:
         from runs.report.written import report_html

@@ -17,12 +17,12 @@ Floats = npt.NDArray[np.float64]
 
 
 def axes_of(own: Cost, trials: Sequence[TrialRecord]) -> dict[str, Cost]:
-    """What accuracy can be weighed against, by label, what the study minimises first.
+    """What accuracy can be weighed against, by name, what the study minimises first.
 
     A cost that is measured is among them where it is known of any of the trials.
     """
     known = [one for one in all_costs() if one.of or any(t.cost(one) for t in trials)]
-    return {cost.label: cost for cost in (own, *known)}
+    return {cost.name: cost for cost in (own, *known)}
 
 
 @dataclass(frozen=True)

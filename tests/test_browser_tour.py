@@ -69,7 +69,7 @@ PARAMETERS = {
     "": [],
     "front": ["front_axis", "front_limit_flops", "front_view"],
     "parameters": [
-        *("parameters_family", "parameters_slice", "parameters_max_cost"),
+        *("parameters_family", "parameters_slice", "parameters_max_mflops"),
         *("parameters_min_accuracy", "parameters_mixer_patch_size", "parameters_mixer_hidden_dim"),
     ],
     "trials": ["trials_numbers"],
@@ -77,7 +77,7 @@ PARAMETERS = {
     "progress": [],
     "table": [
         *("table_columns", "table_states", "table_origins", "table_families"),
-        *("table_cost", "table_accuracy", "table_text"),
+        *("table_max_mflops", "table_accuracy", "table_text"),
     ],
     "compare": ["compare_studies", "compare_axis"],
 }

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from records import trial
 from sample_study import HOSTILE, write_study
 from streamlit.testing.v1 import AppTest
-from visits import click_point, click_row, heading, visit, words
+from visits import click_point, click_row, heading, look_now, visit, words
 
 from dashboard.__main__ import main
 from dashboard.other_storages import name_others, other_storages
+from runs.writer import open_writer
 
 
 @pytest.fixture
@@ -89,6 +91,24 @@ def test_two_studies_are_compared_and_their_names_are_text(storage: str) -> None
     app.multiselect(key="compare_studies").set_value(["0#sample"]).run()
     assert "Choose two studies or more." in words(app)
     assert not app.exception
+
+
+def test_compared_studies_change_with_news_of_any_of_them_only_while_it_is_followed(
+    storage: str,
+) -> None:
+    for seed, name in enumerate(("sample", "second")):
+        write_study(storage, name, trials=12, seed=seed)
+    app = visit("compare", study="second")
+    before = app.dataframe[0].value
+    with open_writer(storage) as store:
+        store.add_trial("sample", trial(0, accuracy=1.0))
+    app.toggle(key="follow").set_value(False)
+    assert look_now(app).run().dataframe[0].value.equals(before)
+    app.toggle(key="follow").set_value(True)
+    after = look_now(app).run().dataframe[0].value
+    assert after["Study"].tolist() == ["second", "sample"]
+    changed = [not after.iloc[row].equals(before.iloc[row]) for row in (0, 1)]
+    assert changed == [False, True]
 
 
 def test_studies_of_another_database_are_offered_where_it_was_named_at_the_start(

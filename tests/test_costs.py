@@ -169,7 +169,8 @@ def test_the_front_page_shows_it(written: Path, monkeypatch: pytest.MonkeyPatch)
     assert [m.label for m in visit("trial", study="few_layers").metric][-1] == "Layers"
     assert "decades of layers" in words(visit("progress", study="few_layers"))
     table = visit("table", study="few_layers")
-    assert table.number_input[0].label == "At most so many layers"
+    box = table.number_input[0]
+    assert (box.label, box.key) == ("At most so many layers", "table_max_layers")
 
 
 def test_who_does_not_know_the_cost_reads_what_was_recorded(

@@ -15,7 +15,7 @@ import pytest
 from records import at, running, study, trial, vit
 from sample_study import START, add_trial, planned
 from streamlit.testing.v1 import AppTest
-from visits import PAGES, click_point, click_row, heading, visit, words
+from visits import PAGES, click_point, click_row, heading, look_now, visit, words
 
 from dashboard import reading
 from runs import lease
@@ -44,8 +44,7 @@ def arrives(app: AppTest, storage: str, *trials: Any) -> None:
     with open_writer(storage) as store:
         for trial in trials:
             store.add_trial("new", trial)
-    # A reading takes at most a tenth of the time, so the next one may not be due yet
-    app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
+    look_now(app)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -235,8 +234,7 @@ def test_trials_of_a_killed_process_are_interrupted(
         app = visit("progress")
         assert "1 running" in words(app)
         monkeypatch.setattr(Holder, "lives", False)
-        app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
-        said = words(app.run())
+        said = words(look_now(app).run())
     assert "1 interrupted" in said
     assert "which is gone; its command goes on with it" in said
 
@@ -251,8 +249,7 @@ def test_a_coordinator_elsewhere_runs_its_study_while_its_beats_move(
     app = visit("progress")
 
     def shown() -> str:
-        app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
-        return words(app.run())
+        return words(look_now(app).run())
 
     def change(assignment: str) -> None:
         with sqlite3.connect(tmp_path / "new.db") as connection:

@@ -189,7 +189,12 @@ def test_another_page_and_back_keeps_axis_and_filters() -> None:
 
 @pytest.mark.usefixtures("storage")
 def test_a_link_shows_a_colleague_the_same_rows() -> None:
-    link = {"study": "sample", "table_families": ["vit"], "table_cost": "60", "table_text": ""}
+    link = {
+        "study": "sample",
+        "table_families": ["vit"],
+        "table_max_mflops": "60",
+        "table_text": "",
+    }
     app = visit("table", **link)
     assert list(app.dataframe[0].value["Trial"]) == [1, 0]
     app = visit("table", study="sample", table_states=["failed", "refused"])

@@ -11,7 +11,7 @@ from json_keys import undocumented
 from postgres import new_database
 from records import NOON, running, study, trial
 from sample_study import HOSTILE
-from visits import visit
+from visits import look_now, visit
 
 from runs.__main__ import main
 from runs.reader import open_reader
@@ -113,6 +113,5 @@ def test_the_page_of_a_trial_shows_its_notes_as_plain_text_and_a_new_one_is_news
     assert HOSTILE in [text.value for text in app.text]
     assert "on another" not in [text.value for text in app.text]
     assert note(url, "1", "a new one") == 0
-    app.session_state["held"] = replace(app.session_state["held"], next_look=0.0)
-    app.run()
+    look_now(app).run()
     assert "a new one" in [text.value for text in app.text]

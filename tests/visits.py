@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -21,6 +22,14 @@ def visit(page: str = "front", **url: str | list[str]) -> AppTest:
     if page != "study":
         app.switch_page(f"views/{page}.py").run()
     assert not app.exception
+    return app
+
+
+def look_now(app: AppTest) -> AppTest:
+    """The page's next run looks for news: a reading takes at most a tenth of the time, so that it
+    may not be due yet."""
+    held = app.session_state["held"]
+    app.session_state["held"] = {key: replace(one, next_look=0.0) for key, one in held.items()}
     return app
 
 

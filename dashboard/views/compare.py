@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard import also, chosen
+from dashboard import also, chosen, reading
+from dashboard.bounds import cost_axis
 from dashboard.controls import chart
-from dashboard.kept import choice, choices
+from dashboard.errors import errors_shown
+from dashboard.kept import choices
 from dashboard.style import row
 from dashboard.theme import palette
 from runs.compare_studies import (
@@ -23,10 +25,8 @@ from runs.compare_studies import (
 from runs.compare_verdict import ONE_SEARCH, confirmed_verdicts, search_verdict
 from runs.confirmed import Confirmed
 from runs.plot.figures.compare import fronts_figure, hypervolumes_figure
-from runs.points import axes_of
 from runs.snapshot import Snapshot
 from runs.storage import StorageError
-from space.costs import Cost
 
 _MOST = 10
 
@@ -91,9 +91,25 @@ def _chosen() -> tuple[dict[str, Snapshot], dict[str, Confirmed]]:
         st.info("Choose two studies or more.")
         return {}, {}
     names = also.labels(known.values())
-    studies = {names[key]: also.snapshot(known[key]) for key in picked}
-    fresh = {names[key]: also.confirmed(known[key], studies[names[key]]) for key in picked}
+    follow = chosen.follows()
+    found = {key: also.snapshot(known[key], follow=follow) for key in picked}
+    fresh = {names[key]: also.confirmed(known[key], found[key]) for key in picked}
+    if follow:
+        _watch({known[key]: one for key, one in found.items()})
+    studies = {names[key]: one for key, one in found.items()}
     return studies, {name: one for name, one in fresh.items() if one is not None}
+
+
+@st.fragment(run_every=reading.SECONDS)
+def _watch(shown: Mapping[also.Listed, Snapshot]) -> None:
+    """Draws the page again when there is news of any of the studies."""
+    with errors_shown():
+        try:
+            fresh = any(also.snapshot(one, follow=True) is not was for one, was in shown.items())
+        except StorageError:
+            return  # what is shown stays until its database answers again
+        if fresh:
+            st.rerun()
 
 
 def _picked(known: Mapping[str, also.Listed]) -> list[str]:
@@ -117,7 +133,7 @@ def _picked(known: Mapping[str, also.Listed]) -> list[str]:
 
 def _searches(study: also.Listed) -> bool:
     try:
-        found = also.snapshot(study)
+        found = also.snapshot(study, follow=chosen.follows())
     except StorageError:
         return False
     return found.study.fine_tunes is None and not searches_nothing(found)
@@ -129,7 +145,8 @@ def _reached(found: Comparable, confirmed: Mapping[str, Confirmed]) -> None:
     if not with_front:
         st.info("None of them has finished a configuration yet.")
         return
-    axis = _axis(with_front)
+    own = next(iter(with_front.values())).study.cost
+    axis = cost_axis("compare", own, [t for one in with_front.values() for t in one.found])
     chart(fronts_figure(found.kept, axis, palette=palette()), key=f"fronts by {axis.label}")
     st.caption(
         "The front of what each study searched, on validation accuracy; a colour a study, a marker "
@@ -149,15 +166,6 @@ def _reached(found: Comparable, confirmed: Mapping[str, Confirmed]) -> None:
             "seeds where a study has several. Each was chosen for its accuracy, the more of them "
             "the luckier: `python -m search.confirm` trains them with fresh seeds."
         )
-
-
-def _axis(studies: Mapping[str, Snapshot]) -> Cost:
-    first = next(iter(studies.values())).study.cost
-    axes = axes_of(first, [t for one in studies.values() for t in one.found])
-    label = st.segmented_control(
-        "Cost", list(axes), key=choice("compare_axis", axes, first.label), required=True
-    )
-    return axes[str(label)]
 
 
 def _hypervolume(found: Comparable) -> None:

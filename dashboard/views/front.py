@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard import chosen, confirmed_view, kept, reading
+from dashboard.bounds import cost_axis
 from dashboard.controls import (
     letters_help,
     open_button,
@@ -22,7 +23,7 @@ from runs.front_words import front_caption
 from runs.noise import places_sentence
 from runs.plot.figures.front import Series, front_figure
 from runs.plot.figures.series import searched_series, stopped_series
-from runs.points import axes_of, limits_between, points_of
+from runs.points import limits_between, points_of
 from runs.record import State, TrialRecord
 from runs.shown import equal_cost_table, front_table
 from runs.snapshot import Snapshot
@@ -50,15 +51,7 @@ def page() -> None:
     if not (snapshot.found or snapshot.given):
         _nothing_yet(snapshot)
         return
-    axes = {one.name: one for one in axes_of(cost, [*snapshot.found, *snapshot.given]).values()}
-    name = st.segmented_control(
-        "Cost",
-        list(axes),
-        format_func=lambda name: axes[name].label,
-        required=True,
-        key=kept.choice("front_axis", axes, cost.name),
-    )
-    axis = axes[name or cost.name]
+    axis = cost_axis("front", cost, [*snapshot.found, *snapshot.given])
     marks = _unconverged(snapshot)
     series = searched_series(snapshot, axis, marks)
     if not any(len(one.points.x) for one in series):

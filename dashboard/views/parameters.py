@@ -84,7 +84,7 @@ def _importance(snapshot: Snapshot, found: FamilyTrials) -> None:
             f"Not known yet: it takes {FEWEST} finished configurations of a family, and the study "
             f"has {len(found.trials):,}. With fewer, chance would speak."
         )
-        more = search_until(snapshot, found.family, FEWEST, reading.storage())
+        more = search_until(snapshot, found.family, FEWEST, reading.own_storage())
         if more is not None:
             st.caption("About as many trials as that takes, those there are counted:")
             st.code(more, language="bash", wrap_lines=True)

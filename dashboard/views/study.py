@@ -41,7 +41,7 @@ def page() -> None:
     _purpose(snapshot)
     _status(snapshot)
     _confirmed(snapshot)
-    notes_text(reading.notes(snapshot.study.name))
+    notes_text(snapshot.notes)
     st.subheader("Next")
     _next(snapshot)
     report_button(study.name)
@@ -112,7 +112,7 @@ def _next(snapshot: Snapshot) -> None:
     is_confirmed = confirming is not None and confirmation_pace(confirming, snapshot).is_complete
     if snapshot.is_run:
         st.text("It is running; what comes next waits until it has ended.")
-    steps = next_steps(snapshot, reading.storage(), is_confirmed=is_confirmed)
+    steps = next_steps(snapshot, reading.own_storage(), is_confirmed=is_confirmed)
     for step in steps:
         st.caption(step.purpose)
         st.code(step.command, language="bash", wrap_lines=True)

@@ -10,6 +10,7 @@ from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import chosen, kept
+from dashboard.bounds import least_accuracy, most_cost
 from dashboard.controls import trials_dataframe
 from runs.record import Origin, State
 from runs.shown import csv_of, matching, trials_table
@@ -17,7 +18,6 @@ from runs.side_by_side import MOST
 from runs.snapshot import Snapshot
 from runs.trial_columns import all_columns, usual_columns
 from runs.wording import state_word
-from space.costs import FLOPS
 from space.quantities import counted
 
 _WHEN = DatetimeColumn(format="MM-DD HH:mm", help="A trial's page has the year too.")
@@ -93,13 +93,10 @@ def _filtered(snapshot: Snapshot) -> pd.DataFrame:
     families = first[2].multiselect("Family", there, key=kept.choices("table_families", there))
     second = st.columns([1, 1, 2])
     cost = snapshot.study.cost
-    unit, size = ("M FLOPs", 1e6) if cost is FLOPS else (cost.unit, 1.0)
-    most = second[0].number_input(
-        f"At most so many {unit}", min_value=0.0, value=None, key=kept.number("table_cost", 0.0)
-    )
-    percent = second[1].number_input(
-        "At least so accurate (%)", 0.0, 100.0, None, key=kept.number("table_accuracy", 0.0, 100.0)
-    )
+    with second[0]:
+        max_cost = most_cost("table", cost)
+    with second[1]:
+        min_accuracy = least_accuracy("table_accuracy")
     text = second[2].text_input(
         "Text", placeholder="in configuration, reason or device", key=kept.text("table_text")
     )
@@ -109,8 +106,8 @@ def _filtered(snapshot: Snapshot) -> pd.DataFrame:
         origins=origins,
         families=families,
         cost=cost,
-        max_cost=None if most is None else most * size,
-        min_accuracy=None if percent is None else percent / 100,
+        max_cost=max_cost,
+        min_accuracy=min_accuracy,
         text=text,
     )
 

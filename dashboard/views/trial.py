@@ -55,7 +55,7 @@ def page() -> None:
         st.info(sentence)
     if trial.error:
         st.code(trial.error, language=None, wrap_lines=True)
-    notes_text(reading.notes(snapshot.study.name, trial.number))
+    notes_text(snapshot.notes, trial.number)
     with st.container(horizontal=True):
         repeated = [t for t in snapshot.trials if t.number == trial.parent]
         for other in [*repeated, *snapshot.seeds_of(trial)]:
