@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 from search.schedule.candidate_space import Candidates, CandidateSpace
 from search.schedule.sampler import CostAwareSampler
 
-SPREAD_STARTS = 6
+SPREAD_STARTS = 4
 """So many trials of our sampler come before its model is asked."""
 
 Floats = npt.NDArray[np.float64]
