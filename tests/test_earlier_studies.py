@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Iterator[Writer]:
 
 
 def add_old(store: Writer, count: int = 6, **changes: object) -> None:
-    recipe = {"epochs": 8, "batch_size": 64}
+    recipe = {"epochs": 8, "batch_size": 128}
     store.add_study(study("old", spec={"dataset": "cifar10", "recipe": recipe}))
     for number in range(count):
         known = trial(number, accuracy=0.3 + 0.05 * number)
