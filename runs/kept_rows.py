@@ -51,6 +51,18 @@ def kept_of(session: Session, study_id: int) -> KeptResults:
     )
 
 
+def put(session: Session, study_id: int, keys: Mapping[int, int], kept: KeptResults) -> None:
+    """All that is given, of a study and of its trials, whose keys are given by number."""
+    put_weights(session, keys, kept.weights)
+    put_image_results(session, keys, kept.image_results)
+    for confirmation in kept.confirmations:
+        add_confirmation(session, study_id, confirmation)
+    for reading in kept.readings:
+        add_reading(session, study_id, reading)
+    for note in kept.notes:
+        add_note(session, study_id, note)
+
+
 def weights_of(session: Session, study_id: int) -> list[WeightsRecord]:
     """By the numbers of their trials."""
     rows = session.execute(

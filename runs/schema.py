@@ -37,6 +37,8 @@ def upgrade(
             this code's schema forbids.
     """
     config = _alembic()
+    if connection.dialect.name == "postgresql":  # of two first starts one upgrades
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPLICATION_ID})
     revision, head = _revision(connection, config), _head(config)
     if revision == head:
         return

@@ -1,16 +1,13 @@
-"""Writes a database: `with open_writer(url) as store: ...`, for one process a study.
-
-Longer than others: all that is ever written is here, in transactions that count their lease.
-"""
+"""Writes a database: `with open_writer(url) as store: ...`, for one process a study."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
@@ -18,9 +15,7 @@ from sqlalchemy.orm import Session
 
 from runs import kept_rows, schema
 from runs.backup import back_up
-from runs.database_retry import DatabaseRetry
-from runs.lease import Lease
-from runs.reader import Reader, UnknownStudyError
+from runs.leased_reader import LeasedReader
 from runs.record import (
     ConfirmationRecord,
     EpochRecord,
@@ -32,121 +27,18 @@ from runs.record import (
     TrialRecord,
     WeightsRecord,
 )
-from runs.rows import epoch_columns, study_columns, study_record, trial_columns
-from runs.storage import (
-    APPLICATION_ID,
-    StorageError,
-    check_sqlite_file,
-    describe,
-    engine_for,
-    exists,
-    identity,
-    parse_storage,
-)
-from runs.study_mirror import StudyMirror
-from runs.tables import ConfirmationRow, CostRow, EpochRow, StudyRow, TrialRow
-
-T = TypeVar("T")
+from runs.rows import study_columns, study_record
+from runs.storage import check_sqlite_file, describe, engine_for, exists, parse_storage
+from runs.tables import ConfirmationRow, StudyRow, TrialRow
+from runs.trial_rows import TrialRows
 
 
-WAIT = "wait until that ends"
-RENAME = f"{WAIT}, or start another study with --study-name"
-"""What to do where another process runs a study."""
-
-
-class Writer(Reader):
-    """Writes what happened; every method is one transaction, committed when it returns.
-
-    Raises:
-        StorageError: the database file was removed, replaced or emptied, which SQLite does not
-            notice.
-    """
+class Writer(LeasedReader):
+    """Writes what happened; every method is one transaction, committed when it returns."""
 
     def __init__(self, engine: sa.Engine, where: str, file: Path | None = None) -> None:
-        super().__init__(engine, where)
-        self._file = file
-        self._opened = identity(file)
-        self._trial_ids: dict[tuple[str, int], int] = {}
-        """Keys of the trials whose epochs were written, by study and number."""
-        self._lease: Lease | None = None
-        self._retry = DatabaseRetry()
-        self._mirror = StudyMirror()
-
-    @contextmanager
-    def hold(
-        self,
-        study: str,
-        retry: DatabaseRetry | None = None,
-        advice: str = RENAME,
-    ) -> Iterator[StudyMirror]:
-        """Holds a study while the block runs, which alone writes to it then.
-
-        Args:
-            study: its name.
-            retry: how long a database that does not answer is waited for.
-            advice: what to do where another process runs it.
-
-        Yields:
-            All that is known of the study, also what could not be written.
-
-        Raises:
-            StudyHeldError: another process runs it.
-            LeaseLostError: another process took it over, because this one stood still.
-        """
-        retry = retry or DatabaseRetry()
-        lease = Lease(self._session, study, retry.say, advice)
-        self._lease, self._retry, self._mirror = lease, retry, StudyMirror()
-        try:
-            with suppress(UnknownStudyError):
-                self._mirror.study = self.study(study)
-                self._mirror.restart(self.trials(study), self.epochs(study))
-                self._mirror.keep(self.kept_results(study))
-            yield self._mirror
-        finally:
-            self._lease, self._retry = None, DatabaseRetry()
-            lease.release()
-
-    @property
-    def mirror(self) -> StudyMirror:
-        """All that is known of the study that is held, also what could not be written."""
-        return self._mirror
-
-    @contextmanager
-    def leases(
-        self, studies: Iterable[str], say: Callable[[str], None] = lambda sentence: None
-    ) -> Iterator[list[Lease]]:
-        """Keeps every other process from running these studies while the block runs.
-
-        Args:
-            studies: their names; they need not be there.
-            say: told why one has to wait.
-
-        Raises:
-            StudyHeldError: another process runs one of them.
-        """
-        with ExitStack() as held:
-            leases = []
-            for name in studies:
-                leases.append(Lease(self._session, name, say, WAIT))
-                held.callback(leases[-1].release)
-            yield leases
-
-    def change(self, leases: Sequence[Lease], write: Callable[[Session], T]) -> T:
-        """What `write` returns of one transaction on studies that are kept from others."""
-        with self._session() as session:
-            for lease in leases:
-                lease.fence(session)
-            return write(session)
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        if identity(self._file) != self._opened:
-            raise StorageError(
-                f"storage {self.where} was removed, replaced or emptied while it was written to; "
-                "put the file back, with its -wal file, and start the search again"
-            )
-        with super()._session() as session:
-            yield session
+        super().__init__(engine, where, file)
+        self._trials = TrialRows(self._trial_row)
 
     def add_study(self, study: StudyRecord) -> StudyRecord:
         """Adds the study, or returns the one of that name that is there already."""
@@ -190,7 +82,7 @@ class Writer(Reader):
             first = 0 if last is None else last + 1
             added = [replace(trial, number=first + i) for i, trial in enumerate(trials)]
             for trial in added:
-                self._add(session, study_id, trial)
+                self._trials.add(session, study_id, trial)
             return added
 
         added = self._write(write)
@@ -206,7 +98,7 @@ class Writer(Reader):
 
         def write(session: Session) -> None:
             for trial in trials:
-                self._update(session, study, trial)
+                self._trials.update(session, study, trial)
 
         self._mirror.keep_trials(trials)
         self._write(write)
@@ -235,8 +127,10 @@ class Writer(Reader):
 
         def write(session: Session) -> list[str]:
             for trial in trials:
-                self._update(session, study, trial)
-            keys = self._keys(session, study, {*without, *_trials_of(weights, image_results)})
+                self._trials.update(session, study, trial)
+            keys = self._trials.keys(
+                session, study, {*without, *_trials_of(weights, image_results)}
+            )
             kept_rows.put_image_results(session, keys, image_results)
             return kept_rows.put_weights(session, keys, weights, without)
 
@@ -256,7 +150,10 @@ class Writer(Reader):
         numbers = {number for values in costs.values() for number in values}
 
         def write(session: Session) -> None:
-            study_id, keys = self._study_row(session, study).id, self._keys(session, study, numbers)
+            study_id, keys = (
+                self._study_row(session, study).id,
+                self._trials.keys(session, study, numbers),
+            )
             kept_rows.put_costs(session, study_id, keys, costs)
 
         self._mirror.put_costs(costs)
@@ -292,7 +189,7 @@ class Writer(Reader):
                 return
             study_id = self._study_row(session, reading.study).id
             kept_rows.add_reading(session, study_id, reading)
-            keys = self._keys(session, reading.study, _trials_of((), results))
+            keys = self._trials.keys(session, reading.study, _trials_of((), results))
             kept_rows.put_image_results(session, keys, results)
 
         self._mirror.keep(KeptResults(readings=(reading,), image_results=(*results,)))
@@ -329,8 +226,8 @@ class Writer(Reader):
 
         def write(session: Session) -> None:
             for trial in trials:
-                self._restart(session, study, trial)
-            self._insert(session, study, epochs)
+                self._trials.restart(session, study, trial)
+            self._trials.add_epochs(session, study, epochs)
 
         self._mirror.restart(trials, epochs)
         self._write(write)
@@ -354,27 +251,10 @@ class Writer(Reader):
                 row = StudyRow(**study_columns(study))
                 session.add(row)
                 session.flush()
-            self._trial_ids.clear()  # those of trials added here go if this is not committed
-            known = set(
-                session.scalars(sa.select(TrialRow.number).where(TrialRow.study_id == row.id))
-            )
-            for trial in trials:
-                if trial.number in known:
-                    self._restart(session, study.name, trial)
-                else:
-                    self._add(session, row.id, trial)
-            session.flush()
-            self._insert(session, study.name, epochs)
+            self._trials.restore(session, study.name, row.id, trials)
+            self._trials.add_epochs(session, study.name, epochs)
             numbers = _trials_of(kept.weights, kept.image_results)
-            keys = self._keys(session, study.name, numbers)
-            kept_rows.put_weights(session, keys, kept.weights)
-            kept_rows.put_image_results(session, keys, kept.image_results)
-            for confirmation in kept.confirmations:
-                kept_rows.add_confirmation(session, row.id, confirmation)
-            for reading in kept.readings:
-                kept_rows.add_reading(session, row.id, reading)
-            for note in kept.notes:
-                kept_rows.add_note(session, row.id, note)
+            kept_rows.put(session, row.id, self._trials.keys(session, study.name, numbers), kept)
 
         self._mirror.study = study
         self._mirror.restart(trials, epochs)
@@ -388,72 +268,7 @@ class Writer(Reader):
     def add_epochs(self, study: str, epochs: Sequence[EpochRecord]) -> None:
         """Adds epochs, each to its trial's curve, all of them or none."""
         self._mirror.keep_epochs(epochs)
-        self._write(lambda session: self._insert(session, study, epochs))
-
-    def _read(self, read: Callable[[Session], T]) -> T:
-        """Of a study that is held it is tried again while the database is away."""
-        if self._lease is None:
-            return super()._read(read)
-        return self._retry.call(lambda: super(Writer, self)._read(read))
-
-    def _write(self, write: Callable[[Session], T]) -> T:
-        """What `write` returns of a transaction that is committed once.
-
-        Of a study that is held it is tried again while the database is away. The answer to a
-        commit can be lost on the way: the next try then finds that transaction counted.
-        """
-        lease = self._lease
-        if lease is None:
-            with self._session() as session:
-                return write(session)
-        written: list[T] = []
-
-        def attempt() -> T:
-            with self._session() as session:
-                if lease.fence(session):
-                    written[:] = [write(session)]
-            return written[0]
-
-        answer = self._retry.call(attempt)
-        lease.fencing_token += 1
-        return answer
-
-    def _keys(self, session: Session, study: str, trials: Collection[int]) -> dict[int, int]:
-        """Of trials, by number."""
-        return {number: self._trial_row(session, study, number).id for number in trials}
-
-    def _add(self, session: Session, study_id: int, trial: TrialRecord) -> None:
-        row = TrialRow(study_id=study_id, **trial_columns(trial))
-        session.add(row)
-        if trial.costs:
-            session.flush()
-            self._put_costs(session, row, trial)
-
-    def _put_costs(self, session: Session, row: TrialRow, trial: TrialRecord) -> None:
-        for name, value in trial.costs.items():
-            session.merge(CostRow(trial_id=row.id, name=name, value=value))
-
-    def _update(self, session: Session, study: str, trial: TrialRecord) -> TrialRow:
-        row = self._trial_row(session, study, trial.number)
-        for name, value in trial_columns(trial).items():
-            setattr(row, name, value)
-        self._put_costs(session, row, trial)
-        return row
-
-    def _restart(self, session: Session, study: str, trial: TrialRecord) -> None:
-        row = self._update(session, study, trial)
-        session.execute(sa.delete(EpochRow).where(EpochRow.trial_id == row.id))
-
-    def _insert(self, session: Session, study: str, epochs: Sequence[EpochRecord]) -> None:
-        keys = [(study, epoch.trial) for epoch in epochs]
-        for key in set(keys) - self._trial_ids.keys():
-            self._trial_ids[key] = self._trial_row(session, *key).id
-        rows = [
-            {"trial_id": self._trial_ids[key], **epoch_columns(epoch)}
-            for key, epoch in zip(keys, epochs, strict=True)
-        ]
-        if rows:
-            session.execute(sa.insert(EpochRow), rows)
+        self._write(lambda session: self._trials.add_epochs(session, study, epochs))
 
 
 def _trials_of(weights: Sequence[WeightsRecord], image_results: Sequence[ImageResults]) -> set[int]:
@@ -502,10 +317,6 @@ def _upgrade(url: URL, file: Path | None, say: Callable[[str], None]) -> None:
     writer = Writer(engine_for(url, read_only=False, foreign_keys=False), describe(url))
     try:
         with writer._session() as session:
-            if url.get_backend_name() == "postgresql":  # two first starts: one upgrades
-                session.execute(
-                    sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPLICATION_ID}
-                )
             schema.upgrade(session.connection(), keep_copy)
     finally:
         writer._engine.dispose()

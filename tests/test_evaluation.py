@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from confirmed_digits import NAME, copied
 from json_keys import undocumented
 
+from runs.__main__ import main as runs
 from runs.reader import open_reader
 from runs.storage import StorageError
 from runs.writer import Writer
@@ -100,6 +102,21 @@ def test_on_test_it_is_what_the_confirmation_saw_and_counts_as_another_reading(
     assert facts["test_readings"] == 2
     assert (reading.study, reading.trial) == (NAME, trial)
     assert reading.purpose == f"evaluation of {winner.name} (sha256 {winner.trained.sha256[:12]})"
+
+
+def test_a_reading_for_a_study_that_was_renamed_is_counted_for_it(
+    winner: presets.Preset, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shutil.copy("s.db", tmp_path / "s.db")
+    storage = f"sqlite:///{tmp_path}/s.db"
+    with open_reader(storage) as store:
+        before = store.study_readings(NAME)
+    assert runs(["rename", NAME, "renamed", "--storage", storage]) == 0
+    evaluated(capsys, "--split", "test", "--storage", storage, "--again")
+    with open_reader(storage) as store:
+        *earlier, reading = store.study_readings("renamed")
+    assert len(earlier) == len(before)
+    assert (reading.study, reading.trial) == ("renamed", winner.source["weights"]["trial"])
 
 
 def test_a_database_without_the_study_counts_readings_too(

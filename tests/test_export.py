@@ -11,6 +11,7 @@ from json_keys import undocumented
 from records import NOON, at, trial
 from records import study as a_study
 
+from runs.__main__ import main as runs
 from runs.writer import open_writer
 from search.export import main
 from space import presets
@@ -165,6 +166,20 @@ def test_a_study_whose_database_was_moved_replaces_its_own_preset() -> None:
     exported("digits", "sqlite:///one.db")
     Path("one.db").rename("moved.db")
     assert export("--pick", "best", study="digits", storage="sqlite:///moved.db") == 0
+
+
+@pytest.mark.usefixtures("here")
+def test_a_study_that_was_renamed_replaces_its_own_preset(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    exported("digits", "sqlite:///one.db")
+    assert runs(["rename", "digits", "ciphers", "--storage", "sqlite:///one.db"]) == 0
+    path = "runs/presets/digits_best.json"
+    out = ["--pick", "best", "--out", path]
+    capsys.readouterr()
+    assert export(*out, study="ciphers", storage="sqlite:///one.db") == 0
+    assert f"written to {path}; load" in capsys.readouterr().out, "in place of nothing else"
+    assert presets.load(path).source["study"] == "ciphers"
 
 
 def test_the_preset_of_a_newer_version_is_replaced_only_where_it_is_named(

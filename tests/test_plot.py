@@ -20,9 +20,9 @@ from runs.plot.contrast import MARK, contrast, mix
 from runs.plot.figures.axes import MANY, log_ticks
 from runs.plot.figures.curves import curves_figure
 from runs.plot.figures.front import Series, front_figure
+from runs.plot.figures.hypervolume import hypervolume_figure
 from runs.plot.figures.progress import (
     endings_figure,
-    hypervolume_figure,
     speed_figure,
     wall_figure,
 )
@@ -30,6 +30,7 @@ from runs.plot.palette import DARK, LIGHT, Palette
 from runs.points import points_of
 from runs.record import Origin, State, Timing, TrialRecord
 from runs.seeds import over_seeds
+from runs.snapshot import History
 from space.costs import FLOPS, Cost
 from space.quantities import format_count
 
@@ -240,7 +241,8 @@ def test_a_hover_box_writes_numbers_as_the_pages_do() -> None:
 
 def test_where_the_hypervolume_stands_still_no_points_are_sent() -> None:
     hypervolume = np.array([0.1, 0.1, 0.1, 0.4, 0.4, 0.4, 0.4])
-    line = hypervolume_figure(np.arange(1.0, 8.0), hypervolume, "Trials").data[0]
+    history = History(hypervolume=hypervolume, training_flops=np.arange(1e9, 8e9, 1e9))
+    line = hypervolume_figure(history, "configurations").data[0]
     assert (list(line.x), list(line.y)) == ([0, 1, 4, 7], [0, 0.1, 0.4, 0.4])
     assert line.line.shape == "hv"
 
@@ -332,7 +334,8 @@ def test_an_axis_with_a_single_configuration_has_ticks(flops: int) -> None:
 
 def test_counts_on_an_axis_have_their_unit_after_a_space_and_room_to_the_frame() -> None:
     spent = np.array([1e14, 4.2e14, 1.3e15])
-    axis = hypervolume_figure(spent, np.array([0.1, 0.2, 0.3]), "Training FLOPs").layout.xaxis
+    history = History(hypervolume=np.array([0.1, 0.2, 0.3]), training_flops=spent)
+    axis = hypervolume_figure(history, "training_flops").layout.xaxis
     assert axis.tickformat == "~s"
     assert {axis.labelalias[text] for text in ("200T", "1P", "500k")} == {"200 T", "1 P", "500 k"}
     assert axis.range[0] == 0
@@ -356,7 +359,8 @@ def test_a_log_axis_shows_everything_there_is() -> None:
 
 
 def test_the_hypervolume_of_one_configuration_is_a_line() -> None:
-    figure = hypervolume_figure(np.array([1.0]), np.array([0.3]), "Configurations")
+    history = History(hypervolume=np.array([0.3]), training_flops=np.array([1e9]))
+    figure = hypervolume_figure(history, "configurations")
     assert (list(figure.data[0].x), list(figure.data[0].y)) == ([0, 1], [0, 0.3])
     assert figure.layout.xaxis.dtick == 1  # no half configurations
 

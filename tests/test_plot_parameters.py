@@ -14,8 +14,9 @@ from runs.confirmation.intervals import Interval
 from runs.importance import Importance, Importances
 from runs.parameters import family_trials
 from runs.plot.figures import slices
-from runs.plot.figures.compare import fronts_figure, hypervolumes_figure
+from runs.plot.figures.compare import fronts_figure
 from runs.plot.figures.cost_shares import cost_shares_figure
+from runs.plot.figures.hypervolume import hypervolumes_figure
 from runs.plot.figures.importance import importance_figure
 from runs.plot.figures.parallel import FEW, parallel_figure
 from runs.plot.palette import DARK, LIGHT
@@ -155,6 +156,7 @@ def test_hypervolumes_are_stairs_from_zero() -> None:
     assert (stair.x[0], stair.y[0]) == (0, 0)
     assert stair.line.shape == "hv"
     assert stair.x[-1] == len(TRIALS)
+    assert figure.layout.xaxis.tickformat == "~s", "counts as on the other pages"
     assert stair.y[-1] == pytest.approx(replace(SNAPSHOT).hypervolume)
 
 

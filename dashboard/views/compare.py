@@ -24,7 +24,8 @@ from runs.compare_studies import (
 )
 from runs.compare_verdict import ONE_SEARCH, confirmed_verdicts, search_verdict
 from runs.confirmed import Confirmed
-from runs.plot.figures.compare import fronts_figure, hypervolumes_figure
+from runs.plot.figures.compare import fronts_figure
+from runs.plot.figures.hypervolume import hypervolumes_figure
 from runs.snapshot import Snapshot
 from runs.storage import StorageError
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import streamlit as st
 from streamlit.column_config import DatetimeColumn, NumberColumn
 
@@ -17,9 +16,9 @@ from dashboard.theme import palette
 from dashboard.timeline import show_timeline
 from runs.accounting import Account, account
 from runs.hypervolume_lost import hypervolume_lost
+from runs.plot.figures.hypervolume import hypervolume_figure
 from runs.plot.figures.progress import (
     endings_figure,
-    hypervolume_figure,
     speed_figure,
     wall_figure,
 )
@@ -109,17 +108,12 @@ def _who_runs(snapshot: Snapshot) -> str:
 
 def _hypervolume(snapshot: Snapshot) -> None:
     history, cost = snapshot.history, snapshot.study.cost
-    numbers = np.arange(1, len(history.hypervolume) + 1, dtype=np.float64)
     left, right = row("hypervolume", 2)
     with left:
-        title = "Configurations finished"
-        figure = hypervolume_figure(numbers, history.hypervolume, title, cost, palette=palette())
+        figure = hypervolume_figure(history, "configurations", cost, palette=palette())
         chart(figure, key="hypervolume by trials")
     with right:
-        title = "Training FLOPs spent"
-        figure = hypervolume_figure(
-            history.training_flops, history.hypervolume, title, cost, palette=palette()
-        )
+        figure = hypervolume_figure(history, "training_flops", cost, palette=palette())
         chart(figure, key="hypervolume by training FLOPs")
     st.caption(
         f"Hypervolume: the area that the front of the searched {labels(snapshot.study.families)} "

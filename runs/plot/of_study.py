@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 import plotly.graph_objects as go
 
 from runs.compare_studies import comparable
@@ -15,7 +14,7 @@ from runs.plot.figures.compare import fronts_figure
 from runs.plot.figures.confirmed import confirmed_figure, difference_figure
 from runs.plot.figures.curves import curves_figure
 from runs.plot.figures.front import front_figure
-from runs.plot.figures.progress import hypervolume_figure
+from runs.plot.figures.hypervolume import Against, hypervolume_figure
 from runs.plot.figures.series import searched_series, stopped_series
 from runs.plot.figures.timeline import timeline_figure
 from runs.plot.figures.trials import overlaid_figure
@@ -147,7 +146,7 @@ def hypervolume(
     study: str | Snapshot,
     storage: str | None = None,
     *,
-    against: Literal["training_flops", "configurations"] = "training_flops",
+    against: Against = "training_flops",
     palette: Palette = LIGHT,
 ) -> go.Figure:
     """The hypervolume of the front as the search went on.
@@ -169,11 +168,7 @@ def hypervolume(
             f"study {snapshot.study.name!r} has no finished configuration of its search; "
             "let it run on"
         )
-    x, title = history.training_flops, "Training FLOPs spent"
-    if against == "configurations":
-        x = np.arange(1, len(history.hypervolume) + 1, dtype=np.float64)
-        title = "Configurations finished"
-    return hypervolume_figure(x, history.hypervolume, title, snapshot.study.cost, palette=palette)
+    return hypervolume_figure(history, against, snapshot.study.cost, palette=palette)
 
 
 def curves(

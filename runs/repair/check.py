@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from runs.database_retry import DatabaseRetry
 from runs.foreign_tables import foreign_tables
 from runs.lease import LeaseLostError, StudyHeldError
+from runs.leased_reader import WAIT
 from runs.reader import Reader, open_reader
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.repair.contradictions import contradictions
@@ -32,7 +33,7 @@ from runs.storage import (
 )
 from runs.tables import StudyRow
 from runs.weights_folder import weights_folder
-from runs.writer import WAIT, Writer, open_writer
+from runs.writer import Writer, open_writer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from runs import winners
+from runs.leased_reader import WAIT
 from runs.reader import open_reader
 from runs.record import Origin, StudyRecord, TrialRecord
 from runs.seeds import by_configuration, over_seeds
-from runs.writer import WAIT, open_writer
+from runs.writer import open_writer
 from search.bench.latency import Latency, LatencyError, measure, runtimes_for
 from space.config import Config
 from space.costs import LATENCIES

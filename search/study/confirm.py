@@ -17,9 +17,10 @@ from rich.console import Console
 from runs.confirmed import of_kind
 from runs.confirmed_networks import FEWEST_SEEDS, Network, group_of, networks_of
 from runs.image_results import image_results_of
+from runs.leased_reader import WAIT
 from runs.reader import Reader
 from runs.record import ConfirmationRecord, StudyRecord, TrialRecord
-from runs.writer import WAIT, Writer
+from runs.writer import Writer
 from search.data import Arrays, ImageData
 from search.protocol import Workers
 from search.report.confirmation import ConfirmationProgress, open_reporter, plan_lines

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from runs.database_retry import DatabaseRetry
+from runs.leased_reader import RENAME
 from runs.spool import refuse_spooled, spooled
-from runs.writer import RENAME, Writer, open_writer
+from runs.writer import Writer, open_writer
 
 
 @contextmanager

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from runs.confirmed import of_kind
 from runs.image_results import image_results_of
+from runs.leased_reader import WAIT
 from runs.reader import Reader
 from runs.record import ImageResults, StudyRecord, TestReading
 from runs.test_readings import check_may_read
 from runs.weights_folder import Weights, weights_folder, weights_in
-from runs.writer import WAIT
 from search import data as images
 from search.data import Arrays, ImageData
 from search.data.loading import test_digest

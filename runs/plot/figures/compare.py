@@ -1,18 +1,17 @@
-"""Several studies in one Plotly figure: their fronts, and what they gained for what they spent."""
+"""The fronts of several studies in one Plotly figure, and how each is told from the others."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
 from runs.noise import Noise
 from runs.plot.figures.axes import dress, for_plotly, log_axis
 from runs.plot.palette import LIGHT, Palette
 from runs.points import Points, points_of
-from runs.snapshot import History, Snapshot
+from runs.snapshot import Snapshot
 from runs.wording import with_arm
 from space.costs import FLOPS, Cost
 from space.families import FAMILIES, find_family
@@ -50,55 +49,10 @@ def fronts_figure(
     return figure
 
 
-def hypervolumes_figure(
-    histories: Mapping[str, History],
-    by: Literal["training_flops", "configurations"],
-    names: Sequence[str],
-    cost: Cost = FLOPS,
-    *,
-    palette: Palette = LIGHT,
-) -> go.Figure:
-    """The hypervolume of each study as it went on, all to the same reference point.
-
-    Args:
-        histories: as `runs.compare_studies.histories` gives them.
-        by: what is on the x-axis: training FLOPs spent, or configurations finished.
-        names: of all studies shown, so that each has the colour it has in `fronts_figure`.
-        cost: what the studies minimise.
-        palette: of the page's theme.
-    """
-    figure = go.Figure()
-    for name, history in histories.items():
-        x = history.training_flops
-        if by == "configurations":
-            x = np.arange(1, len(history.hypervolume) + 1, dtype=np.float64)
-        x, y = np.append(0.0, x), np.append(0.0, history.hypervolume)
-        steps = np.union1d(np.flatnonzero(np.diff(y, prepend=-1.0)), [len(x) - 1])
-        figure.add_trace(
-            go.Scatter(
-                x=x[steps],
-                y=y[steps],
-                name=for_plotly(name),
-                mode="lines",
-                line=_line(names.index(name), palette) | {"shape": "hv"},
-            )
-        )
-    titles = {
-        "training_flops": "Training FLOPs spent",
-        "configurations": "Configurations finished",
-    }
-    title = f"Hypervolume (accuracy × decades of {cost.unit})"
-    dress(figure, height=400, x=titles[by], y=for_plotly(title), palette=palette)
-    figure.update_layout(showlegend=True)
-    figure.update_xaxes(exponentformat="SI", rangemode="tozero")
-    figure.update_yaxes(rangemode="tozero")
-    return figure
-
-
 def _front(name: str, place: int, points: Points, noise: Noise, palette: Palette) -> go.Scatter:
     members = points.front
     trials = [points.trials[i] for i in members]
-    line = _line(place, palette)
+    line = line_of_study(place, palette)
     return go.Scatter(
         x=points.x[members],
         y=100 * points.accuracy[members],
@@ -138,7 +92,7 @@ def _symbol(family: str) -> str:
     return _SYMBOLS[list(FAMILIES).index(family) % len(_SYMBOLS)]
 
 
-def _line(place: int, palette: Palette) -> dict[str, Any]:
+def line_of_study(place: int, palette: Palette) -> dict[str, Any]:
     """Of the study at that place: its own colour, or where these run out another dash."""
     again, color = divmod(place, len(palette.several))
     return {

@@ -1,4 +1,4 @@
-"""A study's progress to Plotly figures: hypervolume, endings, time and speed."""
+"""A study's progress to Plotly figures: endings, time and speed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import plotly.graph_objects as go
 from runs.accounting import Account
 from runs.plot.figures.axes import MANY, count_axis, dress, for_plotly, log_axis
 from runs.plot.palette import LIGHT, Palette
-from runs.points import Floats
 from runs.record import State, TrialRecord
 from runs.wording import flop_per_second, state_word
-from space.costs import FLOPS, Cost
+from space.costs import FLOPS
 from space.families import FAMILIES
 from space.quantities import format_seconds
 
@@ -27,32 +26,6 @@ _SPEED = (
     "<b>Trial %{customdata[0]}</b><br>%{hovertext}<br>%{customdata[1]}<br>"
     "%{customdata[2]:,.0f} images/s<br>%{customdata[3]}<extra></extra>"
 )
-
-
-def hypervolume_figure(
-    x: Floats, hypervolume: Floats, title: str, cost: Cost = FLOPS, *, palette: Palette = LIGHT
-) -> go.Figure:
-    """The hypervolume after each trial, from none on, of accuracy and a cost.
-
-    Only the steps are drawn, so 10,000 trials stay light.
-    """
-    x, hypervolume = np.append(0.0, x), np.append(0.0, hypervolume)
-    steps = np.flatnonzero(np.diff(hypervolume, prepend=-1.0))
-    steps = np.union1d(steps, [len(x) - 1])
-    line = {"color": palette.search, "shape": "hv"}
-    figure = go.Figure(
-        go.Scatter(x=x[steps], y=hypervolume[steps], mode="lines", line=line, name="Hypervolume")
-    )
-    dress(
-        figure,
-        height=340,
-        x=title,
-        y=f"Hypervolume<br>(accuracy × decades of {for_plotly(cost.unit)})",
-        palette=palette,
-    )
-    count_axis(figure.layout.xaxis, x, whole=True)
-    figure.update_yaxes(rangemode="tozero")
-    return figure
 
 
 def endings_figure(
