@@ -41,8 +41,8 @@ class BoTorchSampler(JointSampler):
     """
 
     def __init__(self, candidates: CandidateSpace, *, guess_accuracy: float, seed: int) -> None:
-        super().__init__(candidates)
-        self._guess_accuracy, self._seed = guess_accuracy, seed
+        super().__init__(candidates, guess_accuracy)
+        self._seed = seed
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]

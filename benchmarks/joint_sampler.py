@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 from search.schedule.candidate_space import Candidates, CandidateSpace
 from search.schedule.sampler import CostAwareSampler
 
-SPREAD_STARTS = 4
+SPREAD_STARTS = 6
 """So many trials of our sampler come before its model is asked."""
 
 Floats = npt.NDArray[np.float64]
@@ -29,10 +29,12 @@ class JointSampler(BaseSampler):
 
     Args:
         candidates: what may be proposed, and its FLOPs.
+        guess_accuracy: of a network that has learnt nothing.
     """
 
-    def __init__(self, candidates: CandidateSpace) -> None:
+    def __init__(self, candidates: CandidateSpace, guess_accuracy: float = 0.0) -> None:
         self._candidates = candidates
+        self._guess_accuracy = guess_accuracy
         self.ask_seed = 0
         """For one proposal: what a sampler that is made anew for it would be given."""
 
@@ -40,7 +42,12 @@ class JointSampler(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """What our sampler would try next while it only spreads trials over log FLOPs."""
-        ours = CostAwareSampler(self._candidates, seed=self.ask_seed, startup_trials=SPREAD_STARTS)
+        ours = CostAwareSampler(
+            self._candidates,
+            guess_accuracy=self._guess_accuracy,
+            seed=self.ask_seed,
+            startup_trials=SPREAD_STARTS,
+        )
         return ours.sample_relative(study, trial, search_space)
 
     def infer_relative_search_space(

@@ -53,8 +53,7 @@ class OwnStudySampler(JointSampler):
         constrained: bool = True,
         tries: int = _TRIES,
     ) -> None:
-        super().__init__(candidates)
-        self._guess_accuracy = guess_accuracy
+        super().__init__(candidates, guess_accuracy)
         self._rng = np.random.default_rng(seed)
         self._study = optuna.create_study(directions=["maximize", "minimize"], sampler=expert(seed))
         self._num_spread = SPREAD_STARTS if our_starts else 0

@@ -95,7 +95,7 @@ class CostAwareSampler(BaseSampler):
         *,
         guess_accuracy: float = 0.0,
         seed: int | None = None,
-        startup_trials: int = 4,
+        startup_trials: int = 6,
         cost_exponent: float = 0.25,
         warm_start: Sequence[RankPrior] = (),
     ) -> None:
