@@ -461,6 +461,18 @@ REFUSED = {
 @pytest.fixture
 def with_every_table(storage: str) -> str:
     """A complete trial, its curve, a cost, weights, results, and a reading of its test split."""
+    return filled(storage)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def refusing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same, for tests whose every statement is refused, which leaves it as it is."""
+    if request.param == "postgresql":
+        return filled(new_database())
+    return filled(f"sqlite:///{tmp_path_factory.mktemp('schema')}/results.db")
+
+
+def filled(storage: str) -> str:
     with open_writer(storage) as store:
         store.add_study(study())
         store.add_trial("digits", trial(0))
@@ -496,11 +508,11 @@ def test_costs_weights_and_readings_of_a_test_split_are_read_as_they_were_writte
 
 
 @pytest.mark.parametrize("rule", REFUSED)
-def test_what_cannot_be_is_refused_by_the_schema(with_every_table: str, rule: str) -> None:
-    infinity = "'infinity'" if "postgres" in with_every_table else "9e999"
+def test_what_cannot_be_is_refused_by_the_schema(refusing: str, rule: str) -> None:
+    infinity = "'infinity'" if "postgres" in refusing else "9e999"
     statement = REFUSED[rule].format(infinity=infinity)
     with pytest.raises(sa.exc.IntegrityError, match=rule):
-        on(with_every_table, lambda c: c.exec_driver_sql(statement))
+        on(refusing, lambda c: c.exec_driver_sql(statement))
 
 
 @pytest.mark.parametrize(
@@ -516,10 +528,10 @@ def test_what_cannot_be_is_refused_by_the_schema(with_every_table: str, rule: st
         "DELETE FROM run_study",
     ],
 )
-def test_a_row_belongs_to_a_trial_that_is_there(with_every_table: str, statement: str) -> None:
+def test_a_row_belongs_to_a_trial_that_is_there(refusing: str, statement: str) -> None:
     """And a study whose test split was read stays."""
     with pytest.raises(sa.exc.IntegrityError, match=r"(?i)foreign key"):
-        on(with_every_table, lambda c: c.exec_driver_sql(statement))
+        on(refusing, lambda c: c.exec_driver_sql(statement))
 
 
 def test_a_trial_may_come_from_another_of_its_study_or_from_weights(with_every_table: str) -> None:
