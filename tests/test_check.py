@@ -260,6 +260,9 @@ def test_damaged_pages_are_said_and_left_alone(lite: Place) -> None:
     assert lite.file.read_bytes() == bytes(content)
 
 
+@pytest.mark.parametrize(
+    "place", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True
+)
 @pytest.mark.parametrize("kind", ON_BOTH)
 def test_what_the_schema_cannot_forbid_is_found_and_left(place: Place, kind: str) -> None:
     assert_found_and_left(place, kind, ON_BOTH)

@@ -19,6 +19,7 @@ import pytest
 
 from runs.reader import StorageError, open_reader
 from runs.record import Origin, State, TrialRecord
+from search.run import main as search
 from search.train.machine import num_cores
 from space import presets
 from space.build import build
@@ -200,29 +201,40 @@ def test_an_exported_winner_is_the_trials_network(searched: tuple[Path, str]) ->
     )
 
 
+def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    """What a search says that does not begin; in this process, since it starts no other."""
+    capsys.readouterr()
+    assert search([*STUDY, *options]) == 2
+    return capsys.readouterr().err
+
+
 def test_a_study_with_another_specification_is_refused_with_the_fields(
     searched: tuple[Path, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder, _ = searched
+    monkeypatch.chdir(folder)
     before = finished(folder)
-    done = run("search.run", *STUDY, "--epochs", "9", "--seed", "5", cwd=folder)
-    assert done.returncode == 2
-    assert "recipe.epochs is 8 there, 9 asked" in done.stderr
-    assert "seed is 0 there, 5 asked" in done.stderr
-    assert "--study-name" in done.stderr
+    said = " ".join(refused(capsys, "--epochs", "9", "--seed", "5").split())
+    assert "recipe.epochs is 8 there, 9 asked" in said
+    assert "seed is 0 there, 5 asked" in said
+    assert "--study-name" in said
     assert finished(folder) == before
 
 
-def test_other_images_under_the_same_name_are_refused(searched: tuple[Path, str]) -> None:
+@pytest.mark.usefixtures("here")
+def test_other_images_under_the_same_name_are_refused(
+    searched: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     folder, _ = searched
     database = folder / "runs" / "mixer_search.db"
     copy = folder / "copy.db"
     with sqlite3.connect(database) as there, sqlite3.connect(copy) as here:
         there.backup(here)
         here.execute("UPDATE run_study SET data_digest = 'of other images'")
-    done = run("search.run", *STUDY, "--epochs", "8", "--storage", f"sqlite:///{copy}", cwd=folder)
-    assert done.returncode == 2
-    assert "began on other images" in done.stderr
+    said = refused(capsys, "--epochs", "8", "--storage", f"sqlite:///{copy}")
+    assert "began on other images" in " ".join(said.split())
 
 
 def test_a_diverging_recipe_fails_its_trials_with_the_step(tmp_path: Path) -> None:
@@ -242,6 +254,7 @@ def test_a_diverging_recipe_fails_its_trials_with_the_step(tmp_path: Path) -> No
     assert dashboard == "next: python -m dashboard"
 
 
+@pytest.mark.slow
 @needs_two_cores
 def test_a_worker_that_is_killed_costs_the_study_nothing_but_time(tmp_path: Path) -> None:
     process = subprocess.Popen(
@@ -280,11 +293,13 @@ def command_of(pid: int) -> str:
         return ""
 
 
-def test_more_workers_than_there_are_cores_is_a_sentence(tmp_path: Path) -> None:
-    done = run("search.run", *STUDY, "--workers", "1000", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "--workers 1000: there are" in done.stderr
-    assert done.stderr.count("\n") == 1
+@pytest.mark.usefixtures("here")
+def test_more_workers_than_there_are_cores_is_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = refused(capsys, "--workers", "1000")
+    assert said.startswith("error: --workers 1000: there are")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.slow

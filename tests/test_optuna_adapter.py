@@ -72,7 +72,9 @@ def test_every_proposal_is_a_member_of_the_space(sampler: str, space: SearchSpac
     assert all(trial.config in members for trial in search(sampler, 30, space=space))
 
 
-@SPACES
+@pytest.mark.parametrize(
+    "space", [WIDE_SPACE, pytest.param(WIDE_VITS, marks=pytest.mark.slow)], ids=["mixer", "vit"]
+)
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_search_rebuilt_from_its_records_proposes_what_it_would_have(
     sampler: str, space: SearchSpace
