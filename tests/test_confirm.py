@@ -143,6 +143,7 @@ def test_a_front_is_confirmed_with_fresh_seeds_and_test_is_opened_once(
     assert len(set(zip(parents, seeds, strict=True))) == len(seeds), "no seed twice"
 
 
+@pytest.mark.slow  # the next test kills it instead
 def test_interrupted_it_ends_as_it_would_have_ended(
     storage: str, readings: list[str], here: Path
 ) -> None:

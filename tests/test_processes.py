@@ -148,6 +148,7 @@ def test_a_process_that_is_killed_is_replaced_and_the_other_trains_on(two: Proce
     assert isinstance(until_idle(two, 1)[0][-1], Finished)
 
 
+@pytest.mark.slow
 @needs_two_cores
 def test_a_replacement_that_is_killed_at_its_start_is_replaced_too() -> None:
     with closing(Processes(count=1, device_kind="cpu")) as workers:
@@ -260,6 +261,7 @@ def test_a_process_that_freezes_within_its_weights_is_replaced_and_the_result_is
         assert event == WorkerDied("it stopped for 1 s as it sent results")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a worker that freezes (SIGSTOP) as it sends what it predicted")
 def test_a_process_that_freezes_within_its_classes_is_replaced() -> None:
     work = partial(freezes_in, Predicted)
@@ -421,6 +423,7 @@ def test_a_tpu_chip_is_not_shared() -> None:
         pass
 
 
+@pytest.mark.slow
 @needs_two_cores
 def test_on_a_cpu_so_many_workers_per_device_share_its_cores() -> None:
     with open_workers(None, "cpu", per_device=2) as start_workers:
