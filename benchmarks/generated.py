@@ -44,6 +44,7 @@ from two_stage import TWO_STAGE
 from search.spec.studies import StudySpec
 from search.study.plan import plan
 from space.config import Config, ImageTask
+from space.families import FAMILIES
 
 EPOCHS = 12
 TASK = ImageTask(image_size=32, image_channels=3, num_classes=10)
@@ -247,12 +248,15 @@ def _mixers(name: str, **formulas: object) -> Generated:
     return Generated(name=name, spec=spec, best=_BEST, **formulas)  # type: ignore[arg-type]
 
 
+def _two_stage(name: str) -> Generated:
+    FAMILIES.setdefault(TWO_STAGE.name, TWO_STAGE)
+    return Generated(name=name, spec=_spec(name, families=(TWO_STAGE.name,)), best=_TWO_STAGE_BEST)
+
+
 SPACES: dict[str, Callable[[], Generated]] = {
     "large": lambda: _mixers("large", size=large_size),
     "noisy": lambda: _mixers("noisy", noise=0.02),
-    "many": lambda: Generated(
-        name="many", spec=_spec("many", families=(TWO_STAGE.name,)), best=_TWO_STAGE_BEST
-    ),
+    "many": lambda: _two_stage("many"),
     "slow": lambda: _mixers("slow", progress=slow_progress),
     "late": lambda: _mixers("late", size=late_size, progress=late_progress),
 }

@@ -11,7 +11,6 @@ from typing import Literal
 from pydantic import PositiveInt
 
 from space.config import Config, ImageTask
-from space.families import FAMILIES
 from space.family import Family, Letter
 from space.layer_cost import LayerCost, dense
 from space.ranges import Choices, Ranges, Values
@@ -121,5 +120,3 @@ TWO_STAGE = Family(
     grows_with=frozenset(TwoStageRanges.model_fields) - {"patch_size"},
     macs=two_stage_macs,
 )
-
-FAMILIES.setdefault(TWO_STAGE.name, TWO_STAGE)

@@ -18,7 +18,9 @@ def parse_count(text: str) -> int:
     Raises:
         MixerSearchError: not such a number, or not positive.
     """
-    return round(parse_amount(text))
+    amount = parse_amount(text)
+    digits = re.sub(r"[\s_,]", "", text)
+    return int(digits) if digits.isdecimal() else round(amount)  # floats end at 2**53
 
 
 def parse_amount(text: str) -> float:

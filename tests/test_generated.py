@@ -15,8 +15,16 @@ from find_table import find_table  # noqa: E402
 from generated import EPOCHS, SPACES, Generated, blooms_late, generated  # noqa: E402
 from learning_curves import TableError  # noqa: E402
 from methods import METHODS  # noqa: E402
+from two_stage import TWO_STAGE  # noqa: E402
 
 from space.cost import cost  # noqa: E402
+from space.families import FAMILIES  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _family_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known to these tests and to no others."""
+    monkeypatch.setitem(FAMILIES, TWO_STAGE.name, TWO_STAGE)
 
 
 def space(name: str) -> Generated:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 from processes import start
@@ -36,6 +38,27 @@ def test_a_signal_that_was_caught_is_remembered_and_does_not_choose_the_exit_cod
     process = start(CAUGHT, str(int(number)))
     output, _ = process.communicate()
     assert (process.returncode, output) == (5, f"{name}\n")
+
+
+LOST = """
+import os, signal, sys
+from search.study.stop_signals import Stopping
+class Freed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+stopping = Stopping()
+with stopping.listen():
+    Freed()
+try:
+    stopping.check()
+except KeyboardInterrupt:
+    print("raised again")
+"""
+
+
+def test_a_signal_that_comes_while_an_object_is_freed_prints_no_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("raised again\n", "")
 
 
 def test_afterwards_signals_do_what_they_did_before() -> None:

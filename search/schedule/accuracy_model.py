@@ -57,7 +57,7 @@ class AccuracyModel:
         some = _spread(own, _MOST_TO_TUNE)
         self._covariance = most_probable(features[some], scaled[some], rest[some], own[some])
         self._data = features, scaled, rest, own
-        self._fit()
+        self._factorise()
 
     @property
     def noise_variance(self) -> float:
@@ -75,10 +75,10 @@ class AccuracyModel:
             np.concatenate([rest, np.zeros(len(more))]),
             np.concatenate([own, own.max() + 1 + np.arange(len(more))]),
         )
-        other._fit()
+        other._factorise()
         return other
 
-    def _fit(self) -> None:
+    def _factorise(self) -> None:
         features, scaled, rest, own = self._data
         self._factor = np.linalg.cholesky(self._covariance.of(features, rest, own))
         self._weights = cho_solve((self._factor, True), scaled)

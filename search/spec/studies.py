@@ -174,9 +174,9 @@ class StudySpec(Frozen):
             raise ValueError("the study minimises FLOPs, which max_cost limits too; give one")
         return max_flops
 
-    @pydantic.field_validator("baselines", mode="before")
+    @pydantic.field_validator("baselines", "warm_start", mode="before")
     @classmethod
-    def _baselines_as_tuple(cls, given: Any) -> Any:
+    def _lists_as_tuples(cls, given: Any) -> Any:
         return tuple(given) if isinstance(given, list) else given
 
     @pydantic.field_validator("warm_start")

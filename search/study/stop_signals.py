@@ -7,10 +7,12 @@ now and then.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from space.errors import MixerSearchError
 
@@ -52,9 +54,11 @@ class Stopping:
             )
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self._hear) for number in numbers}
+        report, sys.unraisablehook = sys.unraisablehook, _but_stops(sys.unraisablehook)
         try:
             yield
         finally:
+            sys.unraisablehook = report
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
@@ -81,3 +85,16 @@ class Stopping:
         self._wanted = Terminated if signum == signal.SIGTERM else Interrupted
         if not (self._is_held and is_first):
             raise self._wanted
+
+
+def _but_stops(report: Callable[[Any], object]) -> Callable[[Any], object]:
+    """A hook for exceptions that nobody can catch, without those of the two signals.
+
+    One that comes while Python frees an object is lost there; `check` raises it again.
+    """
+
+    def hook(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, Interrupted | Terminated):
+            report(unraisable)
+
+    return hook
