@@ -1,6 +1,6 @@
 """The searches that are compared: ours, and each baseline as its own experts would set it.
 
-All are told what ours is told: the ceiling, what was tried before, and, where the name says so,
+All know what ours knows: the ceiling, what was tried before, and, where the name says so,
 our first trials. All run through the coordinator of `search.run`.
 """
 

@@ -2,9 +2,9 @@
 
 The coordinator asks one of these samplers for a configuration; it asks the expert's study, until
 that proposes something under the ceiling that was not tried yet. FLOPs are arithmetic, so a
-proposal over the ceiling costs nothing: it is told as a complete trial that violates a constraint
-(`Trial.set_constraint`), as Optuna's documentation teaches, or, where the sampler does better
-without, as failed. What was tried before is told as failed.
+proposal over the ceiling costs nothing: the sampler tells the expert's study that it is complete
+and violates a constraint (`Trial.set_constraint`), as Optuna's documentation teaches, or, where the
+expert does better without, that it failed. Of what was tried before it tells that it failed.
 
 An expert's study begins as ours does, spread over log FLOPs, or at random under the ceiling.
 """
@@ -33,11 +33,11 @@ class OwnStudySampler(JointSampler):
     Args:
         expert: a seed to the sampler.
         candidates: what may be proposed, and its FLOPs.
-        guess_accuracy: what is told of a proposal over the ceiling.
+        guess_accuracy: what the expert's study hears of a proposal over the ceiling.
         seed: of all that is drawn.
         random_starts: so many trials come first that are drawn at random under the ceiling.
         our_starts: whether those of our sampler come before these.
-        constrained: whether a proposal over the ceiling is told as one that violates a constraint.
+        constrained: whether the expert's study hears that such a proposal violates a constraint.
         tries: proposals that may be no use.
     """
 
@@ -60,7 +60,7 @@ class OwnStudySampler(JointSampler):
         self._num_random = random_starts
         self._constrained, self._tries = constrained, tries
         self._asked: dict[int, Trial] = {}
-        """Trials of the expert's study whose end is not told yet, by the number of ours."""
+        """Trials of the expert's study that do not know their end yet, by the number of ours."""
         self._tried: set[tuple[int, ...]] = set()
 
     def sample_relative(

@@ -25,6 +25,8 @@ class Listed:
     place: int
     """Of its database: 0 of the dashboard's own."""
     name: str
+    searches: bool = True
+    """As far as its record tells."""
 
     @property
     def key(self) -> str:
@@ -41,8 +43,8 @@ def listed() -> Iterator[list[Listed] | StorageError]:
     """The studies of each database, newest first, or why it cannot be read now."""
     for place, storage in enumerate(_storages()):
         try:
-            names = reading.study_names(storage)
-            yield [Listed(place, name) for name in names]
+            studies = reading.studies(storage)
+            yield [Listed(place, name, searches) for name, searches in studies.items()]
         except StorageError as error:
             yield error
 

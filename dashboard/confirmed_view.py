@@ -26,6 +26,7 @@ from runs.confirmed_words import (
 from runs.next_steps import confirm_further
 from runs.pace import Pace, confirmation_pace
 from runs.plot.figures.confirmed import confirmed_figure, difference_figure, optimism_figure
+from runs.side_by_side import MOST
 from runs.snapshot import Snapshot
 
 SEARCH, CONFIRMED = "Search", "Confirmed"
@@ -123,7 +124,7 @@ def _fronts(found: Confirmed) -> None:
     trials_chart(figure, key="front_confirmed", several=True)
     st.caption(
         f"{split_sentence(found)}. {marks_sentence(found)}. Click a point to open the trial that "
-        "was repeated."
+        f"was repeated; a box or a lasso around two to {MOST} puts theirs side by side."
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from runs.compare_studies import may_search
 from runs.confirmed import Confirmed, find_confirmed, of_kind
 from runs.lease import Holder, Watch
 from runs.rates import TriedRate, read_rates
@@ -54,7 +55,12 @@ def study_names(storage: str | None = None) -> list[str]:
     Raises:
         StorageError: the database cannot be read.
     """
-    return _study_names(storage or own_storage(), changed_marker(storage))
+    return list(studies(storage))
+
+
+def studies(storage: str | None = None) -> dict[str, bool]:
+    """The same, with whether each searches, as far as its record tells."""
+    return _studies(storage or own_storage(), changed_marker(storage))
 
 
 def latest(study: str, storage: str | None = None, *, follow: bool = True) -> Snapshot:
@@ -168,9 +174,9 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _study_names(storage: str | None, marker: Marker) -> list[str]:
+def _studies(storage: str | None, marker: Marker) -> dict[str, bool]:
     with open_reader(storage) as store:
-        return [study.name for study in store.studies() if study.rates_of is None]
+        return {s.name: may_search(s) for s in store.studies() if s.rates_of is None}
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

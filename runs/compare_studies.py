@@ -29,10 +29,10 @@ _NOTES = {"earlier", "first_name", "rate_of", "rate_studies"}
 
 @dataclass(frozen=True, kw_only=True)
 class Comparable:
-    """What of several studies can be compared with the first."""
+    """What of several studies can be compared with the first that searches."""
 
     kept: Mapping[str, Snapshot]
-    """By the name a study is shown under, the first of them included."""
+    """By the name a study is shown under, the one that others are compared with first."""
     left_out: Mapping[str, str]
     """Why the accuracies of a study are not comparable with those of the first, by its name."""
     remarks: Mapping[str, str]
@@ -42,12 +42,13 @@ class Comparable:
 
 
 def comparable(studies: Mapping[str, Snapshot]) -> Comparable:
-    """Which of one or more studies can be compared with the first of them.
+    """Which of one or more studies can be compared with the first of them that searches.
 
     Accuracies are comparable on the same images; hypervolumes if they are areas over the same cost
     as well.
     """
-    first = next(iter(studies.values())).study
+    searches = [s for s in studies.values() if may_search(s.study) and not searches_nothing(s)]
+    first = [*searches, *studies.values()][0].study
     left_out, remarks, other_costs = {}, {}, {}
     for name, snapshot in studies.items():
         study = snapshot.study
@@ -64,6 +65,11 @@ def comparable(studies: Mapping[str, Snapshot]) -> Comparable:
                 other_costs[name] = f"it minimises {study.cost.label}, not {first.cost.label}"
     kept = {name: snapshot for name, snapshot in studies.items() if name not in left_out}
     return Comparable(kept=kept, left_out=left_out, remarks=remarks, other_costs=other_costs)
+
+
+def may_search(study: StudyRecord) -> bool:
+    """Whether a study was begun to search, as far as its record tells."""
+    return study.fine_tunes is None and (study.spec.get("asked") or {}).get("trials") != 0
 
 
 def searches_nothing(snapshot: Snapshot) -> bool:

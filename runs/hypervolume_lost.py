@@ -21,7 +21,7 @@ from runs.confirmation.intervals import Interval
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.rungs import first_exempt, stands_for
 from runs.seeds import by_configuration
-from runs.winners import candidates, objectives, reference_of
+from runs.winners import candidates, front, objectives, reference_of
 
 _FEWEST = 5
 """Exempt configurations before anything is estimated."""
@@ -83,6 +83,7 @@ def hypervolume_lost(study: StudyRecord, trials: Sequence[TrialRecord]) -> Hyper
         if (trial.accuracy or 0.0) >= study.min_accuracy and trial.cost(study.cost) is not None
     ]
     whole = _hypervolume(study, found)
+    on_front = {trial.config for trial in front(found, study.min_accuracy, study.cost)}
     num_stopped = 0
     gains: list[float] = []
     stand_for: list[float] = []
@@ -98,8 +99,11 @@ def hypervolume_lost(study: StudyRecord, trials: Sequence[TrialRecord]) -> Hyper
         shares = stands_for(len(exempt), len(stopped), first_exempt(study.spec))
         for config, share in zip(exempt, shares, strict=True):
             if share > 1:
-                without = [trial for trial in found if trial.config != config]
-                gains.append(max(0.0, whole - _hypervolume(study, without)))
+                gain = 0.0
+                if config in on_front:  # what others dominate adds nothing
+                    without = [trial for trial in found if trial.config != config]
+                    gain = max(0.0, whole - _hypervolume(study, without))
+                gains.append(gain)
                 stand_for.append(share - 1)
     return HypervolumeLost(
         num_stopped=num_stopped,

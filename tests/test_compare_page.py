@@ -80,6 +80,13 @@ def test_a_page_without_enough_to_compare_says_so(
     assert sentence in words(visit("parameters"))
 
 
+def test_studies_that_search_nothing_are_no_comparison(storage: str) -> None:
+    write_study(storage, "one", trials=4)
+    write_study(storage, "other", trials=4)
+    app = visit("compare", study="one")
+    assert "Fewer than two of them searched: choose others to compare." in words(app)
+
+
 def test_two_studies_are_compared_and_their_names_are_text(storage: str) -> None:
     write_study(storage, HOSTILE, trials=12)
     write_study(storage, "sample", trials=16, seed=1)

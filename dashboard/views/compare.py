@@ -19,7 +19,6 @@ from runs.compare_studies import (
     histories,
     only_what_differs,
     reached_table,
-    searches_nothing,
     within_budgets_table,
 )
 from runs.compare_verdict import ONE_SEARCH, confirmed_verdicts, search_verdict
@@ -38,13 +37,12 @@ def page() -> None:
     if len(studies) < 2:
         return
     found = comparable(studies)
-    first = next(iter(studies))
     for name, reason in found.left_out.items():
         st.warning("One is not compared:")
         st.text(f"{name}: {reason}.")
     for name, remark in found.remarks.items():
         st.warning("Differences are not those of the search alone:")
-        st.text(f"{name}: {remark} than {first}.")
+        st.text(f"{name}: {remark} than {next(iter(found.kept))}.")
     _verdict(found, confirmed)
     _reached(found, confirmed)
     _hypervolume(found)
@@ -53,10 +51,10 @@ def page() -> None:
 
 def _verdict(found: Comparable, confirmed: Mapping[str, Confirmed]) -> None:
     """The first against every other: which is better, or that it cannot be told."""
-    first, *others = found.kept
-    if not others:
-        st.info("Nothing is left to compare it with: choose another study that searched.")
+    if len(found.kept) < 2:
+        st.info("Fewer than two of them searched: choose others to compare.")
         return
+    first, *others = found.kept
     lines = []
     for other in others:
         if other in found.other_costs:
@@ -118,7 +116,7 @@ def _picked(known: Mapping[str, also.Listed]) -> list[str]:
     here = f"0#{chosen.now().snapshot.study.name}"
     here = here if here in known else next(iter(known))
     others = [key for key in known if key != here]
-    other = next((key for key in others if _searches(known[key])), others[0])
+    other = next((key for key in others if known[key].searches), others[0])
     names = also.labels(known.values())
     key = choices("compare_studies", known, [here, other], most=_MOST)
     picked: list[str] = st.multiselect(
@@ -130,14 +128,6 @@ def _picked(known: Mapping[str, also.Listed]) -> list[str]:
         help="The first is what the others are compared with.",
     )
     return picked
-
-
-def _searches(study: also.Listed) -> bool:
-    try:
-        found = also.snapshot(study, follow=chosen.follows())
-    except StorageError:
-        return False
-    return found.study.fine_tunes is None and not searches_nothing(found)
 
 
 def _reached(found: Comparable, confirmed: Mapping[str, Confirmed]) -> None:

@@ -26,6 +26,7 @@ from runs.plot.figures.series import searched_series, stopped_series
 from runs.points import limits_between, points_of
 from runs.record import State, TrialRecord
 from runs.shown import equal_cost_table, front_table
+from runs.side_by_side import MOST
 from runs.snapshot import Snapshot
 from runs.thinning import thinned_sentence
 from runs.wording import luckiest, mean_of_seeds, percent, state_word, with_arm
@@ -65,7 +66,7 @@ def page() -> None:
     if thinned := thinned_sentence([one.points for one in [*series, *stopped]]):
         said.append(f"{thinned}.")
     said.append("Click a point, or a row below, to open the trial.")
-    said.append("A box or a lasso around two to six points puts their trials side by side.")
+    said.append(f"A box or a lasso around two to {MOST} points puts their trials side by side.")
     st.caption(" ".join(said))
     st.fragment(_best_within)(snapshot, series)  # the slider moves, the figure above stays
     _table(snapshot, axis, marks)
