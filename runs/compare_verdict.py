@@ -17,11 +17,11 @@ import numpy as np
 
 from runs import pareto, winners
 from runs.compare_studies import common_reference
-from runs.confirmation.intervals import Interval
+from runs.confirmation.intervals import Interval, accuracy_intervals
 from runs.confirmation.sentence import budgets
 from runs.confirmation.steps import choose
 from runs.confirmed import Confirmed
-from runs.noise import LEVEL
+from runs.noise import LEVEL, less
 from runs.record import Origin
 from runs.snapshot import Snapshot
 from space.quantities import format_count
@@ -36,7 +36,8 @@ def search_verdict(studies: Mapping[str, Snapshot], first: str, other: str) -> s
     """What the hypervolume of one study's search is over that of the other, at equal compute.
 
     Args:
-        studies: by the name each is shown under; both minimise the same cost.
+        studies: by the name each is shown under; all minimise the same cost, and are measured to
+            one point.
         first: the name of one.
         other: the name of the one it is compared with.
     """
@@ -45,7 +46,7 @@ def search_verdict(studies: Mapping[str, Snapshot], first: str, other: str) -> s
     if not equal:
         without = next(name for name, flops in spent.items() if not flops)
         return f"{first} and {other} cannot be told apart: {without} has found nothing yet."
-    reference = common_reference([studies[name].study for name in (first, other)])
+    reference = common_reference([one.study for one in studies.values()])
     areas = [area_after(studies[name], equal, reference) for name in (first, other)]
     at = f"At {format_count(equal)} training FLOPs each"
     if areas[0] is None or areas[1] is None:
@@ -53,7 +54,7 @@ def search_verdict(studies: Mapping[str, Snapshot], first: str, other: str) -> s
             f"{at}, {first} and {other} cannot be told apart: the noise of accuracies is not known."
         )
     return _said(
-        at, first, other, _less(areas[0], areas[1]), lambda value: f"{value:+.3f}", "hypervolume"
+        at, first, other, less(areas[0], areas[1]), lambda value: f"{value:+.3f}", "hypervolume"
     )
 
 
@@ -79,17 +80,18 @@ def confirmed_verdicts(found: Mapping[str, Confirmed], first: str, other: str) -
     if low > high:
         return []
     split = "test" if pair[0].is_tested else "fresh validation"
+    intervals = [accuracy_intervals(one.reported, LEVEL) for one in pair]
     said = []
     for budget in budgets(low, high):
         chosen = [
-            one.accuracies[int(step.at(budget))] for one, step in zip(pair, steps, strict=True)
+            of_one[int(step.at(budget))] for of_one, step in zip(intervals, steps, strict=True)
         ]
         said.append(
             _said(
                 f"At {cost.shortly(budget)}",
                 first,
                 other,
-                _less(*chosen),
+                less(*chosen),
                 lambda value: f"{100 * value:+.1f}",
                 f"points of {split} accuracy over fresh seeds",
             )
@@ -140,16 +142,6 @@ def _spent(snapshot: Snapshot) -> float:
 
 def _searched(found: Confirmed) -> list[int]:
     return [i for i, n in enumerate(found.networks) if n.parent.origin is Origin.SEARCH]
-
-
-def _less(one: Interval, other: Interval) -> Interval:
-    """Of the difference of two independent values (Newcombe 1998, method 10)."""
-    value = one.value - other.value
-    return Interval(
-        value=value,
-        low=value - math.hypot(one.value - one.low, other.high - other.value),
-        high=value + math.hypot(one.high - one.value, other.value - other.low),
-    )
 
 
 def _said(

@@ -2,7 +2,7 @@
 
 An exempt trial was trained to the end although it was to be stopped, so what the front would lose
 without it is known. Those that were stopped are taken to have been worth as much on the average;
-where the lot has drawn enough exempt trials, only these speak for them. Of two stopped trials that
+where the lot has drawn five exempt trials, only these speak for them. Of two stopped trials that
 would have widened the front in the same place each counts in full: rather too much than too little.
 """
 
@@ -18,6 +18,7 @@ from scipy.stats import t
 from runs import pareto
 from runs.confirmation.image_results import Floats
 from runs.confirmation.intervals import Interval
+from runs.noise import LEVEL
 from runs.record import Origin, State, StudyRecord, TrialRecord
 from runs.rungs import first_exempt, stands_for
 from runs.seeds import by_configuration
@@ -25,7 +26,6 @@ from runs.winners import candidates, front, objectives, reference_of
 
 _FEWEST = 5
 """Exempt configurations before anything is estimated."""
-_LEVEL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +34,13 @@ class HypervolumeLost:
 
     num_stopped: int
     num_exempt: int
-    """So many exempt ones stand for those that were stopped."""
+    """Exempt configurations that the estimate rests on."""
     num_adding: int
-    """So many of them widen the front."""
+    """Those among them that widen the front."""
     share: Interval | None
-    """Of the hypervolume there would be without stopping; 95 %. None where too few were exempt, or
-    where none of them widens the front: that says how often stopping is wrong, not by how much."""
+    """Of the hypervolume there would be without stopping, at `runs.noise.LEVEL`. None where too few
+    were exempt, or where none of them widens the front: that says how often stopping is wrong, not
+    by how much."""
 
     @property
     def sentence(self) -> str | None:
@@ -49,22 +50,22 @@ class HypervolumeLost:
         if self.num_exempt < _FEWEST:
             return (
                 "how much hypervolume stopping has lost cannot be said yet: "
-                f"{self.num_exempt or 'none'} of those to be stopped "
-                f"{'was' if self.num_exempt == 1 else 'were'} trained to the end, and {_FEWEST} "
-                "are the fewest"
+                f"{self.num_exempt or 'no'} exempt configuration"
+                f"{' speaks' if self.num_exempt == 1 else 's speak'} for those that were stopped, "
+                f"and {_FEWEST} are the fewest"
             )
         if self.share is None:
-            most = 1 - (1 - _LEVEL) ** (1 / self.num_exempt)
+            most = 1 - (1 - LEVEL) ** (1 / self.num_exempt)
             return (
                 f"none of the {self.num_exempt} exempt configurations widens the front, so that of "
                 f"the {self.num_stopped} stopped {'one' if self.num_stopped == 1 else 'ones'} at "
-                f"most {100 * most:.0f} % would have (95 % confidence)"
+                f"most {100 * most:.0f} % would have ({100 * LEVEL:g} % confidence)"
             )
         low, high = 100 * self.share.low, 100 * self.share.high
         return (
             f"stopping is estimated to have lost {100 * self.share.value:.1f} % of the hypervolume "
-            f"(95 % interval {low:.1f} to {high:.1f} %), as far as {self.num_exempt} exempt "
-            f"configurations tell, of which {self.num_adding} "
+            f"({100 * LEVEL:g} % interval {low:.1f} to {high:.1f} %), as far as "
+            f"{self.num_exempt} exempt configurations tell, of which {self.num_adding} "
             f"{'widens' if self.num_adding == 1 else 'widen'} the front"
         )
 
@@ -96,7 +97,7 @@ def hypervolume_lost(study: StudyRecord, trials: Sequence[TrialRecord]) -> Hyper
             if all(t.state is State.COMPLETE and t.rung is not None for t in group)
         ]
         num_stopped += len(stopped)
-        shares = stands_for(len(exempt), len(stopped), first_exempt(study.spec))
+        shares = stands_for(len(exempt), len(stopped), first_exempt(study.spec), _FEWEST)
         for config, share in zip(exempt, shares, strict=True):
             if share > 1:
                 gain = 0.0
@@ -124,7 +125,7 @@ def share_lost(whole: float, gains: Floats, stand_for: Floats) -> Interval:
     effective = max(2.0, num**2 / float(stand_for @ stand_for))
     variance = float(stand_for @ (gains - mean) ** 2) / num * effective / (effective - 1)
     error = math.sqrt(variance * (num**2 / effective + num))
-    half = float(t.ppf((1 + _LEVEL) / 2, effective - 1)) * error
+    half = float(t.ppf((1 + LEVEL) / 2, effective - 1)) * error
     low, value, high = (max(0.0, num * mean + k * half) for k in (-1, 0, 1))
     return Interval(
         value=value / (whole + value), low=low / (whole + low), high=high / (whole + high)

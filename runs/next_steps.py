@@ -104,9 +104,9 @@ def search_until(snapshot: Snapshot, family: str, wanted: int, storage: str | No
         return None
     given = sum(t.family == family for t in snapshot.given)
     found = sum(t.family == family for t in snapshot.found)
-    share = found / asked if found else 1 / len(study.families)
-    trials = max(asked + 1, math.ceil((wanted - given) / share))
-    return _run(study.name, storage, f" --trials {trials}")
+    share = found / pace_of(snapshot).ended if found else 1 / len(study.families)
+    trials = math.ceil((wanted - given) / share)
+    return _run(study.name, storage, f" --trials {trials}" if trials > asked else "")
 
 
 def confirm_further(study: str, storage: str | None, *, seeds: int, again: bool) -> str:

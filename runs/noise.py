@@ -105,12 +105,7 @@ class Noise:
         a, b = self.interval(one, level), self.interval(other, level)
         if a is None or b is None:
             return None
-        value = a.value - b.value
-        return Interval(
-            value=value,
-            low=value - math.hypot(a.value - a.low, b.high - b.value),
-            high=value + math.hypot(a.high - a.value, b.value - b.low),
-        )
+        return less(a, b)
 
     def seeds_behind(self, trial: TrialRecord) -> int:
         """How many seeds a configuration's accuracy is the mean of."""
@@ -122,6 +117,16 @@ class Noise:
             return 0.0
         quantile = float(t.ppf((1 + level) / 2, scatter.degrees_of_freedom))
         return quantile * scatter.deviation / math.sqrt(self.seeds_behind(trial))
+
+
+def less(one: Interval, other: Interval) -> Interval:
+    """Of the difference of two independent values (Newcombe 1998, method 10)."""
+    value = one.value - other.value
+    return Interval(
+        value=value,
+        low=value - math.hypot(one.value - one.low, other.high - other.value),
+        high=value + math.hypot(one.high - one.value, other.value - other.low),
+    )
 
 
 def noise_of(study: StudyRecord, trials: Sequence[TrialRecord]) -> Noise:

@@ -44,22 +44,25 @@ def first_exempt(spec: Mapping[str, Any]) -> int:
     return FIRST_EXEMPT if rungs.get("exempt") == "weighted" and rungs.get("spared") != 0 else 0
 
 
-def stands_for(num_exempt: int, num_stopped: int, first: int) -> list[float]:
+def stands_for(
+    num_exempt: int, num_stopped: int, first: int, fewest: int = _FEWEST_BY_LOT
+) -> list[float]:
     """How many of the trials that were to be stopped each exempt one stands for, itself included.
 
     The inverse of its realised chance. The first ones were certain to be exempt and stand for
     themselves, those by lot for all others (Horvitz & Thompson, J. Am. Stat. Assoc. 47, 1952, with
-    the share that the lot gave: its errors are smaller). While the lot has drawn fewer than three,
-    all share alike: the trials stopped later are then taken to be like the first.
+    the share that the lot gave: its errors are smaller). While the lot has drawn too few, all share
+    alike: the trials stopped later are then taken to be like the first.
 
     Args:
         num_exempt: trained to the end, in the order in which they were to be stopped.
         num_stopped: stopped in earnest.
         first: exempt without a lot.
+        fewest: exempt by lot before these alone stand for the stopped.
     """
     if not num_exempt:
         return []
     by_lot = num_exempt - first
-    if by_lot < _FEWEST_BY_LOT:
+    if by_lot < fewest:
         return [1 + num_stopped / num_exempt] * num_exempt
     return [1.0] * first + [1 + num_stopped / by_lot] * by_lot

@@ -71,10 +71,8 @@ def test_confirmed_studies_are_compared_by_fresh_seeds(store: Writer) -> None:
     assert len(said) == 3
     assert all("a and b cannot be told apart: a has +0.0" in one for one in said)
     worse = replace(found)
-    worse.__dict__["accuracies"] = [
-        replace(one, value=one.value - 0.3, low=one.low - 0.3, high=one.high - 0.3)
-        for one in found.accuracies
-    ]
+    fewer = found.reported
+    worse.__dict__["reported"] = replace(fewer, accuracy=fewer.accuracy - 0.3)
     assert all(
         "a is better than b: +30.0" in one
         for one in confirmed_verdicts({"a": found, "b": worse}, "b", "a")

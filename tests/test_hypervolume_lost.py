@@ -54,6 +54,13 @@ def test_once_the_lot_has_drawn_enough_the_first_ones_speak_for_themselves() -> 
     assert (few.num_exempt, few.num_adding) == (6, 1)
 
 
+@pytest.mark.parametrize(("count", "used"), [(4, 4), (5, 5), (7, 7), (8, 8), (9, 5), (12, 8)])
+def test_more_exempt_trials_never_unsay_an_estimate(count: int, used: int) -> None:
+    lost = hypervolume_lost(STUDY, searched([0.7] * count, 20))
+    assert lost.num_exempt == used
+    assert ("cannot be said" in (lost.sentence or "")) is (count < 5)
+
+
 def test_what_is_useless_widens_no_front() -> None:
     trials = searched([0.7] + [0.4] * 4, 10)
     useless = replace(BEFORE, spec=BEFORE.spec | {"min_accuracy": 0.8})
@@ -77,8 +84,8 @@ def test_the_interval_covers_what_the_stopped_ones_would_have_added() -> None:
     ("exempt", "stopped", "sentence"),
     [
         ([0.4], 0, None),
-        ([], 3, "cannot be said yet: none of those to be stopped were trained to the end"),
-        ([0.9], 3, "cannot be said yet: 1 of those to be stopped was trained to the end"),
+        ([], 3, "cannot be said yet: no exempt configurations speak for those that were stopped"),
+        ([0.9], 3, "cannot be said yet: 1 exempt configuration speaks for those that were stopped"),
         (
             [0.4] * 9,
             20,

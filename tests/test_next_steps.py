@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from records import study, trial
+from records import mixer, study, trial, vit
 
 from runs.lease import Holder
 from runs.next_steps import confirm_further, next_steps, search_until
@@ -61,11 +61,14 @@ def test_more_seeds_are_another_confirmation_where_test_was_read() -> None:
 def test_enough_configurations_of_a_family_are_asked_for_at_the_rate_they_came() -> None:
     spec = study().spec | {"asked": {"trials": 12}}
     asked = study(spec=spec)
-    found = [trial(i) for i in range(4)]
-    given = [trial(9, origin=Origin.BASELINE)]
-    snapshot = Snapshot(asked, [*found, *given])
+    found = [trial(i, config=mixer(num_blocks=1 + i)) for i in range(4)]
+    others = [trial(10 + i, config=vit(num_blocks=1 + i)) for i in range(8)]
+    given = [trial(99, config=mixer(num_blocks=9), origin=Origin.BASELINE)]
+    snapshot = Snapshot(asked, [*found, *others, *given])
     more = search_until(snapshot, "mixer", 20, None)
     assert more == "python -m search.run --resume digits --trials 57"  # 19 of them a third
+    half = Snapshot(study(spec=spec | {"asked": {"trials": 100}}), [*found, *given])
+    assert search_until(half, "mixer", 20, None) == "python -m search.run --resume digits"
     assert search_until(Snapshot(study(), found), "mixer", 20, None) is None
     tuned = study(spec=spec | {"start_from": {"preset": "mixer_s"}})
     assert search_until(Snapshot(tuned, found), "mixer", 20, None) is None

@@ -54,12 +54,10 @@ def _verdict(found: Comparable, confirmed: Mapping[str, Confirmed]) -> None:
     if len(found.kept) < 2:
         st.info("Fewer than two of them searched: choose others to compare.")
         return
-    first, *others = found.kept
+    first, *others = same = _of_one_cost(found)
     lines = []
     for other in others:
-        if other in found.other_costs:
-            continue
-        lines.append(f"Searches: {search_verdict(found.kept, first, other)}")
+        lines.append(f"Searches: {search_verdict(same, first, other)}")
         if first in confirmed and other in confirmed:
             fresh = confirmed_verdicts(confirmed, first, other)
             lines += [f"Confirmed: {said}" for said in fresh]
@@ -67,6 +65,11 @@ def _verdict(found: Comparable, confirmed: Mapping[str, Confirmed]) -> None:
         with st.container(border=True):
             st.text("\n".join(lines))
             st.caption(ONE_SEARCH)
+
+
+def _of_one_cost(found: Comparable) -> dict[str, Snapshot]:
+    """Those whose hypervolumes compare."""
+    return {name: one for name, one in found.kept.items() if name not in found.other_costs}
 
 
 def _chosen() -> tuple[dict[str, Snapshot], dict[str, Confirmed]]:
@@ -163,7 +166,7 @@ def _hypervolume(found: Comparable) -> None:
     st.subheader("Hypervolume against what it took")
     for name, reason in found.other_costs.items():
         st.text(f"{name} is left out: {reason}, and areas over different costs do not compare.")
-    same = {name: one for name, one in found.kept.items() if name not in found.other_costs}
+    same = _of_one_cost(found)
     curves = histories(same)
     if not curves:
         st.info("None of them has finished a configuration yet.")
