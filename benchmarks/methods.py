@@ -74,7 +74,7 @@ def _once(build: Build) -> SamplerSpec:
     made: list[JointSampler] = []
 
     def make(
-        seed: int, candidates: CandidateSpace, guess_accuracy: float, warm_start: object
+        seed: int, candidates: CandidateSpace, guess_accuracy: float, *_: object
     ) -> BaseSampler:
         if not made:
             made.append(build(seed, candidates, guess_accuracy))

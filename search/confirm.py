@@ -95,9 +95,15 @@ def confirm(
     from search.report.confirmation import facts
 
     console = Console(stderr=as_json)
+    max_flops = None if max_training_flops is None else parse_count(max_training_flops)
     if dry_run:
         settings = ConfirmationSettings(
-            seeds=seeds, candidates=candidates, level=level, again=again, is_uniform=uniform
+            seeds=seeds,
+            candidates=candidates,
+            level=level,
+            again=again,
+            is_uniform=uniform,
+            max_training_flops=max_flops,
         )
         planned = forecast(study, settings, storage)
         if as_json:
@@ -113,9 +119,7 @@ def confirm(
             uniform=uniform,
             candidates=candidates,
             level=level,
-            max_training_flops=(
-                None if max_training_flops is None else parse_count(max_training_flops)
-            ),
+            max_training_flops=max_flops,
             keep_classes=keep_classes,
             again=again,
             storage=storage,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
 from runs.asked import images_per_epoch
@@ -13,7 +14,7 @@ from runs.reader import open_reader
 from runs.record import State, TrialRecord
 from runs.test_readings import all_readings, readings_line
 from search.spec.confirmation import ConfirmationSettings
-from search.study.confirm import new_plan, unfinished
+from search.study.confirm import check_budget, new_plan, task_of, unfinished
 from search.study.state import StudyState
 from search.study.test_split import check_unread
 from space.quantities import counted, format_count, format_seconds
@@ -86,24 +87,23 @@ def forecast(study: str, settings: ConfirmationSettings, storage: str | None) ->
             plan = new_plan(record, state, settings)
             plans = [*plans, plan]
         readings = all_readings(store, study)
+        images = images_per_epoch([*state.trials.values()])
+        if images is not None and not is_complete:
+            trained = images * max(t.epochs for t in state.trials.values())
+            check_budget(task_of(store, record, settings, plan, images_trained=trained, at_once=1))
     trials = [*state.trials.values()]
     networks = networks_of(plan, trials, plans)
-    missing = [0 if is_complete else _missing(network, settings.seeds) for network in networks]
-    images = images_per_epoch(trials)
-    flops = None
-    if images is not None:
-        seen = [3.0 * n.parent.flops * images * n.parent.epochs for n in networks]
-        flops = sum(m * each for m, each in zip(missing, seen, strict=True))
-    seconds = None
-    if (pace := _seconds_per_flop(trials)) is not None:
-        seconds = pace * sum(
-            m * n.parent.flops * n.parent.epochs for m, n in zip(missing, networks, strict=True)
-        )
+    missing = 0 if is_complete else _missing(networks, settings.seeds)
+    # Which candidates get the seeds that are adaptive shows only later: each counts as the mean
+    work = fmean(n.parent.flops * n.parent.epochs for n in networks)
+    flops = None if images is None else 3.0 * missing * images * work
+    pace = _seconds_per_flop(trials)
+    seconds = None if pace is None else pace * missing * work
     return Forecast(
         study=study,
         candidates=tuple((n.parent.number, n.parent.label) for n in networks),
         seeds=settings.seeds,
-        trainings=sum(missing),
+        trainings=missing,
         training_flops=flops,
         seconds=seconds,
         test_readings=len(readings),
@@ -111,9 +111,12 @@ def forecast(study: str, settings: ConfirmationSettings, storage: str | None) ->
     )
 
 
-def _missing(network: Network, seeds: int) -> int:
-    ended = sum(trial.state is not State.RUNNING for trial in network.trials)
-    return max(0, seeds - ended)
+def _missing(networks: Sequence[Network], seeds: int) -> int:
+    """Trainings until there are so many seeds a candidate in the mean; one that failed gets none
+    any more."""
+    judged = [network for network in networks if not network.has_failed]
+    ended = sum(t.state is not State.RUNNING for network in judged for t in network.trials)
+    return max(0, seeds * len(judged) - ended)
 
 
 def _seconds_per_flop(trials: Sequence[TrialRecord]) -> float | None:

@@ -30,7 +30,7 @@ def parse_amount(text: str) -> float:
         MixerSearchError: not such a number, or not over 0.5.
     """
     compact = re.sub(r"[\s_]|(?<=\d),(?=\d{3}(?!\d))", "", text)
-    found = re.fullmatch(r"(\d+\.?\d*(?:[eE]\+?\d+)?|\.\d+)([kKmMgGtTpPeE]?)", compact)
+    found = re.fullmatch(r"(\d+\.?\d*(?:[eE]\+?\d+)?|\.\d+)([kKmMgGtTPE]?)", compact)
     if found:
         unit = found[2].upper().replace("K", "k")
         count = float(found[1]) * _UNITS[unit]

@@ -41,6 +41,13 @@ def test_one_that_is_begun_trains_what_is_missing(storage: str, store: object) -
     assert found.trainings == 6 * 3
 
 
+def test_a_budget_that_the_first_seeds_do_not_fit_is_refused_as_in_earnest(
+    storage: str, store: object
+) -> None:
+    with pytest.raises(MixerSearchError, match="allow as many, or confirm fewer"):
+        forecast("digits", ConfirmationSettings(seeds=3, max_training_flops=1.0), storage)
+
+
 def test_after_test_was_read_another_has_to_be_asked_for(storage: str, store: object) -> None:
     read_test(store, confirm(store))  # type: ignore[arg-type]
     done = forecast("digits", ConfirmationSettings(seeds=3), storage)

@@ -93,7 +93,9 @@ def test_progress_says_what_stopping_saved_and_what_it_cost() -> None:
     assert shown["Of those on the front"] == "1"
     assert "compared after epoch 1 and 4 of 12" in words(app)
     assert shown["Hypervolume lost"] == "–"
-    assert "cannot be said yet: 2 exempt configurations speak for those that were stopped" in words(app)
+    assert "cannot be said yet: 2 exempt configurations speak for those that were stopped" in words(
+        app
+    )
 
 
 @pytest.mark.usefixtures("storage")

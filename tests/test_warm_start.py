@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, create_trial
 
 from runs.pareto import Reference, hypervolume
 from search.sampler import CandidateSpace, CostAwareSampler, RankPrior
+from search.schedule.accuracy_model import AccuracyModel
 
 SPACE = {name: IntDistribution(1, 9) for name in ("width", "depth")}
 Accuracy = Callable[[dict[str, Any]], float]
@@ -83,6 +84,23 @@ def test_what_is_expected_follows_from_the_order_alone() -> None:
     members = space.members([(w, d) for w in range(9) for d in range(9)])
     one, other = (RankPrior.from_trials(space, earlier(of))(members) for of in (accuracy, squared))
     np.testing.assert_array_equal(one, other)
+
+
+def test_a_space_that_is_listed_is_predicted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    space, counted = candidates(), []
+    prior = RankPrior.from_trials(space, earlier(accuracy))
+    predict = AccuracyModel.predict
+
+    def noting(model: AccuracyModel, features: np.ndarray) -> Any:
+        counted.append(len(features))
+        return predict(model, features)
+
+    monkeypatch.setattr(AccuracyModel, "predict", noting)
+    whole = space.members([(w, d) for w in range(9) for d in range(9)])
+    for row in range(3):
+        prior(space.members([(row, row)]))
+        prior(whole)
+    assert counted.count(81) == 1
 
 
 def test_what_an_earlier_study_does_not_know_is_left_out() -> None:

@@ -93,7 +93,7 @@ class AccuracyModel:
 
 
 def _spread(trainings: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.bool_]:
-    """At most so many observations: all of some trainings, evenly spread, the newest among them."""
+    """About so many observations: all of some trainings, evenly spread, the newest among them."""
     numbers, counts = np.unique(trainings, return_counts=True)
     few = max(2, int(len(numbers) * min(1.0, most / counts.sum())))
     chosen = np.unique(np.linspace(0, len(numbers) - 1, few).round().astype(np.int64))

@@ -14,7 +14,7 @@ import numpy as np
 from runs import winners
 from runs.confirmation.membership import candidates
 from runs.record import Origin, State, StudyRecord, TrialRecord
-from runs.seeds import by_configuration, over_seeds
+from runs.seeds import by_configuration, mean_curve, over_seeds
 from search.schedule.accuracy_model import AccuracyModel
 from search.schedule.observations import observations
 from search.schedule.probit import probit
@@ -65,7 +65,9 @@ def choose_candidates(
     for family in study.families:
         seen = _seen(trials, family)
         if any(t.state is State.COMPLETE for t in seen):
-            for trial, mean, deviation in zip(seen, *_posterior(study, seen, curves), strict=True):
+            for trial, mean, deviation in zip(
+                seen, *_posterior(study, trials, seen, curves), strict=True
+            ):
                 if trial.state is State.PRUNED or (trial.accuracy or 0.0) >= study.min_accuracy:
                     known.append(trial)
                     means.append(mean)
@@ -122,16 +124,25 @@ def _seen(trials: Sequence[TrialRecord], family: str) -> list[TrialRecord]:
 
 
 def _posterior(
-    study: StudyRecord, seen: Sequence[TrialRecord], curves: Mapping[int, Sequence[float]]
+    study: StudyRecord,
+    trials: Sequence[TrialRecord],
+    seen: Sequence[TrialRecord],
+    curves: Mapping[int, Sequence[float]],
 ) -> tuple[list[float], list[float]]:
     """Mean and deviation of the probit of each accuracy."""
     complete = [t.state is State.COMPLETE for t in seen]
     last = probit(np.array([t.accuracy or 0.0 for t in seen]))
     if len(seen) < _FEWEST_TO_LEARN_FROM:
         return last.tolist(), np.where(complete, 0.1, 1.0).tolist()
+    groups = by_configuration(trials)
+    means = [
+        mean_curve([curves.get(t.number, ()) for t in groups[one.config, one.origin]])
+        for one in seen
+    ]
     found = observations(
         np.where(complete, last, np.nan),
-        [curves.get(t.number) or [t.accuracy or 0.0] for t in seen],
+        [curve or [t.accuracy or 0.0] for curve, t in zip(means, seen, strict=True)],
+        kept=range(len(seen)),  # once a confirmation there is time for all
     )
     features = _features(study, seen)
     model = AccuracyModel(features[found.rows], found.values, found.to_come, found.rows)

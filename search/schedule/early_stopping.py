@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from runs.record import Origin, State, TrialRecord
-from runs.rungs import FIRST_EXEMPT, stands_for
+from runs.rungs import first_exempt, stands_for
 from runs.seeds import by_configuration, mean_curve
 from search.schedule.candidate import Candidate
 from search.schedule.stopping_rule import (
@@ -93,7 +93,7 @@ class EarlyStopping:
         """The epochs after which trials are compared."""
         self._exempt_share = spec.spared or 0.0
         self._is_weighted = spec.exempt == "weighted"
-        self._first_exempt = FIRST_EXEMPT if self._is_weighted and self._exempt_share else 0
+        self._first_exempt = first_exempt({"rungs": spec.model_dump()})
         self._rule = rule
         self._epochs = epochs
         self._seed = seed

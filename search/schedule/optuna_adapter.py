@@ -45,9 +45,9 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 class SamplerSpec:
     """How to make one of Optuna's samplers, and what it needs."""
 
-    make: Callable[[int, CandidateSpace, float, Sequence[RankPrior]], BaseSampler]
-    """From a seed, the candidates, the accuracy of guessing, and what earlier studies let
-    expect."""
+    make: Callable[[int, CandidateSpace, float, float, Sequence[RankPrior]], BaseSampler]
+    """From a seed, the candidates, the accuracy of guessing, that below which the study calls a
+    trial useless, and what earlier studies let expect."""
     random_trials: float
     """Until so many trials are complete the sampler itself draws at random."""
     learns_from_stopped: bool = False
@@ -57,8 +57,12 @@ class SamplerSpec:
 
 SAMPLERS = {
     "cost_aware": SamplerSpec(
-        lambda seed, candidates, guess, warm_start: CostAwareSampler(
-            candidates, guess_accuracy=guess, seed=seed, warm_start=warm_start
+        lambda seed, candidates, guess, least, warm_start: CostAwareSampler(
+            candidates,
+            guess_accuracy=guess,
+            min_accuracy=least,
+            seed=seed,
+            warm_start=warm_start,
         ),
         random_trials=0,
         learns_from_stopped=True,
@@ -254,8 +258,8 @@ class OptunaAdapter:
 
     def _sampler(self) -> BaseSampler:
         seed = random.Random(f"{self._seed}/{self._num_asked}").getrandbits(31)
-        guess = max(1 / self._task.num_classes, self._min_accuracy or 0.0)
-        return self._spec.make(seed, self._candidates, guess, self._warm_start)
+        guess, least = 1 / self._task.num_classes, self._min_accuracy or 0.0
+        return self._spec.make(seed, self._candidates, guess, least, self._warm_start)
 
     def _frozen(
         self,

@@ -77,6 +77,7 @@ class CostAwareSampler(BaseSampler):
     Args:
         candidates: what may be proposed, and its FLOPs.
         guess_accuracy: of a network that has learnt nothing.
+        min_accuracy: less accurate trials are worth nothing.
         seed: None for another one every time.
         startup_trials: so many come first that are spread over log FLOPs; where the cheap ones have
             learnt nothing, over what lies above these.
@@ -94,13 +95,14 @@ class CostAwareSampler(BaseSampler):
         candidates: CandidateSpace,
         *,
         guess_accuracy: float = 0.0,
+        min_accuracy: float = 0.0,
         seed: int | None = None,
         startup_trials: int = 6,
         cost_exponent: float = 0.25,
         warm_start: Sequence[RankPrior] = (),
     ) -> None:
         self._candidates = candidates
-        self._learnt = guess_accuracy + _CLEARLY * (1 - guess_accuracy)
+        self._learnt = max(min_accuracy, guess_accuracy + _CLEARLY * (1 - guess_accuracy))
         self._startup_trials = startup_trials
         self._cost_exponent = cost_exponent
         self._warm_start = warm_start

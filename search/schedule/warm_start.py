@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +57,7 @@ class RankPrior:
         self._known = ~np.isnan(features).any(axis=0)
         ranks = ndtri((rankdata(accuracies) - 0.5) / len(accuracies))
         self._model = AccuracyModel(features[:, self._known], ranks)
-        self._last: tuple[Candidates, Floats] | None = None
+        self._expected = WeakKeyDictionary[Candidates, Floats]()
 
     @classmethod
     def from_trials(cls, candidates: CandidateSpace, trials: Sequence[FrozenTrial]) -> RankPrior:
@@ -72,10 +73,10 @@ class RankPrior:
 
     def __call__(self, candidates: Candidates) -> Floats:
         """Of each the share of the earlier study's trials that it is expected to be above."""
-        if self._last is None or self._last[0] is not candidates:  # a space that is listed: once
+        if candidates not in self._expected:  # a space that is listed is the same object each time
             mean, _ = self._model.predict(candidates.features[:, self._known])
-            self._last = candidates, np.asarray(ndtr(mean))
-        return self._last[1]
+            self._expected[candidates] = np.asarray(ndtr(mean))
+        return self._expected[candidates]
 
 
 def with_expectations(candidates: Candidates, priors: Sequence[RankPrior]) -> Candidates:

@@ -20,7 +20,6 @@ from runs.image_results import image_results_of
 from runs.leased_reader import WAIT
 from runs.reader import Reader
 from runs.record import ConfirmationRecord, StudyRecord, TrialRecord
-from runs.writer import Writer
 from search.data import Arrays, ImageData
 from search.protocol import Workers
 from search.report.confirmation import ConfirmationProgress, open_reporter, plan_lines
@@ -84,7 +83,7 @@ def train(
         wanted = record.plan if record else new_plan(study, state, settings)
         steps = epoch_steps(spec, len(images.train_labels))
         tasks = partial(
-            _task,
+            task_of,
             store,
             study,
             settings,
@@ -92,7 +91,7 @@ def train(
             images_trained=steps * spec.recipe.batch_size * spec.recipe.epochs,
         )
         task = tasks(at_once=1)
-        _check_budget(task)
+        check_budget(task)
         for line in plan_lines(study, wanted, task, images.has_test, is_new=record is None):
             say(line)
         retry = retry or RetryPolicy()
@@ -173,8 +172,8 @@ def new_plan(
     }
 
 
-def _task(
-    store: Writer,
+def task_of(
+    store: Reader,
     study: StudyRecord,
     settings: ConfirmationSettings,
     wanted: dict[str, Any],
@@ -198,7 +197,7 @@ def _task(
     )
 
 
-def _check_budget(task: ConfirmationTask) -> None:
+def check_budget(task: ConfirmationTask) -> None:
     """Refuses a budget that the first round alone does not fit.
 
     Raises:

@@ -6,8 +6,6 @@ studies have changed or are gone, on any machine.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -83,6 +81,5 @@ def _taken(earlier: EarlierStudy, spec: StudySpec, store: Reader) -> dict[str, A
         "study": str(earlier),
         "dataset": study.spec.get("dataset"),
         "recipe": study.spec.get("recipe"),
-        "digest": hashlib.sha256(json.dumps(taken).encode()).hexdigest(),
         "trials": taken,
     }
