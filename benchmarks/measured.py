@@ -55,8 +55,11 @@ class Measured:
         return [course.spent_to(share, measure, floor) for course in self.courses[method]]
 
     def shares_after(self, method: str, trials: int) -> list[float]:
-        """Of the hypervolume above the median accuracy, by the method's repeats."""
-        return [course.share_after(trials) for course in self.courses[method]]
+        """Of the hypervolume above the median accuracy, by the method's repeats.
+
+        No more than the target, at which studies end: recorded ones went on.
+        """
+        return [min(course.share_after(trials), TARGET) for course in self.courses[method]]
 
     def as_json(self) -> dict[str, Any]:
         """Every repeat's figures; null is never."""

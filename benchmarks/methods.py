@@ -1,6 +1,6 @@
 """The searches that are compared: ours, and each baseline as its own experts would set it.
 
-All know what ours knows: the ceiling, what was tried before, and, where the name says so,
+All get what our sampler gets: the ceiling, what was tried before, and, where the name says so,
 our first trials. All run through the coordinator of `search.run`.
 """
 

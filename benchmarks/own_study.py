@@ -2,9 +2,10 @@
 
 The coordinator asks one of these samplers for a configuration; it asks the expert's study, until
 that proposes something under the ceiling that was not tried yet. FLOPs are arithmetic, so a
-proposal over the ceiling costs nothing: the sampler tells the expert's study that it is complete
-and violates a constraint (`Trial.set_constraint`), as Optuna's documentation teaches, or, where the
-expert does better without, that it failed. Of what was tried before it tells that it failed.
+proposal over the ceiling costs nothing: `OwnStudySampler` records it in the expert's study as a
+complete trial that violates a constraint (`Trial.set_constraint`), as Optuna's documentation
+teaches, or, where the expert does better without, as a failed one. A proposal that was tried before
+it records as failed.
 
 An expert's study begins as ours does, spread over log FLOPs, or at random under the ceiling.
 """
@@ -33,11 +34,12 @@ class OwnStudySampler(JointSampler):
     Args:
         expert: a seed to the sampler.
         candidates: what may be proposed, and its FLOPs.
-        guess_accuracy: what the expert's study hears of a proposal over the ceiling.
+        guess_accuracy: the accuracy recorded for a proposal over the ceiling.
         seed: of all that is drawn.
         random_starts: so many trials come first that are drawn at random under the ceiling.
         our_starts: whether those of our sampler come before these.
-        constrained: whether the expert's study hears that such a proposal violates a constraint.
+        constrained: whether a proposal over the ceiling is recorded as complete and violating a
+            constraint; else as failed.
         tries: proposals that may be no use.
     """
 
@@ -60,7 +62,7 @@ class OwnStudySampler(JointSampler):
         self._num_random = random_starts
         self._constrained, self._tries = constrained, tries
         self._asked: dict[int, Trial] = {}
-        """Trials of the expert's study that do not know their end yet, by the number of ours."""
+        """Trials of the expert's study that still run, by the number of ours."""
         self._tried: set[tuple[int, ...]] = set()
 
     def sample_relative(

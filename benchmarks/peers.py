@@ -1,6 +1,6 @@
 """Records how the searches of other packages go, since these are too slow to repeat every time.
 
-    pip install -e '.[peers]'
+    pip install -c constraints.txt -e '.[peers]'
     python benchmarks/peers.py --tables digits,large --repeats 8
 
 GPSampler and BoTorch search the same tables by the same coordinator as all others; where each study
@@ -50,8 +50,8 @@ def main() -> int:
     args = parser.parse_args()
     if not is_installed():
         print(
-            "error: BoTorch is not installed here; pip install -e '.[peers]', and repeat the "
-            "command",
+            "error: BoTorch is not installed here; pip install -c constraints.txt -e '.[peers]', "
+            "and repeat the command",
             file=sys.stderr,
         )
         return 2
@@ -59,12 +59,13 @@ def main() -> int:
     args.folder.mkdir(parents=True, exist_ok=True)
     try:
         tables = {name: find_table(name) for name in args.tables.split(",")}
+        kept = {name: _kept(args.folder, name, t, args.trials) for name, t in tables.items()}
     except MixerSearchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     with ProcessPoolExecutor(num_cores(), mp_context=get_context("spawn")) as pool:
         for name, table in tables.items():
-            _record(pool, name, table, args)
+            _record(pool, name, table, kept[name], args)
     return 0
 
 
@@ -80,6 +81,14 @@ def read_peers(name: str, table: Table, folder: Path = RESULTS) -> dict[str, lis
         TableError: they were recorded on another table of that name, or are of other lengths than
             the studies they are compared with.
     """
+    return {
+        method: [Course.from_rows(rows) for rows in by_seed.values()]
+        for method, by_seed in _kept(folder, name, table, MOST_TRIALS).items()
+    }
+
+
+def _kept(folder: Path, name: str, table: Table, trials: int) -> dict[str, dict[str, Any]]:
+    """Recorded courses by method and seed, as rows; what was recorded otherwise is refused."""
     path = folder / f"{name}.json"
     if not path.exists():
         return {}
@@ -88,15 +97,13 @@ def read_peers(name: str, table: Table, folder: Path = RESULTS) -> dict[str, lis
         raise TableError(
             f"{path} was recorded on another table {name}; remove it and repeat benchmarks/peers.py"
         )
-    if kept["trials"] != MOST_TRIALS:
+    if kept["trials"] != trials:
         raise TableError(
-            f"{path} holds studies of {kept['trials']} trials, not of {MOST_TRIALS}; remove it and "
-            "repeat benchmarks/peers.py without --trials"
+            f"{path} holds studies of {kept['trials']} trials, not of {trials}; remove it and "
+            f"repeat benchmarks/peers.py{'' if trials == MOST_TRIALS else f' --trials {trials}'}"
         )
-    return {
-        method: [Course.from_rows(rows) for rows in by_seed.values()]
-        for method, by_seed in kept["courses"].items()
-    }
+    courses: dict[str, dict[str, Any]] = kept["courses"]
+    return courses
 
 
 def fingerprint(table: Table) -> dict[str, Any]:
@@ -108,10 +115,14 @@ def fingerprint(table: Table) -> dict[str, Any]:
     }
 
 
-def _record(pool: ProcessPoolExecutor, name: str, table: Table, args: argparse.Namespace) -> None:
+def _record(
+    pool: ProcessPoolExecutor,
+    name: str,
+    table: Table,
+    courses: dict[str, dict[str, Any]],
+    args: argparse.Namespace,
+) -> None:
     path: Path = args.folder / f"{name}.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    courses: dict[str, dict[str, Any]] = kept.get("courses", {})
     missing = {
         pool.submit(_course, name, method, seed, args.trials): (method, str(seed))
         for method in args.methods.split(";")

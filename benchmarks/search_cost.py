@@ -27,6 +27,7 @@ from ask_seconds import ask_seconds
 from find_table import TUNING, all_tables, find_table
 from measured import Measured, measure
 from methods import METHODS
+from peers import read_peers
 from search_cost_figure import figure_of, write_png
 from search_cost_report import report
 from targets import targets
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         methods = _methods(args.methods)
         for name in names:  # before anything runs
-            find_table(name)
+            read_peers(name, find_table(name))
         with ProcessPoolExecutor(num_cores(), mp_context=get_context("spawn")) as pool:
             timed = {n: pool.submit(ask_seconds, n) for n in ASKED_AT if args.all}
             asks = {n: job.result() for n, job in timed.items()}
