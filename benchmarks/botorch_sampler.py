@@ -20,6 +20,7 @@ from botorch.models.deterministic import GenericDeterministicModel
 from botorch.models.model import ModelList
 from botorch.models.transforms import Standardize
 from botorch.optim import optimize_acqf_discrete
+from botorch.sampling.get_sampler import get_sampler
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from joint_sampler import SPREAD_STARTS, JointSampler, untried
 from optuna.distributions import BaseDistribution
@@ -27,8 +28,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.schedule.candidate_space import CandidateSpace
 
-BATCH = 512
-"""Candidates whose acquisition is worked out at once."""
+BATCH = 128
+"""Candidates whose acquisition is worked out at once: more do not stay in a core's cache."""
+
+SAMPLES = 64
+"""Quasi-Monte Carlo draws of the accuracies (Sobol); BoTorch's default is 128, which takes twice as
+long to score a candidate."""
 
 
 class BoTorchSampler(JointSampler):
@@ -62,10 +67,12 @@ class BoTorchSampler(JointSampler):
         low, high = self._extent(pool)
         flops = GenericDeterministicModel(lambda X: -(low + (high - low) * X[..., -1:]))
         running = [t for t in others if not t.state.is_finished()]
+        model = ModelList(learnt, flops)
         acquisition = qLogNoisyExpectedHypervolumeImprovement(
-            model=ModelList(learnt, flops),
+            model=model,
             ref_point=[self._guess_accuracy, -np.log10(self._candidates.max_flops)],
             X_baseline=known,
+            sampler=get_sampler(model.posterior(known), torch.Size([SAMPLES])),
             X_pending=self._features(running) if running else None,
             prune_baseline=True,
             cache_root=False,  # it cannot be kept of models of two kinds

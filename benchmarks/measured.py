@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 from course import MEASURES, Course
 from find_table import find_table
-from methods import METHODS, MOST_TRIALS, OURS, RECORDED, course_of
+from methods import METHODS, MOST_TRIALS, OURS, RECORDED, TARGET, course_of
 from peers import read_peers
 from table import FLOORS
 
 from runs.record import State
 
-SHARES = (0.9, 0.95, 0.98)
-TARGET = SHARES[-1]
-"""A study ends where it has that share of the hypervolume, above either accuracy."""
+SHARES = (0.9, 0.95, TARGET)
 
 TRIALS = (15, 30, 60)
 """After so many trials shares of the hypervolume are compared."""
@@ -55,10 +53,8 @@ class Measured:
         return [course.spent_to(share, measure, floor) for course in self.courses[method]]
 
     def shares_after(self, method: str, trials: int) -> list[float]:
-        """Of the hypervolume above the median accuracy, by the method's repeats.
-
-        No more than the target, at which studies end: recorded ones went on.
-        """
+        """Of the hypervolume above the median accuracy, by the method's repeats; no more than the
+        target, at which studies end."""
         return [min(course.share_after(trials), TARGET) for course in self.courses[method]]
 
     def as_json(self) -> dict[str, Any]:

@@ -30,6 +30,12 @@ Build = Callable[[int, CandidateSpace, float], JointSampler]
 MOST_TRIALS = 150
 """A study that is compared ends after so many; what it had not found by then counts as never."""
 
+PEER_TRIALS = 60
+"""A recorded study ends after so many; what it had not found by then it may have found later."""
+
+TARGET = 0.98
+"""A study ends where it has that share of the hypervolume, above either accuracy."""
+
 POPULATION = 20
 """Of NSGA-II: fits studies of some hundred trials."""
 

@@ -26,7 +26,7 @@ from typing import Any
 from course import Course
 from find_table import all_tables, find_table
 from learning_curves import TableError
-from methods import MOST_TRIALS, RECORDED, course_of
+from methods import PEER_TRIALS, RECORDED, TARGET, course_of
 from table import Table
 
 from search.train.environment import git_revision
@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("--methods", default=";".join(RECORDED), help="separated by ;")
     parser.add_argument("--repeats", type=int, default=8)
     parser.add_argument(
-        "--trials", type=int, default=MOST_TRIALS, help="of a study; fewer are a rehearsal"
+        "--trials", type=int, default=PEER_TRIALS, help="of a study; fewer are a rehearsal"
     )
     parser.add_argument("--folder", type=Path, default=RESULTS)
     args = parser.parse_args()
@@ -83,7 +83,7 @@ def read_peers(name: str, table: Table, folder: Path = RESULTS) -> dict[str, lis
     """
     return {
         method: [Course.from_rows(rows) for rows in by_seed.values()]
-        for method, by_seed in _kept(folder, name, table, MOST_TRIALS).items()
+        for method, by_seed in _kept(folder, name, table, PEER_TRIALS).items()
     }
 
 
@@ -100,7 +100,7 @@ def _kept(folder: Path, name: str, table: Table, trials: int) -> dict[str, dict[
     if kept["trials"] != trials:
         raise TableError(
             f"{path} holds studies of {kept['trials']} trials, not of {trials}; remove it and "
-            f"repeat benchmarks/peers.py{'' if trials == MOST_TRIALS else f' --trials {trials}'}"
+            f"repeat benchmarks/peers.py{'' if trials == PEER_TRIALS else f' --trials {trials}'}"
         )
     courses: dict[str, dict[str, Any]] = kept["courses"]
     return courses
@@ -138,7 +138,7 @@ def _record(
 
 
 def _course(table: str, method: str, seed: int, trials: int) -> Course:
-    return course_of(find_table(table), method, seed, num_trials=trials)
+    return course_of(find_table(table), method, seed, until=TARGET, num_trials=trials)
 
 
 def _receipt(table: Table, trials: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from estimates import band, ratio  # noqa: E402
 from find_table import find_table  # noqa: E402
 from learning_curves import TableError  # noqa: E402
 from measured import Measured, RungEffect, rung_effect  # noqa: E402
-from methods import METHODS, MOST_TRIALS  # noqa: E402
+from methods import METHODS, PEER_TRIALS  # noqa: E402
 from peers import fingerprint, read_peers  # noqa: E402
 from search_cost_report import report  # noqa: E402
 from targets import targets  # noqa: E402
@@ -155,7 +155,7 @@ def test_the_worst_table_comes_first() -> None:
     [
         ({}, None),
         ({"table": {"members": 3}}, "another table large; remove it and repeat"),
-        ({"trials": 40}, "holds studies of 40 trials, not of 150; remove it"),
+        ({"trials": 40}, "holds studies of 40 trials, not of 60; remove it"),
     ],
 )
 def test_recorded_courses_are_of_this_table_and_as_long(
@@ -164,7 +164,7 @@ def test_recorded_courses_are_of_this_table_and_as_long(
     table = find_table("large")
     done = METHODS["random"].replay(table, seed=0, num_trials=5)
     courses = {"BoTorch, our starts": {"0": done.thinned().as_rows()}}
-    kept = {"table": fingerprint(table), "trials": MOST_TRIALS, "courses": courses} | change
+    kept = {"table": fingerprint(table), "trials": PEER_TRIALS, "courses": courses} | change
     (tmp_path / "large.json").write_text(json.dumps(kept))
     if sentence:
         with pytest.raises(TableError, match=sentence):
