@@ -48,6 +48,12 @@ class Course:
         reached = (getattr(p, measure) for p in self.points if p.share(floor) >= share)
         return float(next(reached, np.inf))
 
+    def spent_at_least(
+        self, share: float, measure: Measure = "training_flops", floor: Floor = "median"
+    ) -> float:
+        """The same; if it never was, what had been spent when the study ended."""
+        return min(self.spent_to(share, measure, floor), float(getattr(self.points[-1], measure)))
+
     def share_after(self, trials: int, floor: Floor = "median") -> float:
         """Of the table's hypervolume, once so many trials have ended."""
         return max((p.share(floor) for p in self.points if p.trials <= trials), default=0.0)

@@ -21,6 +21,8 @@ class Estimate:
     value: float
     low: float
     high: float
+    is_least: bool = False
+    """Whether what is estimated may be more: studies ended before they got there."""
 
 
 @dataclass(frozen=True)

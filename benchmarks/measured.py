@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from course import MEASURES, Course
+from estimates import Estimate, ratio
 from find_table import find_table
-from methods import METHODS, MOST_TRIALS, OURS, RECORDED, TARGET, course_of
+from methods import METHODS, MOST_TRIALS, OURS, PEER_TRIALS, RECORDED, TARGET, course_of
 from peers import read_peers
 from table import FLOORS
 
@@ -51,6 +52,27 @@ class Measured:
     def spent(self, method: str, share: float, measure: Any, floor: Any = "median") -> list[float]:
         """By the method's repeats."""
         return [course.spent_to(share, measure, floor) for course in self.courses[method]]
+
+    def against_ours(self, method: str, share: float, measure: Any) -> Estimate:
+        """How many times ours it needs; NaN where neither gets there.
+
+        A recorded study that ended before it got there counts as it stood at its end, so that the
+        ratio is the least that it may be.
+        """
+        ours, theirs = self.spent(OURS, share, measure), self.spent(method, share, measure)
+        if method not in RECORDED or np.isinf(np.median(ours)):
+            return ratio(theirs, ours)
+        least = [course.spent_at_least(share, measure) for course in self.courses[method]]
+        is_least = bool(np.median(least) < np.median(theirs))
+        return replace(ratio(least, ours), is_least=is_least)
+
+    def not_reached(self, method: str, share: float) -> str:
+        """In how many repeats of a recorded method it did not get there; empty where in none."""
+        spent = self.spent(method, share, "trials")
+        missed = int(np.isinf(spent).sum())
+        if method not in RECORDED or not missed:
+            return ""
+        return f"{method} not within {PEER_TRIALS} trials in {missed} of {len(spent)} repeats"
 
     def shares_after(self, method: str, trials: int) -> list[float]:
         """Of the hypervolume above the median accuracy, by the method's repeats; no more than the

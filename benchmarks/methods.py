@@ -55,7 +55,7 @@ class Method:
     warm_from: str | None = None
     """The table that an earlier study searched."""
     is_recorded: bool = False
-    """Needs the extra `peers`, so its courses were recorded once."""
+    """Needs the extra `peers`, so its courses were recorded once, of fewer trials."""
 
     def replay(self, table: Table, seed: int, **limits: Any) -> Replay:
         """A study of that seed on the table."""

@@ -9,8 +9,8 @@ import numpy as np
 from estimates import Band, Estimate, band, ratio
 from find_table import TUNING
 from measured import SHARES, TRIALS, Measured
-from methods import MOST_TRIALS, OURS, RECORDED
-from targets import FLOPS, Tables, Target, best_baseline
+from methods import MOST_TRIALS, OURS, PEER_TRIALS, RECORDED
+from targets import FLOPS, Tables, Target, best_baseline, may_need_less
 
 TERA = 1e12
 
@@ -44,12 +44,23 @@ def worst_first(tables: Tables) -> list[str]:
         best, value = known[name]
         ours, other = (band(tables[name].spent(m, 0.95, FLOPS)).median for m in (OURS, best))
         note = " (for tuning)" if name == TUNING else ""
-        never = math.isinf(other.value)
+        none = math.isinf(other.value) and best not in RECORDED
         lines.append(
-            f"| {name}{note} | {_tera(ours.value)} | {'none' if never else best} | "
-            f"{_tera(other.value)} | {_interval(value)} |"
+            f"| {name}{note} | {_tera(ours.value)} | {'none' if none else best} | "
+            f"{_tera(other.value, best)} | {_interval(value)} |"
         )
-    return lines
+    may_be_less = [
+        f"- {name}: {tables[name].not_reached(method, 0.95)}; {_interval(least)} times ours."
+        for name in order
+        for method, least in may_need_less(tables[name], 0.95, FLOPS).items()
+    ]
+    if may_be_less:
+        lines += [
+            "",
+            "These were recorded too short to say whether they need less than the best:",
+            "",
+        ]
+    return lines + may_be_less
 
 
 def of_table(table: Measured) -> list[str]:
@@ -71,19 +82,19 @@ def of_table(table: Measured) -> list[str]:
         old = band(table.spent(name, 0.98, FLOPS, "guessing")).median.value
         after = [100 * float(np.median(table.shares_after(name, n))) for n in TRIALS]
         over = (
-            _interval(ratio(table.spent(name, 0.95, FLOPS), table.spent(OURS, 0.95, FLOPS)))
+            _interval(table.against_ours(name, 0.95, FLOPS))
             if OURS in table.courses and name != OURS
             else ""
         )
         cells = [
-            _tera(tera[0].median.value),
-            _quartiles(tera[1]),
-            _tera(tera[2].median.value),
-            _plain(trials),
-            _plain(seconds),
+            _tera(tera[0].median.value, name),
+            _quartiles(tera[1], name),
+            _tera(tera[2].median.value, name),
+            _plain(trials, name),
+            _plain(seconds, name),
             over,
             ", ".join(f"{value:.0f}" for value in after),
-            _tera(old),
+            _tera(old, name),
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += ["", _repeats(table)]
@@ -120,27 +131,32 @@ def _repeats(table: Measured) -> str:
     said = f"{max(own, default=0)} repeats of at most {MOST_TRIALS} trials"
     peers = [f"{name} {n}" for name, n in counts.items() if name in RECORDED]
     if peers:
-        said += f"; recorded: {', '.join(peers)}"
-    return said + "; *never*: at least half of the repeats had not got there when they ended."
+        said += f"; recorded, of at most {PEER_TRIALS} trials: {', '.join(peers)}"
+    said += "; *never*: at least half of the repeats had not got there when they ended"
+    if peers:
+        said += f"; *not in {PEER_TRIALS}*: the same of recorded ones, which may get there later"
+    return said + "."
 
 
 def _lowest(found: Estimate) -> float:
     return math.inf if math.isnan(found.value) else found.value
 
 
-def _tera(flops: float) -> str:
-    return _plain(flops / TERA)
+def _tera(flops: float, method: str = OURS) -> str:
+    return _plain(flops / TERA, method)
 
 
-def _plain(value: float) -> str:
+def _plain(value: float, method: str = OURS) -> str:
     if math.isinf(value):
-        return "never"
+        return f"not in {PEER_TRIALS}" if method in RECORDED else "never"
     return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 
-def _quartiles(found: Band) -> str:
-    middle, lower, upper = (_tera(v) for v in (found.median.value, found.lower, found.upper))
-    return f"{middle} ({lower} to {upper})"
+def _quartiles(found: Band, method: str) -> str:
+    middle, lower, upper = (
+        _tera(value, method) for value in (found.median.value, found.lower, found.upper)
+    )
+    return middle if middle == lower == upper else f"{middle} ({lower} to {upper})"
 
 
 def _interval(found: Estimate) -> str:
@@ -153,4 +169,4 @@ def _interval(found: Estimate) -> str:
     low, middle, high = (
         "∞" if math.isinf(v) else f"{v:.2f}" for v in (found.low, found.value, found.high)
     )
-    return f"{middle} ({low} to {high})"
+    return f"{'at least ' if found.is_least else ''}{middle} ({low} to {high})"

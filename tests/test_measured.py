@@ -141,6 +141,58 @@ def test_every_target_is_worked_out_from_what_was_measured() -> None:
     assert reached("a proposal at 10,000 trials", "seconds") == (None, "not measured")
 
 
+def with_botorch(name: str, ended_at: list[tuple[float, float]], **flops: float) -> Measured:
+    """The same with recorded repeats of 60 trials: compute at their ends, and shares there."""
+    table = measured(name, **flops)
+    table.courses["BoTorch, our starts"] = [
+        course((1, 1.0, 0.1, 0.1), (60, flops, share, share)) for flops, share in ended_at
+    ]
+    return table
+
+
+def test_a_recorded_study_that_ended_early_needs_at_least_what_it_had_spent() -> None:
+    some = with_botorch("noisy", [(20, 0.5), (40, 0.96), (60, 0.6)], ours=10, random=50)
+    found = some.against_ours("BoTorch, our starts", 0.95, "training_flops")
+    assert (found.value, found.is_least) == (4, True)
+    exact = with_botorch("noisy", [(20, 0.96), (40, 0.96), (60, 0.6)], ours=10, random=50)
+    found = exact.against_ours("BoTorch, our starts", 0.95, "training_flops")
+    assert (found.value, found.is_least) == (4, False), "whenever the last gets there, it is last"
+    assert not some.against_ours("random", 0.95, "training_flops").is_least
+    never = with_botorch("noisy", [(20, 0.5)], random=50)
+    never.courses["ours"] = [course((150, 30, 0.9, 0.9))]
+    found = never.against_ours("BoTorch, our starts", 0.95, "training_flops")
+    assert math.isnan(found.value), "neither gets there, although one went on for longer"
+
+
+def test_a_recorded_baseline_that_ended_early_is_neither_the_best_nor_beaten() -> None:
+    tables = {
+        "cifar10": with_botorch("cifar10", 3 * [(11, 0.5)], ours=10, random=20),
+        "large": with_botorch("large", 3 * [(30, 0.5)], ours=10, random=20),
+    }
+    rows = {(row.on, row.what): row for row in targets(tables, {})}
+    botorch = rows["cifar10", "compute to 95 %: BoTorch, our starts / ours"]
+    short = "BoTorch, our starts not within 60 trials in 3 of 3 repeats"
+    assert botorch.measured == f"at least 1.1 (1.1 to 1.1) ({short})"
+    assert botorch.reached is None, "1.1 is less than what is asked, but it may be more"
+    worst = rows["the worst of all tables", "compute to 95 %: best baseline / ours"]
+    assert worst.measured == f"2 (2 to 2) (cifar10: random; {short} on cifar10, at least 1.1)"
+    assert worst.reached, "1.1 would be enough too"
+    tables["large"] = with_botorch("large", 3 * [(8, 0.5)], ours=10, random=20)
+    rows = {(row.on, row.what): row for row in targets(tables, {})}
+    assert rows["the worst of all tables", worst.what].reached is None, "0.8 would not"
+    said = report(tables, [], {})
+    assert "| large | 1e-11 | random | 2e-11 | 2.00 (2.00 to 2.00) |" in said
+    assert f"- large: {short}; at least 0.80 (0.80 to 0.80) times ours." in said
+    assert "| BoTorch, our starts | not in 60 | not in 60 | not in 60 |" in said
+
+
+def test_where_only_ours_gets_there_a_recorded_baseline_may_still() -> None:
+    table = with_botorch("large", 3 * [(30, 0.5)], ours=10)
+    table.courses["random"] = [course((150, 90, 0.9, 0.9))]
+    (row,) = [r for r in targets({"large": table}, {}) if r.on == "the worst of all tables"]
+    assert row.measured.startswith("at least 3 (3 to 3) (large: BoTorch, our starts not within")
+
+
 def test_the_worst_table_comes_first() -> None:
     tables = {
         "late": measured("late", ours=10, random=30),
