@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
@@ -63,9 +64,10 @@ def main() -> int:
     except MixerSearchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    revision = git_revision()  # of the code that runs, whatever is changed meanwhile
     with ProcessPoolExecutor(num_cores(), mp_context=get_context("spawn")) as pool:
-        for name, table in tables.items():
-            _record(pool, name, table, kept[name], args)
+        for name in tables:
+            _record(pool, name, kept[name], revision, args)
     return 0
 
 
@@ -83,16 +85,18 @@ def read_peers(name: str, table: Table, folder: Path = RESULTS) -> dict[str, lis
     """
     return {
         method: [Course.from_rows(rows) for rows in by_seed.values()]
-        for method, by_seed in _kept(folder, name, table, PEER_TRIALS).items()
+        for method, by_seed in _kept(folder, name, table, PEER_TRIALS)["courses"].items()
     }
 
 
-def _kept(folder: Path, name: str, table: Table, trials: int) -> dict[str, dict[str, Any]]:
-    """Recorded courses by method and seed, as rows; what was recorded otherwise is refused."""
+def _kept(folder: Path, name: str, table: Table, trials: int) -> dict[str, Any]:
+    """What was recorded on a table: courses by method and seed, as rows, and the receipts of the
+    commands that did it. What was recorded otherwise is refused."""
     path = folder / f"{name}.json"
     if not path.exists():
-        return {}
-    kept = json.loads(path.read_text())
+        about = {"table": fingerprint(table), "trials": trials}
+        return about | {"recorded": [], "courses": {}}
+    kept: dict[str, Any] = json.loads(path.read_text())
     if kept["table"] != fingerprint(table):
         raise TableError(
             f"{path} was recorded on another table {name}; remove it and repeat benchmarks/peers.py"
@@ -102,8 +106,7 @@ def _kept(folder: Path, name: str, table: Table, trials: int) -> dict[str, dict[
             f"{path} holds studies of {kept['trials']} trials, not of {trials}; remove it and "
             f"repeat benchmarks/peers.py{'' if trials == PEER_TRIALS else f' --trials {trials}'}"
         )
-    courses: dict[str, dict[str, Any]] = kept["courses"]
-    return courses
+    return kept
 
 
 def fingerprint(table: Table) -> dict[str, Any]:
@@ -118,22 +121,25 @@ def fingerprint(table: Table) -> dict[str, Any]:
 def _record(
     pool: ProcessPoolExecutor,
     name: str,
-    table: Table,
-    courses: dict[str, dict[str, Any]],
+    kept: dict[str, Any],
+    revision: str | None,
     args: argparse.Namespace,
 ) -> None:
+    """What is missing, written as each study ends."""
     path: Path = args.folder / f"{name}.json"
+    courses: dict[str, dict[str, Any]] = kept["courses"]
+    before = kept["recorded"]
     missing = {
         pool.submit(_course, name, method, seed, args.trials): (method, str(seed))
-        for method in args.methods.split(";")
         for seed in range(args.repeats)
+        for method in args.methods.split(";")
         if str(seed) not in courses.get(method, {})
     }
     for job in as_completed(missing):
         method, seed = missing[job]
         courses.setdefault(method, {})[seed] = job.result().as_rows()
-        receipt = _receipt(table, args.trials) | {"courses": courses}
-        path.write_text(json.dumps(receipt, indent=1) + "\n")
+        kept["recorded"] = [*before, _receipt(revision)]
+        path.write_text(json.dumps(kept, indent=1) + "\n")
         print(f"{name}: {method}, seed {seed}, written to {path}", flush=True)
 
 
@@ -141,7 +147,7 @@ def _course(table: str, method: str, seed: int, trials: int) -> Course:
     return course_of(find_table(table), method, seed, until=TARGET, num_trials=trials)
 
 
-def _receipt(table: Table, trials: int) -> dict[str, Any]:
+def _receipt(revision: str | None) -> dict[str, Any]:
     versions = {"python": platform.python_version()}
     for library in LIBRARIES:
         try:
@@ -149,13 +155,11 @@ def _receipt(table: Table, trials: int) -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {
-        "command": "python benchmarks/peers.py " + " ".join(sys.argv[1:]),
+        "command": "python benchmarks/peers.py " + shlex.join(sys.argv[1:]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "revision": git_revision(),
+        "revision": revision,
         "machine": f"{platform.machine()}, {num_cores()} cores",
         "versions": versions,
-        "trials": trials,
-        "table": fingerprint(table),
     }
 
 
