@@ -16,7 +16,8 @@ import os
 import platform
 import shlex
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -60,14 +61,16 @@ def main() -> int:
     args.folder.mkdir(parents=True, exist_ok=True)
     try:
         tables = {name: find_table(name) for name in args.tables.split(",")}
-        kept = {name: _kept(args.folder, name, t, args.trials) for name, t in tables.items()}
+        for name, table in tables.items():  # before anything runs
+            _kept(args.folder, name, table, args.trials)
     except MixerSearchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     revision = git_revision()  # of the code that runs, whatever is changed meanwhile
+    methods, seeds = args.methods.split(";"), range(args.repeats)
     with ProcessPoolExecutor(num_cores(), mp_context=get_context("spawn")) as pool:
         for name in tables:
-            _record(pool, name, kept[name], revision, args)
+            record(pool, name, methods, seeds, args.trials, args.folder, revision)
     return 0
 
 
@@ -87,6 +90,37 @@ def read_peers(name: str, table: Table, folder: Path = RESULTS) -> dict[str, lis
         method: [Course.from_rows(rows) for rows in by_seed.values()]
         for method, by_seed in _kept(folder, name, table, PEER_TRIALS)["courses"].items()
     }
+
+
+def record(
+    pool: Executor,
+    name: str,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    trials: int = PEER_TRIALS,
+    folder: Path = RESULTS,
+    revision: str | None = None,
+) -> None:
+    """Adds what a table's file does not hold yet, written as each study ends.
+
+    Raises:
+        TableError: what it holds is of another table, or of other lengths.
+    """
+    path, kept = folder / f"{name}.json", _kept(folder, name, find_table(name), trials)
+    courses: dict[str, dict[str, Any]] = kept["courses"]
+    before = kept["recorded"]
+    missing = {
+        pool.submit(_course, name, method, seed, trials): (method, str(seed))
+        for seed in seeds
+        for method in methods
+        if str(seed) not in courses.get(method, {})
+    }
+    for job in as_completed(missing):
+        method, seed = missing[job]
+        courses.setdefault(method, {})[seed] = job.result().as_rows()
+        kept["recorded"] = [*before, _receipt(revision)]
+        path.write_text(json.dumps(kept, indent=1) + "\n")
+        print(f"{name}: {method}, seed {seed}, written to {path}", flush=True)
 
 
 def _kept(folder: Path, name: str, table: Table, trials: int) -> dict[str, Any]:
@@ -116,31 +150,6 @@ def fingerprint(table: Table) -> dict[str, Any]:
         "flops_ceiling": table.flops_ceiling,
         "hypervolume": {k: round(v, 9) for k, v in table.whole_hypervolume.items()},
     }
-
-
-def _record(
-    pool: ProcessPoolExecutor,
-    name: str,
-    kept: dict[str, Any],
-    revision: str | None,
-    args: argparse.Namespace,
-) -> None:
-    """What is missing, written as each study ends."""
-    path: Path = args.folder / f"{name}.json"
-    courses: dict[str, dict[str, Any]] = kept["courses"]
-    before = kept["recorded"]
-    missing = {
-        pool.submit(_course, name, method, seed, args.trials): (method, str(seed))
-        for seed in range(args.repeats)
-        for method in args.methods.split(";")
-        if str(seed) not in courses.get(method, {})
-    }
-    for job in as_completed(missing):
-        method, seed = missing[job]
-        courses.setdefault(method, {})[seed] = job.result().as_rows()
-        kept["recorded"] = [*before, _receipt(revision)]
-        path.write_text(json.dumps(kept, indent=1) + "\n")
-        print(f"{name}: {method}, seed {seed}, written to {path}", flush=True)
 
 
 def _course(table: str, method: str, seed: int, trials: int) -> Course:

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from find_table import find_table  # noqa: E402
 from learning_curves import TableError  # noqa: E402
 from measured import Measured, RungEffect, rung_effect  # noqa: E402
 from methods import METHODS, PEER_TRIALS  # noqa: E402
-from peers import fingerprint, read_peers  # noqa: E402
+from peers import fingerprint, read_peers, record  # noqa: E402
 from search_cost_report import report  # noqa: E402
 from targets import targets  # noqa: E402
 
@@ -225,6 +226,22 @@ def test_recorded_courses_are_of_this_table_and_as_long(
     (found,) = read_peers("large", table, tmp_path)["BoTorch, our starts"]
     assert found.spent_to(0.1) == done.spent_to(0.1)
     assert read_peers("late", find_table("late"), tmp_path) == {}
+
+
+def test_what_is_recorded_is_added_to_and_keeps_every_receipt(tmp_path: Path) -> None:
+    def record_until(seed: int, revision: str) -> dict[str, list[Course]]:
+        with ThreadPoolExecutor(1) as pool:
+            seeds = range(seed + 1)
+            record(pool, "large", ["random"], seeds, folder=tmp_path, revision=revision)
+        return read_peers("large", find_table("large"), tmp_path)
+
+    (first,) = record_until(0, "a")["random"]
+    kept, second = record_until(1, "b")["random"]
+    assert kept == first
+    assert second != first
+    assert [course.points[-1].trials for course in (first, second)] == 2 * [PEER_TRIALS]
+    receipts = json.loads((tmp_path / "large.json").read_text())["recorded"]
+    assert [receipt["revision"] for receipt in receipts] == ["a", "b"]
 
 
 @pytest.mark.slow
