@@ -196,6 +196,41 @@ def test_where_cheap_networks_have_learnt_nothing_the_first_trials_look_up() -> 
     assert min(costs[1:]) > middle + 0.3
 
 
+@pytest.mark.parametrize("workers", [4, 16])
+def test_side_by_side_the_search_looks_up_until_a_network_has_learnt_something(
+    workers: int,
+) -> None:
+    """The cheap ones end first; what is asked for then is dearer than all that learnt nothing."""
+    study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=0))
+    running = [study.ask(SPACE) for _ in range(workers)]
+    useless, starts = 0.0, 0
+    while True:
+        running.sort(key=lambda trial: flops(trial.params))
+        first = running.pop(0)
+        cost = flops(first.params)
+        learnt = cost > 0.5 * MAX_FLOPS
+        study.tell(first, [0.6 if learnt else 0.1, cost])
+        if learnt:
+            break
+        useless = max(useless, cost)
+        running.append(study.ask(SPACE))
+        assert flops(running[-1].params) > useless
+        starts += 1
+    assert starts >= workers // 2
+    assert max(flops(trial.params) for trial in running) > 0.8 * MAX_FLOPS
+
+
+def test_side_by_side_a_search_in_which_nothing_learns_still_uses_its_model() -> None:
+    study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, min_accuracy=0.95, seed=0))
+    running = [study.ask(SPACE) for _ in range(4)]
+    for _ in range(30):
+        first = running.pop(0)
+        study.tell(first, [accuracy(first.params), flops(first.params)])
+        running.append(study.ask(SPACE))
+    best = max(accuracy(params) for params in MEMBERS if flops(params) <= MAX_FLOPS)
+    assert max(trial.values[0] for trial in study.trials if trial.values) == pytest.approx(best)
+
+
 def test_a_stopped_trial_says_how_well_its_neighbours_would_do() -> None:
     def expected_with(stopped_at: float) -> float:
         study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=0))

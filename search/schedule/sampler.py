@@ -44,7 +44,7 @@ from search.schedule.known_trials import PROPOSED, KnownTrials, checked_accuracy
 from search.schedule.observations import observed
 from search.schedule.one_blas_thread import one_blas_thread
 from search.schedule.optuna_internals import set_system_attr
-from search.schedule.starts import start
+from search.schedule.starts import is_too_early, start
 from search.schedule.warm_start import RankPrior, expected_start, with_expectations
 
 Floats = npt.NDArray[np.float64]
@@ -80,7 +80,8 @@ class CostAwareSampler(BaseSampler):
         min_accuracy: less accurate trials are worth nothing.
         seed: None for another one every time.
         startup_trials: so many come first that are spread over log FLOPs; where the cheap ones have
-            learnt nothing, over what lies above these.
+            learnt nothing, over what lies above these. They go on where none that has ended has
+            learnt anything and dearer ones run.
         cost_exponent: what is expected to be gained is divided by FLOPs to this power: 0 minds
             only the number of trials, 1 only the compute they take.
         warm_start: what earlier studies let expect, see `search.schedule.warm_start`.
@@ -179,7 +180,7 @@ class CostAwareSampler(BaseSampler):
             pool = pool.where(fresh)
         if self._warm_start and len(known) in _EXPECTED_STARTS:
             return expected_start(pool, len(self._warm_start), len(known) // 2)
-        if len(known) < self._startup_trials or not known.is_complete.any():
+        if len(known) < self._startup_trials or is_too_early(known, self._learnt):
             return start(pool, known, self._learnt, rng)
         return np.asarray(pool.indices[int(self._acquisition_values(pool, known).argmax())])
 

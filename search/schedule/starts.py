@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from search.schedule.candidate_space import Candidates, Indices
 from search.schedule.known_trials import KnownTrials
@@ -11,13 +12,22 @@ from search.schedule.known_trials import KnownTrials
 def start(pool: Candidates, known: KnownTrials, learnt: float, rng: np.random.Generator) -> Indices:
     """Of several candidates of about the FLOPs wanted next the one farthest from what was tried.
 
+    Wanted is the next of the sequence 1/2, 1/4, 3/4, 1/8, ... of the range of log FLOPs; where
+    cheap networks have learnt nothing, what lies above these, farthest from all tried.
+
     Args:
         pool: to choose from.
         known: the trials so far.
         learnt: the accuracy from which on a network has learnt something.
         rng: of the choice.
     """
-    goal = _log_flops_of_the_next(pool, known, learnt)
+    useless = _useless_up_to(known, learnt)
+    if useless is not None and useless < pool.log_flops.max():
+        pool = pool.where(pool.log_flops > useless)
+        goal = _farthest(known.members.log_flops, useless, float(pool.log_flops.max()))
+    else:
+        low, high = float(pool.log_flops.min()), float(pool.log_flops.max())
+        goal = low + (high - low) * _van_der_corput(len(known) + 1)
     nearest = np.argsort(np.abs(pool.log_flops - goal), kind="stable")[: max(1, len(pool) // 10)]
     some = rng.choice(nearest, size=min(16, len(nearest)), replace=False)
     if not len(known):
@@ -27,17 +37,31 @@ def start(pool: Candidates, known: KnownTrials, learnt: float, rng: np.random.Ge
     return np.asarray(pool.indices[some[farthest]])
 
 
-def _log_flops_of_the_next(pool: Candidates, known: KnownTrials, learnt: float) -> float:
-    """The sequence 1/2, 1/4, 3/4, 1/8, ... of the range.
+def is_too_early(known: KnownTrials, learnt: float) -> bool:
+    """Whether a model would know nothing that tells where to look.
 
-    Where cheap networks have learnt nothing, the same of what lies above these, its end first.
+    So it is before a trial is complete. With many workers the cheap trials end first: where these
+    have learnt nothing, those that run and are dearer will tell more than a model of guesses.
+
+    Args:
+        known: the trials so far.
+        learnt: the accuracy from which on a network has learnt something.
     """
-    low, high = float(pool.log_flops.min()), float(pool.log_flops.max())
-    useless = _useless_up_to(known, learnt)
-    if useless is None or useless >= high:
-        return low + (high - low) * _van_der_corput(len(known) + 1)
-    above = int((known.members.log_flops > useless).sum())
-    return useless + (high - useless) * (_van_der_corput(above) if above else 1.0)
+    if (known.accuracies[known.is_complete] >= learnt).any():
+        return False
+    log_flops = known.members.log_flops
+    dearest = log_flops[known.is_complete].max(initial=-np.inf)
+    return not known.is_complete.any() or bool((log_flops[known.is_running] > dearest).any())
+
+
+def _farthest(tried: npt.NDArray[np.float64], start: float, end: float) -> float:
+    """Of the numbers from the start to the end, that farthest from those tried and the start."""
+    taken = np.sort([start, *tried[tried > start]])
+    gaps = np.diff(taken)
+    if not len(gaps) or end - taken[-1] >= gaps.max() / 2:
+        return end
+    widest = int(gaps.argmax())
+    return float(taken[widest] + gaps[widest] / 2)
 
 
 def _useless_up_to(known: KnownTrials, learnt: float) -> float | None:

@@ -1,0 +1,22 @@
+"""`python -m search.run`, where `--sampler tpe` is TPE as `methods.py` sets it.
+
+Optuna models the parameters of a study with two objectives one by one unless it is told otherwise.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from optuna.samplers import TPESampler
+
+from search import run
+from search.schedule.optuna_adapter import SAMPLERS, SamplerSpec
+
+
+def _multivariate(seed: int, *_: object) -> TPESampler:
+    return TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=10)
+
+
+if __name__ == "__main__":
+    SAMPLERS["tpe"] = SamplerSpec(_multivariate, random_trials=10)
+    sys.exit(run.main())
