@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
@@ -60,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = all_tables() if args.all else args.tables.split(",")
     seeds = range(args.first, args.first + args.repeats)
     tables: dict[str, Measured] = {}
+    revision, began = git_revision(), time.monotonic()
     try:
         methods = _methods(args.methods)
         for name in names:  # before anything runs
@@ -77,7 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     receipt = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": "python benchmarks/search_cost.py " + " ".join(words),
-        "revision": git_revision(),
+        "revision": revision,
+        "machine": f"{platform.machine()}, {num_cores()} cores, Python {platform.python_version()}",
+        "minutes": round((time.monotonic() - began) / 60, 1),
         "repeats": args.repeats,
     }
     print(", ".join(f"{name} {value}" for name, value in receipt.items()) + "\n")
