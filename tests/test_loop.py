@@ -640,6 +640,25 @@ def test_a_reader_sees_the_running_trial_and_its_epochs(store: Writer, tmp_path:
     assert seen[:4] == [(State.RUNNING, epochs) for epochs in range(4)]
 
 
+@pytest.mark.parametrize(("count", "epochs_known"), [(7, 0), (8, 9)])
+def test_many_workers_are_told_what_comes_next_halfway_through_a_training(
+    store: Writer, count: int, epochs_known: int
+) -> None:
+    class Noting(Several):
+        def compile_ahead(
+            self, worker: int, config: Config, recipe: Recipe, num_seeds: int
+        ) -> None:
+            super().compile_ahead(worker, config, recipe, num_seeds)
+            known.append(len(store.epochs("s")))
+
+    known: list[int] = []
+    workers = Noting(count)
+    search(store, workers=workers, sampler="random")[0].go(num_trials=2 * count)
+    assert known[0] == epochs_known
+    assert len(workers.announced) == count
+    assert len(workers.requested) == 2 * count
+
+
 class Learning(Quick):
     """A trainer whose accuracies climb to what its FLOPs allow; a few networks learn nothing."""
 

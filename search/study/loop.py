@@ -35,6 +35,7 @@ from search.spec.retry import RetryPolicy, causes
 from search.spec.studies import StudySpec, recipe_for
 from search.study.checkpoint_folder import CheckpointFolder
 from search.study.kept_weights import KeptWeights
+from search.study.look_ahead import LookAhead
 from search.study.state import StudyState
 from search.study.worker_slot import WorkerSlot, seconds_in
 from space.config import Config, ImageTask
@@ -126,6 +127,7 @@ class Coordinator:
         )
         now = time.perf_counter()
         self._slots = [WorkerSlot(worker, now) for worker in range(search.workers.count)]
+        self._looking = LookAhead(search.workers.count)
         self._deadline = deadline
         self._is_late = False
         """Whether a trial was not begun because of the deadline."""
@@ -174,15 +176,19 @@ class Coordinator:
         match event:
             case Started(epochs):
                 self._began(slot, epochs)
-                self._look_ahead(slot)
+                if self._looking.at_start:
+                    self._look_ahead(slot)
             case Warned(sentence, is_lasting):
                 self._warn(sentence, is_lasting=is_lasting)
             case EpochDone(epochs):
                 self._hear(slot, epochs)
+                if self._looking.is_due(epochs[0], slot.trials[0].epochs):
+                    self._look_ahead(slot)
             case Predicted(number, classes) if self._search.image_results:
                 slot.image_results[number] = self._search.image_results(number, classes)
             case Finished():
                 slot.finished(event)
+                self._looking.ended(event.timing)
             case Failed():
                 slot.failed(event)
             case WeightsOffered():
@@ -196,7 +202,7 @@ class Coordinator:
                 self._workers.start(slot.worker, self._request(slot))
             case RequestDone() | WorkerDied():
                 slot.give_up(event)
-                if not slot.looked_ahead:  # it failed before it started
+                if not slot.looked_ahead:  # it ended before it was time
                     slot.ahead = self._scheduler.suggest()
                 self._finish(slot)
                 idle = [s for s in self._slots if s is not slot and s.suggestion is None]
