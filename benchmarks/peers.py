@@ -27,13 +27,15 @@ from typing import Any
 
 from course import Course
 from find_table import all_tables, find_table
+from joint_sampler import SPREAD_STARTS
 from learning_curves import TableError
-from methods import PEER_TRIALS, RECORDED, TARGET, course_of
+from methods import METHODS, PEER_TRIALS, RECORDED, TARGET, course_of
 from table import Table
 
 from search.train.environment import git_revision
 from search.train.machine import num_cores
 from space.errors import MixerSearchError
+from space.families import label_of
 
 RESULTS = Path(__file__).with_name("results") / "peers"
 LIBRARIES = ("botorch", "gpytorch", "torch", "optuna", "numpy", "scipy")
@@ -83,8 +85,8 @@ def read_peers(name: str, table: Table, folder: Path = RESULTS) -> dict[str, lis
     """The recorded courses on a table by method; none where none were recorded.
 
     Raises:
-        TableError: they were recorded on another table of that name, or are of other lengths than
-            the studies they are compared with.
+        TableError: they were recorded on another table of that name, began with other starts than
+            ours, or are of other lengths than all that are recorded.
     """
     return {
         method: [Course.from_rows(rows) for rows in by_seed.values()]
@@ -104,7 +106,7 @@ def record(
     """Adds what a table's file does not hold yet, written as each study ends.
 
     Raises:
-        TableError: what it holds is of another table, or of other lengths.
+        TableError: what it holds is of another table, with other starts, or of other lengths.
     """
     path, kept = folder / f"{name}.json", _kept(folder, name, find_table(name), trials)
     courses: dict[str, dict[str, Any]] = kept["courses"]
@@ -128,12 +130,17 @@ def _kept(folder: Path, name: str, table: Table, trials: int) -> dict[str, Any]:
     commands that did it. What was recorded otherwise is refused."""
     path = folder / f"{name}.json"
     if not path.exists():
-        about = {"table": fingerprint(table), "trials": trials}
+        about = {"table": fingerprint(table), "starts": starts(table), "trials": trials}
         return about | {"recorded": [], "courses": {}}
     kept: dict[str, Any] = json.loads(path.read_text())
     if kept["table"] != fingerprint(table):
         raise TableError(
             f"{path} was recorded on another table {name}; remove it and repeat benchmarks/peers.py"
+        )
+    if kept["starts"] != starts(table):
+        raise TableError(
+            f"{path} holds studies that began with our starts as they were; remove it and repeat "
+            "benchmarks/peers.py"
         )
     if kept["trials"] != trials:
         raise TableError(
@@ -150,6 +157,12 @@ def fingerprint(table: Table) -> dict[str, Any]:
         "flops_ceiling": table.flops_ceiling,
         "hypervolume": {k: round(v, 9) for k, v in table.whole_hypervolume.items()},
     }
+
+
+def starts(table: Table) -> list[str]:
+    """The trials that our search of seed 0 begins with, as recorded methods do."""
+    begun = METHODS["ours, no rungs"].replay(table, seed=0, num_trials=SPREAD_STARTS)
+    return [label_of(trial.config) for trial in begun.trials]
 
 
 def _course(table: str, method: str, seed: int, trials: int) -> Course:

@@ -21,7 +21,7 @@ from find_table import find_table  # noqa: E402
 from learning_curves import TableError  # noqa: E402
 from measured import Measured, RungEffect, rung_effect  # noqa: E402
 from methods import METHODS, PEER_TRIALS  # noqa: E402
-from peers import fingerprint, read_peers, record  # noqa: E402
+from peers import fingerprint, read_peers, record, starts  # noqa: E402
 from search_cost_report import report  # noqa: E402
 from targets import targets  # noqa: E402
 
@@ -208,6 +208,7 @@ def test_the_worst_table_comes_first() -> None:
     [
         ({}, None),
         ({"table": {"members": 3}}, "another table large; remove it and repeat"),
+        ({"starts": ["Mixer p8"]}, "began with our starts as they were; remove it"),
         ({"trials": 40}, "holds studies of 40 trials, not of 60; remove it"),
     ],
 )
@@ -217,7 +218,8 @@ def test_recorded_courses_are_of_this_table_and_as_long(
     table = find_table("large")
     done = METHODS["random"].replay(table, seed=0, num_trials=5)
     courses = {"BoTorch, our starts": {"0": done.thinned().as_rows()}}
-    kept = {"table": fingerprint(table), "trials": PEER_TRIALS, "courses": courses} | change
+    kept = {"table": fingerprint(table), "starts": starts(table), "trials": PEER_TRIALS}
+    kept |= {"courses": courses} | change
     (tmp_path / "large.json").write_text(json.dumps(kept))
     if sentence:
         with pytest.raises(TableError, match=sentence):
