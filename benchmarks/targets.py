@@ -122,15 +122,22 @@ def _against_best(row: Target, tables: Tables, share: float, measure: str, least
     known = {name: best for name, best in found.items() if best and not math.isnan(best[1].value)}
     if not known:
         return row
-    worst = min(known, key=lambda name: known[name][1].value)
+    missed = [n for n, (_, e) in known.items() if e.value < least and not e.is_least]
+    # one that is known to be missed decides, whatever others were recorded too short to say
+    worst = min(missed or known, key=lambda name: known[name][1].value)
     best, value = known[worst]
     notes = [f"{worst}: {tables[worst].not_reached(best, share) or best}"]
     unresolved = [name for name, best in found.items() if best and name not in known]
     notes += [f"neither gets there on {', '.join(unresolved)}"] if unresolved else []
-    may_be_less = {
-        f"{tables[name].not_reached(method, share)} on {name}": other.value
+    bounds = {
+        (name, method): other
         for name in known
         for method, other in may_need_less(tables[name], share, measure).items()
+    }
+    bounds |= {(n, method): e for n, (method, e) in known.items() if n != worst and e.is_least}
+    may_be_less = {
+        f"{tables[name].not_reached(method, share)} on {name}": other.value
+        for (name, method), other in bounds.items()
         if other.value < value.value
     }
     notes += [f"{said}, at least {bound:.3g}" for said, bound in may_be_less.items()]

@@ -187,6 +187,16 @@ def test_a_recorded_baseline_that_ended_early_is_neither_the_best_nor_beaten() -
     assert "| BoTorch, our starts | not in 60 | not in 60 | not in 60 |" in said
 
 
+def test_a_table_that_is_known_to_be_missed_decides_whatever_others_are_open() -> None:
+    short = with_botorch("noisy", 3 * [(2, 0.5)], ours=10)
+    short.courses["random"] = [course((150, 90, 0.9, 0.9))]
+    tables = {"noisy": short, "large": measured("large", ours=10, random=8)}
+    (row,) = [r for r in targets(tables, {}) if r.on == "the worst of all tables"]
+    said = "BoTorch, our starts not within 60 trials in 3 of 3 repeats on noisy, at least 0.2"
+    assert row.measured == f"0.8 (0.8 to 0.8) (large: random; {said})"
+    assert row.reached is False
+
+
 def test_where_only_ours_gets_there_a_recorded_baseline_may_still() -> None:
     table = with_botorch("large", 3 * [(30, 0.5)], ours=10)
     table.courses["random"] = [course((150, 90, 0.9, 0.9))]
