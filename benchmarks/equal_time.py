@@ -56,7 +56,8 @@ class Difference:
         return f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 2 where the file holds what another command, or another revision, measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--study", default="mixer_digits", choices=sorted(STUDIES))
     parser.add_argument("--seeds", type=int, default=8)
@@ -64,8 +65,18 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=num_cores())
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--json", type=Path, required=True, help="keep every trial in this file")
-    args = parser.parse_args()
-    kept = json.loads(args.json.read_text()) if args.json.exists() else _receipt(args)
+    args = parser.parse_args(argv)
+    kept = receipt = _receipt(args)
+    if args.json.exists():
+        kept = json.loads(args.json.read_text())
+        for what in ("command", "revision"):
+            if kept[what] != receipt[what]:
+                print(
+                    f"error: --json {args.json}: it holds runs of the {what} {kept[what]}, not of "
+                    f"{receipt[what]}; name another file",
+                    file=sys.stderr,
+                )
+                return 2
     runs = kept["runs"]
     for seed in range(len(runs), args.seeds):
         turn = seed % len(SIDES)
@@ -74,6 +85,7 @@ def main() -> None:
         args.json.write_text(json.dumps(kept, indent=1) + "\n")
         print(f"seed {seed}: {len(runs[-1]['ours']['accuracies'])} trials of ours", flush=True)
     print(report(kept))
+    return 0
 
 
 def _receipt(args: argparse.Namespace) -> dict[str, Any]:
@@ -184,4 +196,4 @@ def report(kept: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

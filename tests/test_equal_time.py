@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -14,12 +15,16 @@ sys.path.insert(0, str(BENCHMARKS))
 
 from equal_time import (  # noqa: E402
     SIDES,
+    _receipt,
     difference,
     hypervolumes,
+    main,
     median_accuracy,
     newest,
     report,
 )
+
+from search.train.machine import num_cores  # noqa: E402
 
 
 def study(flops: list[float], accuracies: list[float]) -> dict[str, object]:
@@ -77,3 +82,20 @@ def test_the_report_has_every_seed_and_side() -> None:
     said = report({"command": "c", "date": "d", "revision": "r", "runs": RUNS})
     assert said.count("| 0 |") == said.count("| 1 |") == 2
     assert all(f"ours - {side}: " in said for side in [*SIDES][1:])
+
+
+@pytest.mark.parametrize("what", ["command", "revision"])
+def test_a_file_of_another_command_or_revision_is_not_added_to(
+    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, given = tmp_path / "f.json", ["--seeds", "0", "--json", str(tmp_path / "f.json")]
+    args = argparse.Namespace(study="mixer_digits", seeds=0, seconds=60, workers=num_cores())
+    kept = _receipt(args) | {"runs": RUNS}
+    file.write_text(json.dumps(kept))
+    assert main(given) == 0, "the same command goes on, here with nothing"
+    file.write_text(json.dumps(kept | {what: "another"}))
+    before = file.read_bytes()
+    assert main(given) == 2
+    said = capsys.readouterr().err
+    assert f"it holds runs of the {what} another, not of {kept[what]}; name another file" in said
+    assert file.read_bytes() == before
