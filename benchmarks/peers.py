@@ -88,6 +88,8 @@ def read_peers(name: str, table: Table, folder: Path = RESULTS) -> dict[str, lis
         TableError: they were recorded on another table of that name, began with other starts than
             ours, or are of other lengths than all that are recorded.
     """
+    if not (folder / f"{name}.json").exists():
+        return {}
     return {
         method: [Course.from_rows(rows) for rows in by_seed.values()]
         for method, by_seed in _kept(folder, name, table, PEER_TRIALS)["courses"].items()
