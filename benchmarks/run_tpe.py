@@ -1,6 +1,6 @@
 """`python -m search.run`, where `--sampler tpe` is TPE as `methods.py` sets it.
 
-Optuna models the parameters of a study with two objectives one by one unless it is told otherwise.
+With two objectives Optuna's TPE models parameters one by one unless `multivariate` is set.
 """
 
 from __future__ import annotations

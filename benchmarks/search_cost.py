@@ -4,8 +4,8 @@
     python benchmarks/search_cost.py --tables digits,large --methods "ours;TPE, our starts"
 
 Every method searches recorded or generated learning curves by the coordinator of `search.run`,
-once a repeat; see benchmarks/README.md for what is counted. Settings may be chosen on repeats 1000
-and up of the table `digits` alone; those are not for reporting.
+once a repeat; see benchmarks/README.md for what is counted. Of these tables
+settings may be chosen on repeats 1000 and up of `digits` alone; those are not for reporting.
 """
 
 from __future__ import annotations
