@@ -11,6 +11,7 @@ import pytest
 from records import WIDE_SPACE, WIDE_VITS, running
 
 from runs.record import State, TrialRecord
+from search.schedule.known_trials import CURVE
 from search.schedule.optuna_adapter import SAMPLERS, OptunaAdapter
 from search.spec.studies import SamplerName
 from space.config import ImageTask
@@ -129,6 +130,20 @@ def test_a_refused_proposal_is_no_bad_one_to_a_sampler_that_learns(rebuilt: bool
     told = asked._study.trials[0]
     assert (told.state, told.user_attrs) == (optuna.trial.TrialState.PRUNED, {})
     assert asked.ask().config != proposal.config
+
+
+def test_the_sampler_knows_how_far_trials_under_way_are_and_then_their_ends() -> None:
+    asked = adapter("cost_aware", [])
+    proposal = asked.ask()
+    for curve in ([0.2], [0.2, 0.3]):
+        asked.hear(proposal, curve)
+        (told,) = asked._study.trials
+        assert (told.state, told.user_attrs) == (optuna.trial.TrialState.RUNNING, {CURVE: curve})
+    trial = running(0, config=proposal.config, sampler_attrs=proposal.sampler_attrs)
+    asked.tell([replace(trial, state=State.COMPLETE, accuracy=0.5)], proposal, [0.2, 0.3, 0.5])
+    (told,) = asked._study.trials
+    assert told.state is optuna.trial.TrialState.COMPLETE
+    assert told.user_attrs == {CURVE: [0.2, 0.3, 0.5]}
 
 
 @pytest.mark.parametrize("rebuilt", [True, False])

@@ -231,15 +231,16 @@ def test_side_by_side_a_search_in_which_nothing_learns_still_uses_its_model() ->
     assert max(trial.values[0] for trial in study.trials if trial.values) == pytest.approx(best)
 
 
-def test_a_stopped_trial_says_how_well_its_neighbours_would_do() -> None:
-    def expected_with(stopped_at: float) -> float:
+@pytest.mark.parametrize("state", [TrialState.PRUNED, TrialState.RUNNING])
+def test_part_of_a_training_says_how_well_its_neighbours_would_do(state: TrialState) -> None:
+    def expected_with(reached: float) -> float:
         study = study_of(CostAwareSampler(candidates(), guess_accuracy=0.1, seed=0))
         for width in (16, 48, 80, 112):
             params = {"width": width, "depth": 1, "patch": 2}
             curve = [accuracy(params) - 0.3, accuracy(params)]
             study.add_trial(_trial(params, TrialState.COMPLETE, curve))
         params = {"width": 96, "depth": 2, "patch": 2}
-        study.add_trial(_trial(params, TrialState.PRUNED, [stopped_at]))
+        study.add_trial(_trial(params, state, [reached]))
         known = KnownTrials(candidates(), study.trials)
         seen = observed(known)
         features = known.members.features

@@ -12,6 +12,7 @@ import space.cost
 from runs.record import Origin, State, TrialRecord
 from search.schedule import candidate as candidate_module
 from search.schedule.candidate import Candidate
+from search.schedule.known_trials import CURVE
 from search.schedule.optuna_adapter import SAMPLERS
 from search.schedule.scheduler import Action, New, Resume, Scheduler, Suggestion
 from search.schedule.stopping_rule import Peer, StoppingRule, TooFarBehind, stopping_decision
@@ -99,6 +100,17 @@ def test_at_a_rung_it_decides_and_elsewhere_it_has_nothing_to_say() -> None:
     assert decision.action is Action.STOP
     assert decision.reason is not None
     assert decision.reason.startswith("stopped after epoch 3 of 9: 30.0 %")
+
+
+def test_the_sampler_hears_of_every_epoch_of_a_trial_that_it_proposed() -> None:
+    asked = scheduler(baselines=[vit()])
+    baseline, new = asked.suggest(), asked.suggest()
+    assert baseline is not None
+    assert new is not None
+    asked.on_epoch(baseline, records(baseline, rung=None), 2, [0.3, 0.4])
+    asked.on_epoch(new, records(new, rung=None), 2, [0.1, 0.2])
+    known = asked._families["mixer"].sampler._study.trials
+    assert [trial.user_attrs for trial in known] == [{CURVE: [0.1, 0.2]}]
 
 
 def test_a_configuration_of_which_a_seed_failed_continues() -> None:

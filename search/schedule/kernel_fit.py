@@ -25,8 +25,9 @@ _TYPICAL = (1.0, 0.3, 0.05, 0.02)
 
 _LEAST, _MOST = (1e-2, 1e-3, 1e-3, 1e-4), (1e2, 1e1, 1.0, 1.0)
 
-_LENGTH = 3.0
-"""The same of the length scales, in extents of the space: accuracies change little and steadily."""
+_LENGTH = 2.0
+"""The same of the length scales, in extents of the space. A longer one expects the best networks in
+the corners of the space, and looks there first."""
 
 _ALMOST_ZERO = 1e-8
 

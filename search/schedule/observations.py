@@ -50,14 +50,13 @@ class Observations:
 def observed(known: KnownTrials) -> Observations:
     """What the trials of a study say.
 
-    One that was stopped says what it had by then; one that failed is as bad as the worst. Those
-    that run say nothing, nor do those stopped before they had an accuracy. At least one trial must
-    be complete.
+    One that was stopped, or runs, says what it had by then: side by side cheap trials end long
+    before dear ones. One that failed is as bad as the worst. At least one trial must be complete.
     """
     ends = probit(known.accuracies)
     ends[[t.state is TrialState.FAIL for t in known.trials]] = np.nanmin(ends)
-    ended = [t.user_attrs.get(CURVE, ()) if t.state.is_finished() else () for t in known.trials]
-    return observations(ends, ended, known.front)
+    curves = [t.user_attrs.get(CURVE, ()) for t in known.trials]
+    return observations(ends, curves, known.front)
 
 
 def observations(
@@ -66,7 +65,8 @@ def observations(
     """What trainings say.
 
     Args:
-        ends: probits of their last accuracies, oldest first; NaN where a training was stopped.
+        ends: probits of their last accuracies, oldest first; NaN where a training was stopped, or
+            runs.
         curves: accuracies by epoch, as far as they are known.
         kept: rows that are learnt from however many are newer.
     """

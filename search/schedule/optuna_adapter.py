@@ -195,6 +195,10 @@ class OptunaAdapter:
         attrs = {k: v for k, v in asked.system_attrs.items() if k not in _OF_THE_ASK}
         return Proposal(Candidate.of(proposed, self._cost), attrs | chosen, trial.number)
 
+    def hear(self, proposal: Proposal, curve: Sequence[float]) -> None:
+        """The trials of a proposal are under way, with these accuracies by epoch so far."""
+        reopened(self._study, proposal.number).set_user_attr(CURVE, list(curve))
+
     def tell(
         self, trials: Sequence[TrialRecord], proposal: Proposal, curve: Sequence[float] = ()
     ) -> None:

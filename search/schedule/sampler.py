@@ -99,7 +99,7 @@ class CostAwareSampler(BaseSampler):
         min_accuracy: float = 0.0,
         seed: int | None = None,
         startup_trials: int = 6,
-        cost_exponent: float = 0.25,
+        cost_exponent: float = 0.75,
         warm_start: Sequence[RankPrior] = (),
     ) -> None:
         self._candidates = candidates

@@ -249,6 +249,8 @@ class Scheduler:
     ) -> RungDecision | None:
         """Whether trials that have trained an epoch continue; None where nothing is decided.
 
+        The sampler hears how far they are: what it proposes for other workers may follow from it.
+
         Args:
             suggestion: whose trials they are.
             trials: those under way; with a rung already, they are exempt from the rule.
@@ -256,6 +258,8 @@ class Scheduler:
             curve: accuracies by epoch, the mean of the seeds; shorter where a seed has failed, and
                 then the others continue.
         """
+        if suggestion.proposal and curve:
+            self._family_of(suggestion).sampler.hear(suggestion.proposal, curve)
         if epoch not in suggestion.rungs:
             return None
         if len(curve) < epoch or any(trial.rung is not None for trial in trials):
