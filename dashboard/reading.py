@@ -10,7 +10,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from runs.compare_studies import may_search
 from runs.confirmed import Confirmed, find_confirmed, of_kind
 from runs.lease import Holder, Watch
 from runs.rates import TriedRate, read_rates
@@ -18,6 +17,7 @@ from runs.reader import Reading, open_reader
 from runs.record import ConfirmationRecord, EpochRecord
 from runs.snapshot import Snapshot
 from runs.storage import parse_storage
+from runs.study_kind import may_search
 from runs.test_readings import all_readings
 
 SECONDS = 2.0

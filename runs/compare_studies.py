@@ -14,8 +14,9 @@ from runs.confirmation.sentence import budgets
 from runs.confirmed import Confirmed
 from runs.confirmed_best import best_confirmed
 from runs.noise import longer_arm
-from runs.record import Origin, State, StudyRecord, TrialRecord
+from runs.record import State, StudyRecord, TrialRecord
 from runs.snapshot import History, Snapshot
+from runs.study_kind import may_search, searches_nothing
 from runs.wording import with_arm
 from space.costs import Cost
 from space.quantities import format_count
@@ -65,19 +66,6 @@ def comparable(studies: Mapping[str, Snapshot]) -> Comparable:
                 other_costs[name] = f"it minimises {study.cost.label}, not {first.cost.label}"
     kept = {name: snapshot for name, snapshot in studies.items() if name not in left_out}
     return Comparable(kept=kept, left_out=left_out, remarks=remarks, other_costs=other_costs)
-
-
-def may_search(study: StudyRecord) -> bool:
-    """Whether a study was begun to search, as far as its record tells."""
-    return study.fine_tunes is None and (study.spec.get("asked") or {}).get("trials") != 0
-
-
-def searches_nothing(snapshot: Snapshot) -> bool:
-    """Whether a study has trials, none of them suggested, and none asked for: a search may begin
-    with its baselines."""
-    if (snapshot.study.spec.get("asked") or {}).get("trials"):
-        return False
-    return bool(snapshot.trials) and all(t.origin is not Origin.SEARCH for t in snapshot.trials)
 
 
 def common_reference(studies: Sequence[StudyRecord]) -> pareto.Reference:

@@ -1,16 +1,28 @@
-"""What a study is, where it is no search, and what came out of it."""
+"""Whether a study searches; what it is where it does not, and what came out of it."""
 
 from __future__ import annotations
 
 from statistics import fmean
 
-from runs.compare_studies import searches_nothing
-from runs.record import State
+from runs.record import Origin, State, StudyRecord
 from runs.seeds import over_seeds
 from runs.snapshot import Snapshot
 from runs.wording import percent, with_arm
 from space.families import find_family
 from space.quantities import counted
+
+
+def may_search(study: StudyRecord) -> bool:
+    """Whether a study was begun to search, as far as its record tells."""
+    return study.fine_tunes is None and (study.spec.get("asked") or {}).get("trials") != 0
+
+
+def searches_nothing(snapshot: Snapshot) -> bool:
+    """Whether a study has trials, none of them suggested, and none asked for: a search may begin
+    with its baselines."""
+    if (snapshot.study.spec.get("asked") or {}).get("trials"):
+        return False
+    return bool(snapshot.trials) and all(t.origin is not Origin.SEARCH for t in snapshot.trials)
 
 
 def kind_sentence(snapshot: Snapshot) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from runs.compare_studies import searches_nothing
 from runs.confirmed import Confirmed, find_confirmed, of_kind
 from runs.confirmed_best import best_confirmed
 from runs.confirmed_words import published
@@ -19,7 +18,7 @@ from runs.report.progress import progress_section
 from runs.report.section import Content, Facts, Section
 from runs.report.trials import trials_section
 from runs.snapshot import Snapshot, read_snapshot
-from runs.study_kind import kind_sentence, result_lines
+from runs.study_kind import kind_sentence, result_lines, searches_nothing
 from runs.test_readings import readings_line
 from runs.wording import luckiest, state_word
 from space.families import labels
