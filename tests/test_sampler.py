@@ -112,6 +112,14 @@ def test_twenty_trials_find_nearly_the_whole_front_above_the_median() -> None:
     assert area(params_of(searched(20))) > 0.9 * area(allowed)
 
 
+def test_the_more_cost_counts_the_less_compute_as_many_trials_take() -> None:
+    def spent(exponent: float) -> float:
+        studies = [searched(20, seed, cost_exponent=exponent) for seed in range(3)]
+        return sum(flops(trial.params) for study in studies for trial in study.trials)
+
+    assert spent(2.0) < 0.9 * spent(0.75) < 0.9 * spent(0.0)
+
+
 def test_the_first_trials_are_spread_over_log_flops() -> None:
     costs = [math.log10(flops(params)) for params in params_of(searched(6))]
     low, high = math.log10(128), math.log10(MAX_FLOPS)
