@@ -30,7 +30,7 @@ from find_table import TUNING, all_tables, find_table
 from measured import Measured, measure
 from methods import METHODS
 from peers import read_peers
-from search_cost_figure import figure_of, write_png
+from search_cost_figure import check_browser, figure_of, write_png
 from search_cost_report import report
 from targets import targets
 
@@ -65,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     revision, began = git_revision(), time.monotonic()
     try:
         methods = _methods(args.methods)
-        for name in names:  # before anything runs
+        if args.figures:  # before anything runs
+            check_browser()
+        for name in names:
             read_peers(name, find_table(name))
         with ProcessPoolExecutor(num_cores(), mp_context=get_context("spawn")) as pool:
             # one after another: what runs beside it would be timed too

@@ -14,6 +14,8 @@ from course import Course
 from measured import TARGET, Measured
 from table import Floor
 
+from space.errors import MixerSearchError
+
 Floats = npt.NDArray[np.float64]
 
 LINES: dict[str, dict[str, Any]] = {
@@ -30,6 +32,23 @@ LINES: dict[str, dict[str, Any]] = {
 """The methods that are drawn, in this order."""
 
 CHROMIUM = shutil.which("chromium")
+
+
+class NoBrowserError(MixerSearchError):
+    """There is nothing to draw with."""
+
+
+def check_browser() -> None:
+    """Refuses where no figure can be drawn.
+
+    Raises:
+        NoBrowserError: there is no Chromium.
+    """
+    if CHROMIUM is None:
+        raise NoBrowserError(
+            "--figures: they are drawn with Chromium, which is not installed here; install the "
+            "Debian package chromium, or leave --figures out"
+        )
 
 
 def quartiles(done: Sequence[Course], floor: Floor = "median") -> tuple[Floats, Floats]:

@@ -120,15 +120,15 @@ def _against_best(row: Target, tables: Tables, share: float, measure: str, least
     """The best baseline of each table over ours, where that is least."""
     found = {name: best_baseline(table, share, measure) for name, table in tables.items()}
     known = {name: best for name, best in found.items() if best and not math.isnan(best[1].value)}
+    unresolved = [name for name, best in found.items() if best and name not in known]
+    neither = [f"neither gets there on {', '.join(unresolved)}"] if unresolved else []
     if not known:
-        return row
+        return _with(row, *neither, False) if neither else row
     missed = [n for n, (_, e) in known.items() if e.value < least and not e.is_least]
     # one that is known to be missed decides, whatever others were recorded too short to say
     worst = min(missed or known, key=lambda name: known[name][1].value)
     best, value = known[worst]
-    notes = [f"{worst}: {tables[worst].not_reached(best, share) or best}"]
-    unresolved = [name for name, best in found.items() if best and name not in known]
-    notes += [f"neither gets there on {', '.join(unresolved)}"] if unresolved else []
+    notes = [f"{worst}: {tables[worst].not_reached(best, share) or best}", *neither]
     bounds = {
         (name, method): other
         for name in known

@@ -204,6 +204,13 @@ def test_where_only_ours_gets_there_a_recorded_baseline_may_still() -> None:
     assert row.measured.startswith("at least 3 (3 to 3) (large: BoTorch, our starts not within")
 
 
+def test_a_target_that_no_search_gets_to_is_missed_and_not_unmeasured() -> None:
+    table = measured("many", ours=10, random=20)
+    table.courses = {name: [course((150, 90, 0.8, 0.8))] for name in table.courses}
+    (row,) = [row for row in targets({"many": table}, {}) if row.on == "many"]
+    assert (row.measured, row.reached) == ("neither gets there on many", False)
+
+
 def test_the_worst_table_comes_first() -> None:
     tables = {
         "late": measured("late", ours=10, random=30),

@@ -14,6 +14,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import search_cost  # noqa: E402
+import search_cost_figure  # noqa: E402
 from course import Course, Point  # noqa: E402
 from learning_curves import read_table, write_table  # noqa: E402
 from methods import METHODS  # noqa: E402
@@ -80,6 +81,16 @@ def test_a_table_that_is_not_whole_is_refused_before_anything_runs(
     assert search_cost.main(["--tables", str(path)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: a table with ")
+    assert error.count("\n") == 1
+
+
+def test_figures_that_cannot_be_drawn_are_refused_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_cost_figure, "CHROMIUM", None)
+    assert search_cost.main(["--figures", str(tmp_path / "figures")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: --figures: they are drawn with Chromium, which is not ")
     assert error.count("\n") == 1
 
 
